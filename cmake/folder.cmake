@@ -1,0 +1,26 @@
+# One folder of src/ is one static library df_<name>, made of its *.cc; its *_test.cc make one test program.
+# A folder without sources is an interface library (headers only).
+#
+#   df_folder(NAME DEPS df_base ... LIBS vendor::lib ...)
+function(df_folder name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_DEPS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cc)
+  list(REMOVE_ITEM sources ${tests} ${CMAKE_CURRENT_SOURCE_DIR}/main.cc)
+  if(sources)
+    add_library(df_${name} STATIC ${sources})
+    target_include_directories(df_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(df_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_LIBS})
+  else()
+    add_library(df_${name} INTERFACE)
+    target_include_directories(df_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(df_${name} INTERFACE ${ARG_DEPS} ${ARG_LIBS})
+  endif()
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE df_${name} ${ARG_DEPS} ${ARG_LIBS} ${ARG_TEST_DEPS} GTest::gmock
+                                               GTest::gtest_main)
+    target_compile_definitions(${name}_test PRIVATE DF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    add_test(NAME ${name} COMMAND ${name}_test)
+  endif()
+endfunction()

@@ -1,0 +1,79 @@
+// Foreign bytes and the one bounds-checked reader that every decoder uses. Big-endian, as PostgreSQL and Kafka write.
+// After the first read past the end the reader is failed: it yields zeros and empty views, ok() is false and offset()
+// says where. A decoder checks ok() once, at its end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace deltaforge {
+
+using Bytes = std::span<const std::byte>;
+
+inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+class ByteReader {
+ public:
+  explicit ByteReader(Bytes bytes) : bytes_(bytes) {}
+
+  bool ok() const { return ok_; }
+  std::size_t offset() const { return at_; }
+  std::size_t left() const { return bytes_.size() - at_; }
+
+  std::uint8_t u8() { return static_cast<std::uint8_t>(number<1>()); }
+  std::uint16_t u16() { return static_cast<std::uint16_t>(number<2>()); }
+  std::uint32_t u32() { return static_cast<std::uint32_t>(number<4>()); }
+  std::uint64_t u64() { return number<8>(); }
+  std::int16_t i16() { return static_cast<std::int16_t>(u16()); }
+  std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
+  std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
+
+  std::string_view text(std::size_t size) {
+    if (!need(size)) return {};
+    std::string_view result = as_text(bytes_.subspan(at_, size));
+    at_ += size;
+    return result;
+  }
+
+  // Text up to a NUL, which is consumed and not part of the result.
+  std::string_view c_string() {
+    const auto* begin = bytes_.data() + at_;
+    const void* nul = left() == 0 ? nullptr : std::memchr(begin, 0, left());
+    if (!ok_ || nul == nullptr) {
+      fail();
+      return {};
+    }
+    std::size_t size = static_cast<std::size_t>(static_cast<const std::byte*>(nul) - begin);
+    std::string_view result = text(size);
+    at_ += 1;
+    return result;
+  }
+
+  void fail() { ok_ = false; }
+
+ private:
+  bool need(std::size_t size) {
+    if (ok_ && left() >= size) return true;
+    ok_ = false;
+    return false;
+  }
+
+  template <std::size_t N>
+  std::uint64_t number() {
+    if (!need(N)) return 0;
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < N; ++i) value = value << 8 | std::to_integer<std::uint64_t>(bytes_[at_ + i]);
+    at_ += N;
+    return value;
+  }
+
+  Bytes bytes_;
+  std::size_t at_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace deltaforge

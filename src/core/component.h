@@ -1,0 +1,93 @@
+// How components are found and built. server/components.def lists them; each has add(Catalogue&) that registers its
+// class under the `type` of the configuration. Checking is pure; only what was checked can be built.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/node.h"
+#include "config/report.h"
+#include "config/spec.h"
+#include "core/processor.h"
+#include "core/sink.h"
+#include "core/source.h"
+
+namespace deltaforge {
+
+struct SourceContext {
+  std::string pipeline;
+  std::string tenant;
+  std::string epoch = "1";
+};
+
+struct ProcessorContext {
+  std::string pipeline;
+  std::string tenant;
+};
+
+// A validated configuration, and the right to build from it. Copyable; building has no limit on how often.
+template <class Component, class Context>
+struct Maker {
+  std::string type;
+  std::string id;
+  bool required = true;  // sinks only
+  std::function<std::unique_ptr<Component>(const Context&)> build;
+  std::function<void(config::Echo&)> echo;  // the configuration with defaults filled in and secrets as ***
+};
+using SourceMaker = Maker<Source, SourceContext>;
+using ProcessorMaker = Maker<Processor, ProcessorContext>;
+using SinkMaker = Maker<Sink, SinkContext>;
+
+// The types of one component kind.
+template <class Component, class Context>
+class Registry {
+ public:
+  using M = Maker<Component, Context>;
+
+  // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks a member
+  // `required`, optionally `void check(const config::Node&, config::Report&) const` for rules over several fields,
+  // and a constructor T(Config, Context).
+  template <class T>
+  void add(std::string type) {
+    checks_[type] = [type](const config::Node& node, config::Report& report, const std::string& default_id) {
+      using Config = typename T::Config;
+      auto parsed = std::make_shared<Config>();
+      if (!default_id.empty()) parsed->id = default_id;
+      Config::spec().parse(node, *parsed, report);
+      if constexpr (requires { parsed->check(node, report); }) parsed->check(node, report);
+      M maker;
+      maker.type = type;
+      maker.id = parsed->id;
+      if constexpr (requires { parsed->required; }) maker.required = parsed->required;
+      maker.build = [parsed](const Context& context) { return std::make_unique<T>(*parsed, context); };
+      maker.echo = [parsed](config::Echo& echo) { Config::spec().echo(*parsed, echo); };
+      return maker;
+    };
+  }
+  bool knows(const std::string& type) const { return checks_.contains(type); }
+  std::vector<std::string> types() const {
+    std::vector<std::string> names;
+    for (const auto& [name, check] : checks_) names.push_back(name);
+    return names;
+  }
+  // `node` is the component's `config:` map. Problems go to the report; the Maker is usable only when there are none.
+  // `default_id` is the component's id when the map gives none.
+  M check(const std::string& type, const config::Node& node, config::Report& report,
+          const std::string& default_id = {}) const {
+    return checks_.at(type)(node, report, default_id);
+  }
+
+ private:
+  std::map<std::string, std::function<M(const config::Node&, config::Report&, const std::string&)>> checks_;
+};
+
+struct Catalogue {
+  Registry<Source, SourceContext> sources;
+  Registry<Processor, ProcessorContext> processors;
+  Registry<Sink, SinkContext> sinks;
+};
+
+}  // namespace deltaforge

@@ -1,0 +1,15 @@
+// A processor changes a batch in place, before it is frozen: drops events, replaces images, appends copies to a
+// transaction. Transform thread only; scratch memory is the batch's pages.
+#pragma once
+
+#include "core/batch.h"
+
+namespace deltaforge {
+
+class Processor {
+ public:
+  virtual ~Processor() = default;
+  virtual void process(Batch&) = 0;
+};
+
+}  // namespace deltaforge

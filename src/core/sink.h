@@ -1,0 +1,144 @@
+// Sinks: they take frozen batches and answer each with a receipt. Everything here runs on the sink's lane thread,
+// except what a client library's callback does with a Receipt.
+//
+// A sink never retries a batch itself. When a receipt says `failed`, the lane destroys the sink, waits (back-off),
+// builds a new one, asks open() where it stands, and sends again from the first batch that is not delivered. So a
+// sink's destructor must drop what is in flight without waiting, and late answers are harmless (Receipt).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/slab.h"
+#include "core/batch.h"
+#include "core/encoder.h"
+#include "core/position.h"
+
+namespace deltaforge {
+
+// A row that the far side, or the encoder, refuses for good.
+struct Reject {
+  std::uint32_t event;  // index in the batch
+  std::string kind;     // "serialization", "routing", "too_large"
+  std::string reason;   // names the field or limit
+};
+
+// Why a batch was not accepted. `retry`: the lane sends it again, with back-off, in order, for ever. `fatal`: the
+// pipeline cannot go on with this sink; `kind` says how the supervisor treats it.
+struct Fault {
+  bool fatal = false;
+  ErrorKind kind = ErrorKind::unavailable;
+  std::string message;
+  std::string hint;
+
+  static Fault retry(std::string message, std::string hint = {}) {
+    return {false, ErrorKind::unavailable, std::move(message), std::move(hint)};
+  }
+  static Fault stop(ErrorKind kind, std::string message, std::string hint = {}) {
+    return {true, kind, std::move(message), std::move(hint)};
+  }
+};
+
+struct Outcome {
+  std::optional<Fault> fault;    // nothing may be assumed of the batch
+  std::vector<Reject> rejects;   // delivered, except for these
+};
+
+class ReceiptBook {
+ public:
+  virtual ~ReceiptBook() = default;
+  // Any thread. `generation` is that of the sink's client: answers of a purged one are ignored.
+  virtual void complete(std::uint64_t generation, BatchSeq, Outcome&&) noexcept = 0;
+};
+
+// The duty to say what became of a batch. Destroyed unused it says "failed, try again".
+class Receipt {
+ public:
+  Receipt(ReceiptBook& book, std::uint64_t generation, BatchSeq seq)
+      : book_(&book), generation_(generation), seq_(seq) {}
+  Receipt(Receipt&& other) noexcept
+      : book_(std::exchange(other.book_, nullptr)), generation_(other.generation_), seq_(other.seq_) {}
+  Receipt& operator=(Receipt&& other) noexcept {
+    if (this != &other) {
+      abandon();
+      book_ = std::exchange(other.book_, nullptr);
+      generation_ = other.generation_;
+      seq_ = other.seq_;
+    }
+    return *this;
+  }
+  ~Receipt() { abandon(); }
+
+  void delivered() && { finish({}); }
+  void delivered_except(std::vector<Reject> rejects) && { finish({{}, std::move(rejects)}); }
+  void failed(Fault fault) && { finish({std::move(fault), {}}); }
+
+ private:
+  void finish(Outcome&& outcome) { std::exchange(book_, nullptr)->complete(generation_, seq_, std::move(outcome)); }
+  void abandon() {
+    if (book_ != nullptr) finish({Fault::retry("the sink gave up the batch without an answer"), {}});
+  }
+
+  ReceiptBook* book_;
+  std::uint64_t generation_;
+  BatchSeq seq_;
+};
+
+struct EventRange {
+  std::uint32_t first, last;  // [first, last)
+};
+
+// What is asked of a sink. Lives in the lane until the receipt has been completed or the sink was destroyed.
+struct Delivery {
+  BatchRef batch;
+  // The events of the commits that this lane does not have yet, less nothing: dropped ones are still in here, skip
+  // them. Ascending. On a retry after rejects: only the rejected events.
+  std::vector<EventRange> ranges;
+  // Where the lane stands once this is delivered.
+  Position after;
+
+  template <class F>
+  void for_each(F&& f) const {
+    for (EventRange range : ranges)
+      for (std::uint32_t i = range.first; i < range.last; ++i)
+        if (const Event& event = batch->event(i); !event.dropped) f(i, event);
+  }
+};
+
+struct SinkContext {
+  std::string pipeline;
+  std::string tenant;
+  SlabPool* slabs = nullptr;
+  const PositionCodec* positions = nullptr;
+  std::function<void()> wake;      // any thread: have the lane call poll() again
+  std::function<void(std::uint64_t bytes)> count_bytes;  // encoded bytes handed over; per slab, not per event
+  // Any thread: why nothing moves just now ("all brokers are down"); shown while a batch is overdue.
+  std::function<void(std::string why)> trouble;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  // Connects, fences other writers, recovers. Returns the position that the sink itself holds, if it is one that
+  // can; nullopt when it holds none. Throws Error (unavailable: the lane tries again). Called once per object.
+  virtual std::optional<Position> open() = 0;
+  // Positions are durable in the sink itself, in the same act as the batch. Such a sink is sent empty deliveries too.
+  virtual bool holds_position() const { return false; }
+  // Batches that it can take before the first is answered (>= 1).
+  virtual std::size_t window() const { return 1; }
+  // How long a batch may take before the pipeline is shown as degraded.
+  virtual std::chrono::milliseconds patience() const { return std::chrono::seconds(5); }
+  // Queues the delivery; never blocks. Deliveries arrive in commit order and are answered in any order.
+  virtual void send(const Delivery&, Receipt) = 0;
+  // Moves on by about one slab. True: call again at once. False: nothing to do until a send() or a wake().
+  virtual bool poll() = 0;
+};
+
+}  // namespace deltaforge

@@ -1,0 +1,61 @@
+// Durable state of the process, in namespaces. Safe for concurrent use from any thread. Every call throws
+// Error{storage} when the state cannot be read or written; whatever returned has reached the disk.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace deltaforge {
+
+class Store {
+ public:
+  struct Entry {
+    std::string ns, key, value;
+  };
+  struct LogEntry {
+    std::uint64_t seq;  // strictly increasing over all keys of all namespaces
+    std::string value;
+  };
+  struct Versioned {
+    std::uint64_t version;  // from 1
+    std::string value;
+  };
+  struct Item {
+    std::uint64_t seq;
+    std::string value;
+  };
+
+  virtual ~Store() = default;
+
+  // kv
+  virtual std::optional<std::string> get(std::string_view ns, std::string_view key) = 0;
+  // All or nothing. Concurrent callers share one fsync.
+  virtual void put(std::span<const Entry>) = 0;
+  virtual bool erase(std::string_view ns, std::string_view key) = 0;
+  virtual std::vector<std::string> keys(std::string_view ns, std::string_view prefix) = 0;
+
+  // log: append-only
+  virtual std::uint64_t append(std::string_view ns, std::string_view key, std::string_view value) = 0;
+  virtual std::vector<LogEntry> since(std::string_view ns, std::string_view key, std::uint64_t after_seq) = 0;
+
+  // slot: compare and swap. Expected version 0 means "must not exist yet". False: somebody else was first.
+  virtual std::optional<Versioned> slot(std::string_view ns, std::string_view key) = 0;
+  virtual bool swap(std::string_view ns, std::string_view key, std::uint64_t expected_version,
+                    std::string_view value) = 0;
+
+  // queue
+  virtual std::uint64_t push(std::string_view ns, std::string_view key, std::string_view value) = 0;
+  virtual std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit) = 0;
+  // Inclusive. Returns how many were removed.
+  virtual std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) = 0;
+
+  // Positions that an operator removed from outside while the process was down (the `kv` view), oldest first, and
+  // forgets them: each starts its pipeline afresh, loudly.
+  virtual std::vector<std::string> take_resets() = 0;
+};
+
+}  // namespace deltaforge

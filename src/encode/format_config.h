@@ -1,0 +1,34 @@
+// The `envelope` and `encoding` fields of every sink. Both take a bare name (`envelope: native`) or a map with a
+// `type` (`encoding: {type: json}`).
+#pragma once
+
+#include "config/spec.h"
+
+namespace deltaforge::encode {
+
+enum class EnvelopeType { native };
+enum class EncodingType { json };
+
+struct EnvelopeConfig {
+  EnvelopeType type = EnvelopeType::native;
+};
+
+struct EncodingConfig {
+  EncodingType type = EncodingType::json;
+};
+
+// Readers and printers for Spec::custom.
+void read_envelope(const config::Node&, EnvelopeConfig&, config::Report&);
+void read_encoding(const config::Node&, EncodingConfig&, config::Report&);
+void show_envelope(const EnvelopeConfig&, config::Echo&);
+void show_encoding(const EncodingConfig&, config::Echo&);
+
+// Declares both fields of a sink whose Config has the members `envelope` and `encoding`.
+template <class T>
+config::Spec<T>& add_format_fields(config::Spec<T>& spec) {
+  return spec
+      .custom("envelope", &T::envelope, "What stands around an event: `native`.", read_envelope, {}, show_envelope)
+      .custom("encoding", &T::encoding, "How an event is written: `json`.", read_encoding, {}, show_encoding);
+}
+
+}  // namespace deltaforge::encode

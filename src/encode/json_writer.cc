@@ -1,0 +1,223 @@
+#include "encode/json_writer.h"
+
+#include <emmintrin.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+#include "base/check.h"
+#include "encode/base64.h"
+
+namespace deltaforge::encode {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+// Length of the UTF-8 sequence at `at`, whose first byte is >= 0x80; 0 when it is none. Table 3-7 of the Unicode
+// standard.
+std::size_t sequence_length(const char* at, const char* end) {
+  auto byte = [at](std::size_t i) { return static_cast<unsigned char>(at[i]); };
+  auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+    return byte(i) >= low && byte(i) <= high;
+  };
+  const unsigned first = byte(0);
+  const auto left = static_cast<std::size_t>(end - at);
+  if (first < 0xC2 || first > 0xF4) return 0;
+  if (first < 0xE0) return left >= 2 && follows(1) ? 2 : 0;
+  if (first < 0xF0) {
+    const unsigned low = first == 0xE0 ? 0xA0 : 0x80, high = first == 0xED ? 0x9F : 0xBF;
+    return left >= 3 && follows(1, low, high) && follows(2) ? 3 : 0;
+  }
+  const unsigned low = first == 0xF0 ? 0x90 : 0x80, high = first == 0xF4 ? 0x8F : 0xBF;
+  return left >= 4 && follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
+}
+
+// One bit per byte that cannot be copied as it is: a control character, '"', '\', or not ASCII.
+unsigned special_bytes(__m128i block) {
+  __m128i low = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));  // signed: >= 0x80 too
+  __m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+  __m128i backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+  return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash))));
+}
+
+bool is_special(char c) { return static_cast<signed char>(c) < 0x20 || c == '"' || c == '\\'; }
+
+char* escape(char c, char* to) {
+  *to++ = '\\';
+  switch (c) {
+    case '"':
+    case '\\': *to++ = c; return to;
+    case '\b': *to++ = 'b'; return to;
+    case '\f': *to++ = 'f'; return to;
+    case '\n': *to++ = 'n'; return to;
+    case '\r': *to++ = 'r'; return to;
+    case '\t': *to++ = 't'; return to;
+    default:
+      std::memcpy(to, "u00", 3);
+      to[3] = kHex[static_cast<unsigned char>(c) >> 4];
+      to[4] = kHex[c & 15];
+      return to + 5;
+  }
+}
+
+// Copies plain bytes up to the first special one; stores up to 16 bytes past what it says to have written.
+char* copy_plain(const char*& at, const char* end, char* to) {
+  while (end - at >= 16) {
+    __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
+    if (unsigned special = special_bytes(block); special != 0) {
+      int plain = std::countr_zero(special);
+      at += plain;
+      return to + plain;
+    }
+    at += 16;
+    to += 16;
+  }
+  if (end - at >= 8) {
+    __m128i block = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), block);
+    if (unsigned special = special_bytes(block) & 0xFF; special != 0) {
+      int plain = std::countr_zero(special);
+      at += plain;
+      return to + plain;
+    }
+    at += 8;
+    to += 8;
+  }
+  while (at < end && !is_special(*at)) *to++ = *at++;
+  return to;
+}
+
+template <class Float>
+char* print_float(Float number, char* to, char* end) {
+  DF_CHECK(std::isfinite(number), "a float value is not finite; sources hand those over as text");
+  const Float size = std::abs(number);
+  const bool fixed = size == 0 || (size >= Float(1e-5) && size < Float(1e16));
+  auto format = fixed ? std::chars_format::fixed : std::chars_format::scientific;
+  char* after = std::to_chars(to, end, number, format).ptr;
+  if (fixed && std::find(to, after, '.') == after) {
+    *after++ = '.';
+    *after++ = '0';
+  }
+  return after;
+}
+
+}  // namespace
+
+std::size_t utf8_prefix(std::string_view text) {
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    if (static_cast<signed char>(*at) >= 0) {
+      ++at;
+    } else if (std::size_t length = sequence_length(at, end); length != 0) {
+      at += length;
+    } else {
+      break;
+    }
+  }
+  return static_cast<std::size_t>(at - text.data());
+}
+
+void JsonWriter::more(std::size_t size) {
+  slab_.add(static_cast<std::size_t>(at_ - begin_));
+  map(size + kAhead);
+}
+
+void JsonWriter::integer(std::int64_t number) {
+  char* to = room(20);
+  at_ = std::to_chars(to, to + 20, number).ptr;
+}
+
+void JsonWriter::natural(std::uint64_t number) {
+  char* to = room(20);
+  at_ = std::to_chars(to, to + 20, number).ptr;
+}
+
+void JsonWriter::float32(float number) {
+  char* to = room(32);
+  at_ = print_float(number, to, to + 32);
+}
+
+void JsonWriter::float64(double number) {
+  char* to = room(32);
+  at_ = print_float(number, to, to + 32);
+}
+
+bool JsonWriter::string(std::string_view text) {
+  // In pieces, so that a large text does not ask for six times its size.
+  constexpr std::ptrdiff_t kPiece = 8 * 1024;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  raw('"');
+  while (at < end) {
+    const char* const stop = at + std::min(end - at, kPiece);
+    char* to = room(static_cast<std::size_t>(stop - at) * 6 + 32);
+    while (at < stop) {
+      to = copy_plain(at, stop, to);
+      if (at == stop) break;
+      if (static_cast<signed char>(*at) >= 0) {
+        to = escape(*at++, to);
+        continue;
+      }
+      std::size_t length = sequence_length(at, end);
+      if (length == 0) return false;
+      for (; length > 0; --length) *to++ = *at++;
+    }
+    at_ = to;
+  }
+  raw('"');
+  return true;
+}
+
+void JsonWriter::bytes(std::string_view bytes) {
+  raw(R"({"_base64":")");
+  char* to = room(base64_size(bytes.size()));
+  at_ = print_base64(bytes, to);
+  raw("\"}");
+}
+
+bool JsonWriter::json(std::string_view text) {
+  char* to = room(text.size());
+  bool ascii = true;
+  for (char c : text) {
+    ascii &= static_cast<signed char>(c) >= 0;
+    *to++ = c == '\n' || c == '\r' ? ' ' : c;
+  }
+  at_ = to;
+  return ascii || utf8_prefix(text) == text.size();
+}
+
+bool JsonWriter::value(const Value& v) {
+  switch (v.kind()) {
+    case Kind::null:
+    case Kind::absent: raw("null"); return true;
+    case Kind::unchanged: raw(R"({"_unchanged":true})"); return true;
+    case Kind::boolean: raw(v.as_bool() ? std::string_view("true") : std::string_view("false")); return true;
+    case Kind::int64: integer(v.as_int64()); return true;
+    case Kind::uint64: natural(v.as_uint64()); return true;
+    case Kind::float32: float32(static_cast<float>(v.as_real())); return true;
+    case Kind::float64: float64(v.as_real()); return true;
+    case Kind::bytes: bytes(v.as_text()); return true;
+    case Kind::json: return json(v.as_text());
+    case Kind::decimal:
+    case Kind::text:
+    case Kind::date:
+    case Kind::time:
+    case Kind::datetime:
+    case Kind::timestamp: return string(v.as_text());
+    case Kind::array:
+      raw('[');
+      for (const Value& item : v.as_array()) {
+        if (!value(item)) return false;
+        raw(',');
+      }
+      close(']');
+      return true;
+  }
+  DF_CHECK(false, "a value of no kind");
+}
+
+}  // namespace deltaforge::encode

@@ -1,0 +1,57 @@
+// The native event, as JSON (contract 3.7): the one body that every JSON envelope is made of.
+//
+//   {"before":..,"after":..,"source":{"version","connector","name","ts_ms","db","schema","table", locus..},"op",
+//    "ts_ms","transaction":{"id","total_order"},"event_id","id","tenant_id","tx_end"}
+//
+// `before` and `after` are always there; `schema`, `transaction`, `tenant_id` and `tx_end` are left out when they say
+// nothing. Times are the commit time in milliseconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/batch.h"
+#include "core/event_id.h"
+#include "encode/json_writer.h"
+
+namespace deltaforge::encode {
+
+// What never changes about the rows of one table, rendered once.
+struct TableText {
+  explicit TableText(const TableSchema&);
+
+  std::uint64_t id;
+  std::string source;              // "source":{"version":..,"connector":..,"name":..,"ts_ms":
+  std::string place;               // ,"db":..,"schema":..,"table":..
+  std::vector<std::string> names;  // "column":
+  std::string unusable;            // why no event of it can be encoded; empty: none
+};
+
+// One per encoder; not thread-safe.
+class NativeJson {
+ public:
+  explicit NativeJson(std::string_view tenant);
+
+  // Writes the event. Returns why it cannot be, naming the column, or ""; valid until the next call.
+  std::string_view write(const Batch&, const Event&, JsonWriter&);
+
+  const TableText& table(const TableSchema&);
+  // {"id":1,..} or null. False: problem() says why.
+  bool image(const TableText&, const TableSchema&, const Image&, JsonWriter&);
+  std::string_view problem() const { return problem_; }
+
+ private:
+  std::string_view milliseconds(std::int64_t ts_us);
+
+  std::string tenant_;  // ,"tenant_id":".."; or empty
+  std::unordered_map<std::uint64_t, TableText> tables_;  // by schema id; nodes stay where they are
+  const TableText* last_ = nullptr;
+  std::int64_t last_ms_ = -1;
+  std::string last_ms_text_;
+  std::string problem_;
+};
+
+}  // namespace deltaforge::encode

@@ -1,0 +1,144 @@
+// A lane: one sink, its queue and its thread. It decides per commit what the sink still needs, keeps a few batches in
+// flight, and retires them in order into the ledger. Retry is written here, once: after a failure the sink is
+// destroyed, and after a back-off a new one is asked where it stands and is sent everything from the first
+// undelivered batch on, in order, for ever.
+//
+// step() belongs to the lane thread (or to a test's scheduler); offer(), complete() and the questions to any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/backoff.h"
+#include "base/bell.h"
+#include "base/clock.h"
+#include "base/slab.h"
+#include "core/component.h"
+#include "pipeline/handoff.h"
+#include "pipeline/ledger.h"
+#include "pipeline/probe.h"
+
+namespace deltaforge::pipeline {
+
+class Lane final : public ReceiptBook {
+ public:
+  struct Parts {
+    std::size_t index;
+    SinkMaker maker;
+    SinkContext context;  // slabs, positions and wake are filled in by the lane
+    const PositionAlgebra& algebra;
+    const PositionCodec& codec;
+    Ledger& ledger;
+    const Clock& clock;
+    LaneProbe probe;
+    std::function<void()> freed;    // the queue has room again, or the lane detached
+    std::function<void()> retired;  // the ledger has something new
+    std::function<void()> rejoin;   // detached, and the sink answers again
+    std::function<void()> opened;   // the first open() succeeded
+    unsigned seed;                  // of the back-off's jitter
+  };
+  static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
+  Lane(Parts parts, std::size_t queue_depth);
+  ~Lane() override;
+
+  // Moves on. Returns when it wants to be called again at the latest. Throws Error when the pipeline cannot go on.
+  SteadyTime step();
+  Bell& bell() { return bell_; }
+
+  // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
+  bool offer(const BatchRef&);
+
+  // The start of a run: what the sink holds itself, once it has been opened; then where the lane begins.
+  bool holds_position() const { return holds_position_; }
+  bool opened() const { return opened_.load(std::memory_order_acquire); }
+  std::optional<Position> held() const;
+  void begin(const Position&);
+
+  // Age of the oldest commit in flight; 0 when nothing is.
+  double lag_seconds() const;
+
+  bool idle() const { return queue_.size() == 0; }  // nothing waits in its queue
+  bool empty() const { return queue_.size() == 0 && in_flight_.load(std::memory_order_acquire) == 0; }
+  bool detached() const { return detached_.load(std::memory_order_acquire); }
+  // A detached lane whose sink answers again: the run may be restarted with it.
+  bool wants_rejoin() const { return wants_rejoin_.load(std::memory_order_acquire); }
+  // Why nothing moves, while that lasts.
+  std::optional<std::string> trouble() const;
+  const std::string& id() const { return parts_.maker.id; }
+  const SinkMaker& maker() const { return parts_.maker; }
+
+  void complete(std::uint64_t generation, BatchSeq, Outcome&&) noexcept override;
+
+ private:
+  enum class State { unsent, sending, rejected, delivered };
+  struct Slot {
+    Delivery delivery;
+    State state = State::unsent;
+    bool refused = false;  // a row of it was rejected
+    SteadyTime since{};  // first attempt
+    SteadyTime sent_at{}, again_at{};
+  };
+  struct Answer {
+    std::uint64_t generation;
+    BatchSeq seq;
+    Outcome outcome;
+  };
+
+  void build();
+  void open(SteadyTime now);
+  void resume_from(std::optional<Position> held);
+  void move_sink(SteadyTime now);
+  void close(SteadyTime now, const std::string& why);
+  void take_answers(SteadyTime now);
+  void note_rejects(Slot&, std::vector<Reject>, SteadyTime now);
+  void retire();
+  void accept(SteadyTime now);
+  void prepare(Slot&, const Position& base);
+  void prepare_all();
+  void send_unsent(SteadyTime now);
+  void watch(SteadyTime now);
+  void detach();
+  SteadyTime next_call() const;
+  Slot& slot(std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
+  const Slot& slot(std::size_t i) const { return slots_[(head_ + i) % slots_.size()]; }
+  void set_trouble(std::optional<std::string>);
+
+  Parts parts_;
+  Bell bell_;
+  SlabPool slabs_;
+  Handoff<BatchRef> queue_;
+  Backoff backoff_;
+
+  std::unique_ptr<Sink> sink_;
+  std::uint64_t generation_ = 0;
+  bool is_open_ = false;
+  bool started_ = false;           // begin() was called
+  SteadyTime open_at_{};           // next attempt
+  std::optional<SteadyTime> failing_since_;
+  SteadyTime progress_at_{};       // when the sink last handed bytes over
+  bool holds_position_ = false;
+  bool more_ = false;
+  bool delivered_any_ = false;
+
+  Position position_;              // of the delivered prefix
+  std::vector<Slot> slots_;        // ring; [head_, head_ + used_)
+  std::size_t head_ = 0, used_ = 0, window_ = 1;
+
+  std::atomic<std::size_t> in_flight_{0};
+  std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch in flight; 0: none
+  std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false};
+  mutable std::mutex mutex_;       // guards what follows
+  std::vector<Answer> answers_;
+  std::optional<Position> held_;
+  std::optional<Position> begin_;
+  std::optional<std::string> trouble_;
+  std::string client_trouble_;
+  std::vector<Answer> taken_;      // lane thread: answers_ swapped out
+};
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,57 @@
+// The ledger: how far each sink is. A lane reports its delivered prefix; the checkpointer takes what has moved, makes
+// it durable, and learns what may be released. It never orders batches itself: lanes deliver and report in order.
+// Any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/position.h"
+#include "pipeline/commit_rule.h"
+
+namespace deltaforge::pipeline {
+
+class Ledger {
+ public:
+  Ledger(std::size_t sinks, const PositionAlgebra& algebra, CommitRule rule, const Clock& clock);
+
+  // Where sink `index` stands before the run delivers anything. Not dirty: it is stored already.
+  void begin(std::size_t index, const Position&);
+  // Lane threads: sink `index` has everything up to here, without a gap.
+  void delivered(std::size_t index, const Position&);
+
+  // Checkpoint thread. Copies the positions that moved since the last successful stored(); empty ones have not moved.
+  // False: nothing to do.
+  bool take(std::vector<Position>& moved);
+  // The positions of take() are durable. Returns what may be released: the meet of all sinks' durable positions
+  // (empty while some sink has none).
+  const Position& stored(const std::vector<Position>& moved);
+  // Nothing is delivered that is not stored.
+  bool clean() const;
+
+  // Lanes and status.
+  void detach(std::size_t index);
+  bool may_detach(std::size_t index) const;
+  Position durable(std::size_t index) const;
+  // Seconds since the durable position of the sink last moved; negative: not in this run.
+  double age_seconds(std::size_t index) const;
+
+ private:
+  struct Entry {
+    Position delivered, durable;
+    bool dirty = false, attached = true, moved = false;
+    SteadyTime moved_at{};
+  };
+  const PositionAlgebra& algebra_;
+  const CommitRule rule_;
+  const Clock& clock_;
+  mutable std::mutex mutex_;
+  std::vector<Entry> entries_;
+  Position release_;
+  bool storing_ = false;  // taken, not yet stored
+};
+
+}  // namespace deltaforge::pipeline

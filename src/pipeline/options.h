@@ -1,0 +1,31 @@
+// What a pipeline is told besides its components: the `batch` and `commit_policy` blocks of its document.
+#pragma once
+
+#include <cstdint>
+
+#include "config/spec.h"
+
+namespace deltaforge::pipeline {
+
+struct BatchOptions {
+  std::int64_t max_events = 2000;
+  config::ByteSize max_bytes{16 * 1024 * 1024};
+  config::Millis max_ms{50};
+  bool respect_source_tx = true;
+  std::int64_t max_inflight = 1;
+  config::ByteSize memory_bytes{128 * 1024 * 1024};
+  config::ByteSize max_tx_bytes{16ULL * 1024 * 1024 * 1024};
+
+  static const config::Spec<BatchOptions>& spec();
+};
+
+enum class CommitMode { all, required, quorum };
+
+struct CommitPolicy {
+  CommitMode mode = CommitMode::required;
+  std::int64_t quorum = 0;
+
+  static const config::Spec<CommitPolicy>& spec();
+};
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,236 @@
+#include "pipeline/pipeline.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <thread>
+
+#include "base/bell.h"
+#include "obs/log.h"
+#include "pipeline/run.h"
+#include "pipeline/supervisor.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A restart for a detached sink re-reads the log for all: so seldom that this takes at most a tenth of the time.
+constexpr std::chrono::seconds kRejoinInterval{30};
+constexpr int kRejoinShare = 10;
+constexpr milliseconds kRejoinDrain{30'000};
+
+ErrorInfo info_of(const Error& error) {
+  return {std::string(to_string(error.kind())), error.message(), error.hint()};
+}
+
+}  // namespace
+
+std::string_view to_string(Status status) {
+  switch (status) {
+    case Status::starting: return "starting";
+    case Status::running: return "running";
+    case Status::degraded: return "degraded";
+    case Status::paused: return "paused";
+    case Status::stopped: return "stopped";
+    case Status::failed: return "failed";
+  }
+  return "unknown";
+}
+
+// The supervisor thread alone makes and ends runs; callers say what they want and ring its bell.
+class Pipeline::Impl {
+ public:
+  Impl(PipelineSpec spec, Store& store) : spec_(std::move(spec)), store_(store) {
+    supervisor_ = std::jthread([this](std::stop_token stop) { supervise(stop); });
+  }
+
+  ~Impl() {
+    supervisor_.request_stop();
+    bell_.ring();
+    supervisor_.join();
+  }
+
+  void want_running() {
+    std::lock_guard lock(mutex_);
+    wanted_ = true;
+    paused_ = false;
+    failure_.reset();
+    if (run_) run_->pause(false);
+    bell_.ring();
+  }
+
+  void pause() {
+    std::lock_guard lock(mutex_);
+    paused_ = true;
+    if (run_) run_->pause(true);
+  }
+
+  bool stop(milliseconds deadline) {
+    std::unique_lock lock(mutex_);
+    wanted_ = false;
+    failure_.reset();
+    stop_deadline_ = Clock::system().now() + deadline;
+    drained_ = true;
+    bell_.ring();
+    ended_.wait(lock, [this] { return run_ == nullptr; });
+    return drained_;
+  }
+
+  PipelineStatus status() const;
+  const PipelineSpec& spec() const { return spec_; }
+
+ private:
+  void supervise(std::stop_token);
+  SteadyTime look(SteadyTime now);
+  void begin_run();
+  void end_run(std::shared_ptr<Run>, bool drain, SteadyTime deadline);
+  void note_failure(const Error&);
+
+  const PipelineSpec spec_;
+  Store& store_;
+  Bell bell_;
+
+  mutable std::mutex mutex_;  // guards what follows; never held while a run starts, drains or ends
+  std::condition_variable ended_;
+  bool wanted_ = false, paused_ = false, drained_ = true;
+  SteadyTime stop_deadline_{};
+  std::shared_ptr<Run> run_;
+  SteadyTime started_{};
+  std::optional<Error> failure_;
+  std::optional<SteadyTime> again_at_;
+  SteadyTime rejoin_after_{};
+
+  std::jthread supervisor_;
+};
+
+void Pipeline::Impl::supervise(std::stop_token stop) {
+  while (!stop.stop_requested()) bell_.wait_until(look(Clock::system().now()));
+  std::shared_ptr<Run> run;
+  {
+    std::lock_guard lock(mutex_);
+    run = run_;
+  }
+  if (run) end_run(run, false, {});
+}
+
+// One look at what is wanted and what is. Returns when to look again without a ring.
+SteadyTime Pipeline::Impl::look(SteadyTime now) {
+  std::unique_lock lock(mutex_);
+  std::shared_ptr<Run> run = run_;
+  if (run) {
+    if (auto failure = run->failure()) {
+      lock.unlock();
+      end_run(run, false, {});
+      note_failure(*failure);
+      return now;
+    }
+    if (!wanted_) {
+      SteadyTime deadline = stop_deadline_;
+      lock.unlock();
+      end_run(run, true, deadline);
+      return now;
+    }
+    if (run->wants_rejoin()) {
+      if (now < rejoin_after_) return rejoin_after_;
+      lock.unlock();
+      obs::info("a detached sink answers again: restarting the source so that it can catch up",
+                {{"pipeline", spec_.name}});
+      end_run(run, true, now + kRejoinDrain);
+      Duration took = Clock::system().now() - now;
+      rejoin_after_ = now + std::max<Duration>(kRejoinInterval, took * kRejoinShare);
+      return now;
+    }
+    return SteadyTime::max();
+  }
+  if (!wanted_) return SteadyTime::max();
+  if (failure_) {
+    if (!again_at_) return SteadyTime::max();
+    if (now < *again_at_) return *again_at_;
+  }
+  lock.unlock();
+  begin_run();
+  return SteadyTime::max();
+}
+
+void Pipeline::Impl::begin_run() {
+  bool paused;
+  {
+    std::lock_guard lock(mutex_);
+    paused = paused_;
+  }
+  try {
+    auto run = std::make_shared<Run>(spec_, store_, Identity::load_or_make(store_, spec_.name), paused,
+                                     [this] { bell_.ring(); });
+    std::lock_guard lock(mutex_);
+    run_ = std::move(run);
+    run_->pause(paused_);
+    started_ = Clock::system().now();
+  } catch (const Error& error) {
+    note_failure(error);
+  }
+  bell_.ring();
+}
+
+void Pipeline::Impl::end_run(std::shared_ptr<Run> run, bool drain, SteadyTime deadline) {
+  bool drained = !drain || run->drain(deadline);
+  run->halt();
+  if (!drained)
+    obs::warn("stopped before everything was delivered; the rest will be read again", {{"pipeline", spec_.name}});
+  std::lock_guard lock(mutex_);
+  run_.reset();
+  drained_ = drained_ && drained;
+  ended_.notify_all();
+}
+
+void Pipeline::Impl::note_failure(const Error& error) {
+  Verdict verdict = judge(error.kind());
+  obs::error("run task ended with error",
+             {{"pipeline", spec_.name},
+              {"kind", to_string(error.kind())},
+              {"error", std::string_view(error.what())},
+              {"again_in_seconds", verdict.again ? std::int64_t{verdict.again->count()} : std::int64_t{-1}}});
+  std::lock_guard lock(mutex_);
+  failure_ = error;
+  again_at_.reset();
+  if (verdict.again) again_at_ = Clock::system().now() + *verdict.again;
+}
+
+PipelineStatus Pipeline::Impl::status() const {
+  PipelineStatus status;
+  std::shared_ptr<Run> run;
+  bool paused, wanted;
+  {
+    std::lock_guard lock(mutex_);
+    run = run_;
+    paused = paused_;
+    wanted = wanted_;
+    if (failure_) status.error = info_of(*failure_);
+    if (run) status.uptime_seconds = std::chrono::duration<double>(Clock::system().now() - started_).count();
+  }
+  if (!run) {
+    status.status = status.error ? Status::failed : wanted ? Status::starting : Status::stopped;
+    return status;
+  }
+  status.error.reset();
+  auto troubles = run->troubles();
+  if (!troubles.empty()) status.error = info_of(troubles.begin()->second);
+  status.status = paused                ? Status::paused
+                  : !troubles.empty()   ? Status::degraded
+                  : !run->connected()   ? Status::starting
+                                        : Status::running;
+  status.warnings = run->warnings();
+  status.sinks = run->sinks();
+  status.lag_seconds = run->lag_seconds();
+  return status;
+}
+
+Pipeline::Pipeline(PipelineSpec spec, Store& store) : impl_(std::make_unique<Impl>(std::move(spec), store)) {}
+Pipeline::~Pipeline() = default;
+void Pipeline::start() { impl_->want_running(); }
+void Pipeline::pause() { impl_->pause(); }
+void Pipeline::resume() { impl_->want_running(); }
+bool Pipeline::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
+PipelineStatus Pipeline::status() const { return impl_->status(); }
+const PipelineSpec& Pipeline::spec() const { return impl_->spec(); }
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,76 @@
+// One pipeline: a source, its processors, its sinks, and the threads between them. Owned by the server's pipeline
+// manager. Every method may be called from any thread; calls that change the state are serialised.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/component.h"
+#include "core/store.h"
+#include "pipeline/options.h"
+
+namespace deltaforge::pipeline {
+
+enum class Status { starting, running, degraded, paused, stopped, failed };
+std::string_view to_string(Status);
+
+struct ErrorInfo {
+  std::string kind, message, hint;
+};
+
+struct SinkStatus {
+  std::string id;
+  std::string type;
+  bool required = true;
+  std::string state;                       // "attached", "detached"
+  std::optional<std::string> error;        // why it is not taking batches just now
+  std::string position;                    // short form as JSON, or "" when it has none yet
+  std::optional<double> age_seconds;       // since its checkpoint last moved
+  bool behind = false;                     // it has something to deliver that is older than the open batch
+};
+
+struct PipelineStatus {
+  Status status = Status::stopped;
+  std::optional<ErrorInfo> error;          // of `failed` and `degraded`
+  std::vector<std::string> warnings;       // conditions that do not stop it ("publication lacks ...")
+  std::vector<SinkStatus> sinks;
+  double uptime_seconds = 0;
+  std::optional<double> lag_seconds;       // commit time of the newest delivered event against now, while behind
+};
+
+struct PipelineSpec {
+  std::string name, tenant;
+  SourceMaker source;
+  std::vector<ProcessorMaker> processors;
+  std::vector<SinkMaker> sinks;
+  BatchOptions batch;
+  CommitPolicy commit_policy;
+};
+
+class Pipeline {
+ public:
+  Pipeline(PipelineSpec, Store&);
+  ~Pipeline();  // stops without a drain
+
+  void start();
+  // Keeps the connection to the source, reads nothing. Idempotent.
+  void pause();
+  // From paused: goes on. From stopped or failed: starts again from the checkpoint. Idempotent.
+  void resume();
+  // Drains what has been read, stores positions, disconnects. False: the deadline passed with something undelivered
+  // (nothing is lost: it will be read again).
+  bool stop(std::chrono::milliseconds deadline);
+
+  PipelineStatus status() const;
+  const PipelineSpec& spec() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,35 @@
+#include "pipeline/position_record.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace deltaforge::pipeline {
+
+std::string RecordCodec::print(const Position& position) const {
+  return fmt::format(R"({{"v":1,"uid":"{}","epoch":{},{}}})", uid_, epoch_, algebra_.print(position));
+}
+
+Position RecordCodec::parse(std::string_view record, std::string_view where) const {
+  auto refuse = [&](std::string why) -> Position {
+    throw Error(ErrorKind::sink_state, fmt::format("the position record in {} cannot be used: {}", where, why),
+                "remove that record (and what it belongs to) if it is not wanted any more, or restore the right one");
+  };
+  auto json = nlohmann::json::parse(record, nullptr, false);
+  if (!json.is_object() || !json.contains("v") || !json["v"].is_number_unsigned())
+    return refuse("it is not a position record");
+  if (json["v"] != 1) return refuse(fmt::format("its version {} is newer than this program", json["v"].dump()));
+  if (json.value("uid", "") != uid_)
+    return refuse(fmt::format("it was written by pipeline uid '{}', this one is '{}'", json.value("uid", ""), uid_));
+  if (json.value("epoch", std::uint64_t{0}) != epoch_)
+    return refuse(fmt::format("it is of epoch {}, this pipeline is at {}", json.value("epoch", std::uint64_t{0}), epoch_));
+  try {
+    return algebra_.parse(record);
+  } catch (const Error& error) {
+    return refuse(error.message());
+  }
+}
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,373 @@
+#include "pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "obs/log.h"
+#include "pipeline/state_keys.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::vector<bool> required_sinks(const PipelineSpec& spec) {
+  std::vector<bool> required;
+  for (const SinkMaker& sink : spec.sinks) required.push_back(sink.required);
+  return required;
+}
+
+std::vector<std::string> sink_ids(const PipelineSpec& spec) {
+  std::vector<std::string> ids;
+  for (const SinkMaker& sink : spec.sinks) ids.push_back(sink.id);
+  return ids;
+}
+
+std::vector<std::unique_ptr<Processor>> make_processors(const PipelineSpec& spec) {
+  std::vector<std::unique_ptr<Processor>> processors;
+  for (const ProcessorMaker& maker : spec.processors) processors.push_back(maker.build({spec.name, spec.tenant}));
+  return processors;
+}
+
+// A source's own durable values.
+class StoredSourceState final : public SourceState {
+ public:
+  StoredSourceState(Store& store, std::string source_id) : store_(store), prefix_(std::move(source_id) + "/") {}
+  std::optional<std::string> get(std::string_view key) override {
+    return store_.get(kSourceState, prefix_ + std::string(key));
+  }
+  void put(std::string_view key, std::string_view value) override {
+    Store::Entry entry{kSourceState, prefix_ + std::string(key), std::string(value)};
+    store_.put({&entry, 1});
+  }
+
+ private:
+  Store& store_;
+  const std::string prefix_;
+};
+
+// These are tried again for as long as it takes; everything else ends the run.
+bool may_be_retried(const Error& error) {
+  return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::storage;
+}
+
+}  // namespace
+
+Identity Identity::load_or_make(Store& store, const std::string& pipeline) {
+  if (auto stored = store.get(kIdentity, pipeline)) {
+    auto json = nlohmann::json::parse(*stored, nullptr, false);
+    if (!json.is_object() || !json.contains("uid"))
+      throw Error(ErrorKind::storage, fmt::format("the identity of pipeline '{}' in the store is damaged", pipeline),
+                  "restore the state directory from a backup");
+    return {json["uid"].get<std::string>(), json.value("epoch", std::uint64_t{1})};
+  }
+  std::random_device random;
+  std::uint64_t high = std::uint64_t{random()} << 32 | random(), low = std::uint64_t{random()} << 32 | random();
+  Identity identity{fmt::format("{:016x}{:016x}", high, low), 1};
+  Store::Entry entry{kIdentity, pipeline, fmt::format(R"({{"uid":"{}","epoch":1}})", identity.uid)};
+  store.put({&entry, 1});
+  return identity;
+}
+
+Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool paused, std::function<void()> changed)
+    : spec_(spec),
+      store_(store),
+      changed_(std::move(changed)),
+      source_(spec.source.build({spec.name, spec.tenant, std::to_string(identity.epoch)})),
+      algebra_(source_->positions()),
+      codec_(algebra_, identity.uid, identity.epoch),
+      starts_(store, codec_, algebra_, spec.source.id),
+      ledger_(spec.sinks.size(), algebra_, CommitRule(spec.commit_policy, required_sinks(spec)), clock_),
+      budget_(spec.batch.memory_bytes.count),
+      pool_(static_cast<std::size_t>(spec.batch.max_inflight) + Lane::kMaxWindow + 3, budget_, wake_),
+      cut_(pool_.count()),
+      lanes_([&] {
+        std::vector<std::unique_ptr<Lane>> lanes;
+        for (std::size_t i = 0; i < spec.sinks.size(); ++i) lanes.push_back(make_lane(i, spec.sinks[i]));
+        return lanes;
+      }()),
+      transform_(cut_, make_processors(spec), lanes_, BatchProbe(spec.name, spec.source.id), clock_),
+      intake_({.pool = pool_,
+               .budget = budget_,
+               .wake = wake_,
+               .out = cut_,
+               .pushed = [this] { transform_.bell().ring(); },
+               .downstream_idle =
+                   [this] {
+                     return transform_.empty() && std::all_of(lanes_.begin(), lanes_.end(),
+                                                              [](const auto& lane) { return lane->idle(); });
+                   },
+               .algebra = algebra_,
+               .clock = clock_},
+              spec.batch),
+      checkpointer_({.ledger = ledger_,
+                     .store = store,
+                     .codec = codec_,
+                     .algebra = algebra_,
+                     .source = *source_,
+                     .source_id = spec.source.id,
+                     .sink_ids = sink_ids(spec),
+                     .on_stored = [this] { wake_.signal(); }}),
+      source_probe_(spec.name, spec.source.id),
+      checkpoint_probe_(spec.name) {
+  intake_.pause(paused);
+  for (auto& lane : lanes_)
+    threads_.emplace_back([this, &lane](std::stop_token stop) { guarded([&] { deliver(*lane, stop); }); });
+  threads_.emplace_back([this](std::stop_token stop) { guarded([&] { transform(stop); }); });
+  threads_.emplace_back([this](std::stop_token stop) { guarded([&] { checkpoint(stop); }); });
+  threads_.emplace_back([this](std::stop_token) { guarded([&] { read_source(source_stop_.get_token()); }); });
+}
+
+Run::~Run() { halt(); }
+
+std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) {
+  SinkContext context;
+  context.pipeline = spec_.name;
+  context.tenant = spec_.tenant;
+  return std::make_unique<Lane>(
+      Lane::Parts{.index = index,
+                  .maker = maker,
+                  .context = std::move(context),
+                  .algebra = algebra_,
+                  .codec = codec_,
+                  .ledger = ledger_,
+                  .clock = clock_,
+                  .probe = LaneProbe(spec_.name, maker.id, maker.required),
+                  .freed = [this] { transform_.bell().ring(); source_bell_.ring(); },
+                  .retired = [this] { checkpoint_bell_.ring(); },
+                  .rejoin = [this] { changed_(); },
+                  .opened = [this] { source_bell_.ring(); },
+                  .seed = std::random_device{}()},
+      static_cast<std::size_t>(spec_.batch.max_inflight));
+}
+
+void Run::guarded(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    fail(error);
+  } catch (const std::exception& error) {
+    fail(Error(ErrorKind::limit, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
+  }
+}
+
+void Run::fail(const Error& error) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = error;
+  }
+  changed_();
+}
+
+void Run::read_source(std::stop_token stop) {
+  struct Done {
+    std::atomic<bool>& flag;
+    ~Done() { flag.store(true, std::memory_order_release); }
+  } done{source_done_};
+  std::stop_callback wake(stop, [this] {
+    intake_.wake();
+    source_bell_.ring();
+  });
+  StoredSourceState state(store_, spec_.source.id);
+  Backoff backoff(milliseconds(100), milliseconds(5'000));
+  Start start;
+  start.state = &state;
+  start.connected = [&] {
+    connected_.store(true, std::memory_order_release);
+    backoff.reset();
+    set_trouble("source", std::nullopt);
+  };
+  start.begin_at = [&](const Position& position) {
+    starts_.begin_at(position, sink_ids(spec_));
+    for (std::size_t i = 0; i < lanes_.size(); ++i) {
+      ledger_.begin(i, position);
+      lanes_[i]->begin(position);
+    }
+    intake_.begin_at(position);
+    start.meet = position;
+  };
+  start.warn = [this](std::string_view key, std::string_view text) {
+    std::lock_guard lock(mutex_);
+    if (text.empty())
+      warnings_.erase(std::string(key));
+    else
+      warnings_[std::string(key)] = text;
+  };
+  bool prepared = false;
+  while (!stop.stop_requested()) {
+    try {
+      if (!prepared && !prepare_start(stop, start)) return;
+      prepared = true;
+      source_->run(intake_, start, stop);
+      if (!stop.stop_requested()) throw Error(ErrorKind::unavailable, "the source ended its stream");
+    } catch (const Error& error) {
+      source_probe_.failed(std::string(to_string(error.kind())));
+      if (!may_be_retried(error)) throw;
+      set_trouble("source", error);
+      obs::log_limited(obs::Level::warn, spec_.name, "source failed, trying again",
+                       {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
+      source_probe_.reconnected();
+      intake_.rollback();
+      if (prepared && !start.meet.empty()) start.meet = intake_.resume_position();
+      pause_for(stop, backoff.next());
+    }
+  }
+  intake_.finish();
+}
+
+// Waits for the sinks that know their own positions, then finds where everyone stands. False: stopped meanwhile.
+bool Run::prepare_start(std::stop_token stop, Start& start) {
+  auto all_open = [this] {
+    return std::all_of(lanes_.begin(), lanes_.end(),
+                       [](const auto& lane) { return !lane->holds_position() || lane->opened(); });
+  };
+  while (!all_open()) {
+    source_bell_.wait_until(SteadyTime::max());
+    if (stop.stop_requested()) return false;
+  }
+  std::vector<StartPositions::SinkState> sinks;
+  for (const auto& lane : lanes_) sinks.push_back({lane->id(), lane->holds_position(), lane->held()});
+  start.lanes = starts_.find(sinks);
+  start.meet = start.lanes[0];
+  for (const Position& position : start.lanes) start.meet = algebra_.meet(start.meet, position);
+  if (start.meet.empty()) return true;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    ledger_.begin(i, start.lanes[i]);
+    lanes_[i]->begin(start.lanes[i]);
+  }
+  intake_.begin_at(start.meet);
+  source_->release(start.meet);
+  return true;
+}
+
+void Run::pause_for(std::stop_token stop, milliseconds time) {
+  SteadyTime until = clock_.now() + time;
+  while (!stop.stop_requested() && clock_.now() < until) source_bell_.wait_until(until);
+}
+
+void Run::transform(std::stop_token stop) {
+  std::stop_callback wake(stop, [this] { transform_.bell().ring(); });
+  while (!stop.stop_requested())
+    if (!transform_.step()) transform_.bell().wait_until(SteadyTime::max());
+}
+
+void Run::deliver(Lane& lane, std::stop_token stop) {
+  std::stop_callback wake(stop, [&lane] { lane.bell().ring(); });
+  while (!stop.stop_requested()) lane.bell().wait_until(lane.step());
+}
+
+void Run::checkpoint(std::stop_token stop) {
+  std::stop_callback wake(stop, [this] { checkpoint_bell_.ring(); });
+  Backoff backoff(milliseconds(100), milliseconds(5'000));
+  while (!stop.stop_requested()) {
+    SteadyTime next = SteadyTime::max();
+    try {
+      SteadyTime begin = clock_.now();
+      while (checkpointer_.step()) {
+        SteadyTime end = clock_.now();
+        checkpoint_probe_.stored(static_cast<double>(clock_.wall_us()) / 1e6,
+                                 std::chrono::duration<double>(end - begin).count());
+        begin = end;
+        backoff.reset();
+        set_trouble("store", std::nullopt);
+      }
+    } catch (const Error& error) {
+      if (!may_be_retried(error)) throw;
+      set_trouble("store", error);
+      obs::log_limited(obs::Level::error, spec_.name, "positions cannot be stored, trying again; nothing is released",
+                       {{"pipeline", spec_.name}, {"error", std::string_view(error.what())}});
+      next = clock_.now() + backoff.next();
+    }
+    checkpoint_bell_.wait_until(next);
+  }
+}
+
+bool Run::drained() const {
+  return source_done_.load(std::memory_order_acquire) && transform_.empty() &&
+         std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->detached() || lane->empty(); }) &&
+         ledger_.clean();
+}
+
+bool Run::drain(SteadyTime deadline) {
+  source_stop_.request_stop();
+  while (!drained()) {
+    if (clock_.now() >= deadline || failure()) return false;
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  return true;
+}
+
+void Run::halt() {
+  source_stop_.request_stop();
+  for (std::jthread& thread : threads_) thread.request_stop();
+  for (std::jthread& thread : threads_)
+    if (thread.joinable()) thread.join();
+}
+
+std::optional<Error> Run::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+bool Run::wants_rejoin() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->wants_rejoin(); });
+}
+
+void Run::set_trouble(const std::string& place, std::optional<Error> error) {
+  std::lock_guard lock(mutex_);
+  if (error)
+    troubles_.insert_or_assign(place, std::move(*error));
+  else
+    troubles_.erase(place);
+}
+
+std::map<std::string, Error> Run::troubles() const {
+  std::map<std::string, Error> all;
+  {
+    std::lock_guard lock(mutex_);
+    all = troubles_;
+  }
+  for (const auto& lane : lanes_) {
+    auto why = lane->trouble();
+    if (lane->detached() && !why) why = "detached: it catches up when it answers again";
+    if (why) all.insert_or_assign("sink " + lane->id(), Error(ErrorKind::unavailable, fmt::format("sink '{}': {}", lane->id(), *why)));
+  }
+  return all;
+}
+
+std::vector<std::string> Run::warnings() const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> texts;
+  for (const auto& [key, text] : warnings_) texts.push_back(text);
+  return texts;
+}
+
+std::vector<SinkStatus> Run::sinks() const {
+  std::vector<SinkStatus> all;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const Lane& lane = *lanes_[i];
+    SinkStatus status;
+    status.id = lane.id();
+    status.type = lane.maker().type;
+    status.required = lane.maker().required;
+    status.state = lane.detached() ? "detached" : "attached";
+    status.error = lane.trouble();
+    if (Position position = ledger_.durable(i); !position.empty()) status.position = algebra_.show(position);
+    if (double age = ledger_.age_seconds(i); age >= 0) status.age_seconds = age;
+    status.behind = !lane.empty();
+    all.push_back(std::move(status));
+  }
+  return all;
+}
+
+std::optional<double> Run::lag_seconds() const {
+  double lag = 0;
+  for (const auto& lane : lanes_) lag = std::max(lag, lane->lag_seconds());
+  return lag;
+}
+
+}  // namespace deltaforge::pipeline

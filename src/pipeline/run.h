@@ -1,0 +1,102 @@
+// One run of a pipeline: the parts and threads between a source and its sinks, from a start position to a stop or a
+// failure. Source, transform, one lane per sink, checkpoint: each a thread with a Bell; none of them polls.
+// Made and destroyed by the pipeline's supervisor; the questions may come from any thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "core/store.h"
+#include "pipeline/checkpointer.h"
+#include "pipeline/intake.h"
+#include "pipeline/lane.h"
+#include "pipeline/pipeline.h"
+#include "pipeline/position_record.h"
+#include "pipeline/start_positions.h"
+#include "pipeline/transform.h"
+
+namespace deltaforge::pipeline {
+
+// Who a pipeline is, in every position record. Made at its first start.
+struct Identity {
+  std::string uid;
+  std::uint64_t epoch = 1;
+  static Identity load_or_make(Store&, const std::string& pipeline);
+};
+
+class Run {
+ public:
+  // `changed`: the supervisor should look at failure() and wants_rejoin(). Throws Error when a part cannot be built.
+  Run(const PipelineSpec&, Store&, const Identity&, bool paused, std::function<void()> changed);
+  ~Run();  // halt()
+
+  void pause(bool on) { intake_.pause(on); }
+  // Reads no more, delivers what was read, stores positions. False: the deadline passed first.
+  bool drain(SteadyTime deadline);
+  // Stops every thread; what is undelivered will be read again. Idempotent.
+  void halt();
+
+  std::optional<Error> failure() const;  // set once: the run is over
+  bool wants_rejoin() const;
+  bool connected() const { return connected_.load(std::memory_order_acquire); }
+  // Conditions that degrade the pipeline just now, by place: "source", "store", "sink x", ...
+  std::map<std::string, Error> troubles() const;
+  std::vector<std::string> warnings() const;
+  std::vector<SinkStatus> sinks() const;
+  std::optional<double> lag_seconds() const;
+
+ private:
+  void read_source(std::stop_token);
+  bool prepare_start(std::stop_token, Start&);
+  void transform(std::stop_token);
+  void deliver(Lane&, std::stop_token);
+  void checkpoint(std::stop_token);
+  void fail(const Error&);
+  void guarded(const std::function<void()>& body);
+  void set_trouble(const std::string& place, std::optional<Error>);
+  void pause_for(std::stop_token, std::chrono::milliseconds);
+  bool drained() const;
+  std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
+
+  const PipelineSpec& spec_;
+  Store& store_;
+  const Clock& clock_ = Clock::system();
+  std::function<void()> changed_;
+
+  std::unique_ptr<Source> source_;
+  const PositionAlgebra& algebra_;
+  RecordCodec codec_;
+  StartPositions starts_;
+  Ledger ledger_;
+  Bell checkpoint_bell_, source_bell_;
+  WakeFd wake_;
+  PageBudget budget_;
+  BatchPool pool_;  // outlives all who hold its batches
+  Handoff<BatchPtr> cut_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  Transform transform_;
+  BatchIntake intake_;
+  Checkpointer checkpointer_;
+  SourceProbe source_probe_;
+  CheckpointProbe checkpoint_probe_;
+
+  std::atomic<bool> connected_{false}, source_done_{false};
+  mutable std::mutex mutex_;  // guards what follows
+  std::optional<Error> failure_;
+  std::map<std::string, Error> troubles_;
+  std::map<std::string, std::string, std::less<>> warnings_;
+
+  std::vector<std::jthread> threads_;  // last member: they end first
+  std::stop_source source_stop_;
+};
+
+}  // namespace deltaforge::pipeline

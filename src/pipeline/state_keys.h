@@ -1,0 +1,16 @@
+// Where a pipeline's state stands in the store.
+#pragma once
+
+#include <string>
+
+namespace deltaforge::pipeline {
+
+inline constexpr char kCheckpoints[] = "checkpoints";             // position records a sink has acknowledged
+inline constexpr char kCheckpointsShort[] = "checkpoints_short";  // the same as people read them (`kv` view)
+inline constexpr char kOrigins[] = "origins";                     // where a sink began, until it has a checkpoint
+inline constexpr char kIdentity[] = "pipelines";                  // uid and epoch, by pipeline name
+inline constexpr char kSourceState[] = "source_state";            // a source's own values
+
+inline std::string sink_key(const std::string& source, const std::string& sink) { return source + "::sink::" + sink; }
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,94 @@
+#include "pipeline/testing/sim_sink.h"
+
+#include <algorithm>
+
+namespace deltaforge::pipeline::testing {
+namespace {
+
+SimRow row_of(const Delivery& delivery, const Event& event) {
+  return {delivery.batch->commits()[event.commit].mark.as<SimMark>().end, event.ordinal};
+}
+
+}  // namespace
+
+std::optional<Position> SimSink::open() {
+  if (server_.down || world_.chance(10)) throw Error(ErrorKind::unavailable, "the simulated server is away");
+  if (server_.held) return sim_position(*server_.held);
+  return std::nullopt;
+}
+
+// A delivery holds whole transactions only, unless it repeats single rejected rows.
+void SimSink::check_whole(const Delivery& delivery) const {
+  const Batch& batch = *delivery.batch;
+  bool rejected_rows = std::all_of(delivery.ranges.begin(), delivery.ranges.end(),
+                                   [](EventRange range) { return range.last == range.first + 1; });
+  for (EventRange range : delivery.ranges) {
+    const Commit& first = batch.commits()[batch.event(range.first).commit];
+    const Commit& last = batch.commits()[batch.event(range.last - 1).commit];
+    if ((first.first != range.first || last.last != range.last) && !rejected_rows)
+      world_.broken("a delivery cuts a transaction");
+    for (std::uint32_t i = range.first; i < range.last && !rejected_rows; ++i)
+      if (batch.event(i).tx_end != (i + 1 == batch.commits()[batch.event(i).commit].last))
+        world_.broken("tx_end is not on the last event of the transaction");
+  }
+}
+
+void SimSink::send(const Delivery& delivery, Receipt receipt) {
+  check_whole(delivery);
+  sent_.push_back({&delivery, std::move(receipt)});
+}
+
+bool SimSink::poll() {
+  if (server_.down) return false;
+  if (!sent_.empty()) {
+    Sent& front = sent_.front();
+    if (world_.chance(3)) {  // an unknown outcome: whatever was written stays, the rest is given up
+      std::move(front.receipt).failed(Fault::retry("simulated"));
+      sent_.pop_front();
+      return false;
+    }
+    if (server_.holds_position)
+      write_whole(front);
+    else
+      write_rows(front);
+  }
+  if (!acks_.empty() && world_.pick(2) == 0) {
+    if (world_.chance(2)) {
+      acks_.pop_front();  // the client forgets the batch: its receipt says so
+    } else if (!server_.holds_position && world_.chance(20) && acks_.size() > 1) {
+      std::move(acks_.back()).delivered();  // answers may come in any order
+      acks_.pop_back();
+    } else {
+      std::move(acks_.front()).delivered();
+      acks_.pop_front();
+    }
+  }
+  return !sent_.empty() || !acks_.empty();
+}
+
+void SimSink::write_rows(Sent& sent) {
+  std::vector<std::uint32_t> events;
+  sent.delivery->for_each([&](std::uint32_t index, const Event&) { events.push_back(index); });
+  for (unsigned n = 1 + world_.pick(8); n > 0 && sent.written < events.size(); --n, ++sent.written) {
+    const Event& event = sent.delivery->batch->event(events[sent.written]);
+    if (sent.written + 1 == events.size() && sent_.size() == 1 && world_.chance(2)) {  // a refused row
+      std::move(sent.receipt).delivered_except({{events[sent.written], "too_large", "simulated"}});
+      sent_.pop_front();
+      return;
+    }
+    world_.arrived(server_, row_of(*sent.delivery, event));
+  }
+  if (sent.written < events.size()) return;
+  acks_.push_back(std::move(sent.receipt));
+  sent_.pop_front();
+}
+
+void SimSink::write_whole(Sent& sent) {
+  sent.delivery->for_each(
+      [&](std::uint32_t, const Event& event) { world_.arrived(server_, row_of(*sent.delivery, event)); });
+  server_.held = end_of(sent.delivery->after);
+  acks_.push_back(std::move(sent.receipt));
+  sent_.pop_front();
+}
+
+}  // namespace deltaforge::pipeline::testing

@@ -1,0 +1,39 @@
+// A simulated sink's client. Rows reach the server one by one (or, for sinks that hold positions, as one act with the
+// position); answers come late, get lost, or say that nothing is known.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "core/sink.h"
+#include "pipeline/testing/sim_world.h"
+
+namespace deltaforge::pipeline::testing {
+
+class SimSink final : public Sink {
+ public:
+  SimSink(SimWorld& world, SimServer& server) : world_(world), server_(server), window_(1 + world.pick(4)) {}
+  std::optional<Position> open() override;
+  bool holds_position() const override { return server_.holds_position; }
+  std::size_t window() const override { return window_; }
+  void send(const Delivery&, Receipt) override;
+  bool poll() override;
+
+ private:
+  struct Sent {
+    const Delivery* delivery;
+    Receipt receipt;
+    std::uint32_t written = 0;  // events of it that reached the server
+  };
+  void write_rows(Sent&);
+  void write_whole(Sent&);
+  void check_whole(const Delivery&) const;
+
+  SimWorld& world_;
+  SimServer& server_;
+  const std::size_t window_;
+  std::deque<Sent> sent_;      // not yet completely written
+  std::deque<Receipt> acks_;   // written, not yet answered
+};
+
+}  // namespace deltaforge::pipeline::testing

@@ -1,0 +1,124 @@
+// The world outside a simulated engine: the source's log, the store, the sinks' servers. It survives a crash of the
+// engine, and it is where the promises are checked at the moment they would break, not only at the end.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/position.h"
+#include "core/store.h"
+
+namespace deltaforge::pipeline::testing {
+
+// Positions of the simulated source: one number, as PostgreSQL has.
+struct SimMark {
+  std::uint64_t end;
+};
+
+struct SimPosition final : PositionData {
+  explicit SimPosition(std::uint64_t at) : end(at) {}
+  std::unique_ptr<PositionData> clone() const override { return std::make_unique<SimPosition>(end); }
+  void assign(const PositionData& other) override { end = static_cast<const SimPosition&>(other).end; }
+  std::uint64_t end;
+};
+
+inline Position sim_position(std::uint64_t end) { return Position(std::make_unique<SimPosition>(end)); }
+inline std::uint64_t end_of(const Position& position) {
+  return position.empty() ? 0 : position.as<SimPosition>().end;
+}
+
+class SimAlgebra final : public PositionAlgebra {
+ public:
+  bool covers(const Position& position, const Mark& mark) const override {
+    return !position.empty() && end_of(position) >= mark.as<SimMark>().end;
+  }
+  void advance(Position& position, std::span<const Mark> marks) const override {
+    for (const Mark& mark : marks) {
+      auto& end = position.as<SimPosition>().end;
+      end = std::max(end, mark.as<SimMark>().end);
+    }
+  }
+  Position meet(const Position& a, const Position& b) const override {
+    if (a.empty() || b.empty()) return {};
+    return sim_position(std::min(end_of(a), end_of(b)));
+  }
+  bool equal(const Position& a, const Position& b) const override { return end_of(a) == end_of(b); }
+  std::string print(const Position& position) const override {
+    return "\"server\":{},\"stream\":{\"end\":" + std::to_string(end_of(position)) + "},\"tracks\":{}";
+  }
+  Position parse(std::string_view record) const override;
+  std::string show(const Position& position) const override { return std::to_string(end_of(position)); }
+};
+
+// One source transaction. Its rows are numbered 1, 2, ... ; a transaction without rows is one of foreign tables.
+struct SimTransaction {
+  std::uint64_t end;  // its commit's end
+  std::uint32_t rows;
+};
+
+struct SimRow {
+  std::uint64_t transaction;  // SimTransaction::end
+  std::uint32_t row;
+  auto operator<=>(const SimRow&) const = default;
+};
+
+struct SimServer {  // of one sink
+  std::string id;
+  bool required = true, holds_position = false;
+  std::vector<SimRow> rows;          // everything that ever arrived, in order
+  std::uint64_t complete_to = 0;     // rows of all transactions up to here have arrived
+  std::optional<std::uint64_t> held;  // position written in the same act as rows
+  bool down = false;
+};
+
+class SimWorld {
+ public:
+  explicit SimWorld(unsigned seed);
+
+  // A number below `bound`.
+  unsigned pick(unsigned bound) { return static_cast<unsigned>(random() % bound); }
+  bool chance(unsigned percent) { return faults && pick(100) < percent; }
+
+  void arrived(SimServer&, SimRow);
+  void stored(const std::string& sink, std::uint64_t end);
+  void released(std::uint64_t end);
+  // At the end of a run in which everything was delivered.
+  void check_complete();
+  [[noreturn]] void broken(const std::string& promise);
+
+  std::minstd_rand random;
+  bool faults = true;
+  std::vector<SimTransaction> log;
+  std::vector<SimServer> sinks;
+  std::map<std::string, std::uint64_t> checkpoints;  // what the store holds, by sink
+  std::uint64_t released_to = 0;
+  std::uint64_t duplicates = 0, crashes = 0, restarts = 0;
+};
+
+// Durable key-value state; put() fails now and then. The other primitives are not used by the pipeline's core.
+class SimStore final : public Store {
+ public:
+  explicit SimStore(SimWorld& world) : world_(world) {}
+  std::optional<std::string> get(std::string_view ns, std::string_view key) override;
+  void put(std::span<const Entry>) override;
+  bool erase(std::string_view ns, std::string_view key) override;
+  std::vector<std::string> keys(std::string_view ns, std::string_view prefix) override;
+  std::uint64_t append(std::string_view, std::string_view, std::string_view) override { return 0; }
+  std::vector<LogEntry> since(std::string_view, std::string_view, std::uint64_t) override { return {}; }
+  std::optional<Versioned> slot(std::string_view, std::string_view) override { return {}; }
+  bool swap(std::string_view, std::string_view, std::uint64_t, std::string_view) override { return false; }
+  std::uint64_t push(std::string_view, std::string_view, std::string_view) override { return 0; }
+  std::vector<Item> peek(std::string_view, std::string_view, std::size_t) override { return {}; }
+  std::size_t drop_upto(std::string_view, std::string_view, std::uint64_t) override { return 0; }
+  std::vector<std::string> take_resets() override { return {}; }
+
+ private:
+  SimWorld& world_;
+  std::map<std::pair<std::string, std::string>, std::string, std::less<>> values_;
+};
+
+}  // namespace deltaforge::pipeline::testing

@@ -1,0 +1,299 @@
+#include "server/document.h"
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "config/spec.h"
+#include "config/wording.h"
+#include "server/later_types.h"
+
+namespace deltaforge::server {
+
+using config::Echo;
+using config::Node;
+using config::Report;
+
+namespace {
+
+// --- the shape of a document ---
+
+bool is_pipeline_name(std::string_view name) {
+  auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !name.empty() && name.size() <= 63 && plain(name[0]) &&
+         std::ranges::all_of(name, [&](char c) { return plain(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+struct Metadata {
+  std::string name, tenant;
+  std::map<std::string, std::string> labels, annotations;
+
+  static const config::Spec<Metadata>& spec() {
+    static const auto s =
+        config::Spec<Metadata>("metadata", "What the pipeline is called.")
+            .field("name", &Metadata::name, "Unique name, used in routes, metrics and stored positions.",
+                   {.required = true})
+            .field("tenant", &Metadata::tenant, "Whose data it is; `tenant_id` of events.",
+                   {.required = true, .min = 1, .max = 128})
+            .field("labels", &Metadata::labels, "Words to filter by, and labels of deltaforge_pipeline_info.")
+            .field("annotations", &Metadata::annotations, "Free text.");
+    return s;
+  }
+
+  void check(const Node& node, Report& report) const {
+    if (node.find("name") != nullptr && !is_pipeline_name(name))
+      report.add(node, "name",
+                 "not a pipeline name: use 1 to 63 of a-z 0-9 . _ -, beginning with a letter or a digit");
+  }
+};
+
+struct Component {
+  std::string type;
+  Node config;
+
+  static const config::Spec<Component>& spec() {
+    static const auto s = config::Spec<Component>("component", "A source or a sink.")
+                              .field("type", &Component::type, "Which one.", {.required = true})
+                              .field("config", &Component::config, "Its own fields.", {.required = true});
+    return s;
+  }
+};
+
+struct Body {
+  Component source;
+  std::vector<Component> sinks;
+  pipeline::BatchOptions batch;
+  pipeline::CommitPolicy commit_policy;
+  Node processors, sharding, connection_policy, schema_sensing, journal;
+
+  static const config::Spec<Body>& spec() {
+    static const auto s =
+        config::Spec<Body>("spec", "What the pipeline does.")
+            .nested("source", &Body::source, "Where changes are read.", {.required = true})
+            .field("processors", &Body::processors, "What happens to events on their way, in order.")
+            .nested("sinks", &Body::sinks, "Where changes go.", {.required = true, .min = 1})
+            .nested("batch", &Body::batch, "When a batch is cut, and how much may be in flight.")
+            .nested("commit_policy", &Body::commit_policy, "Which sinks must acknowledge.")
+            .field("sharding", &Body::sharding, "A hint; not used.")
+            .field("connection_policy", &Body::connection_policy, "A hint; not used.")
+            .field("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads.")
+            .field("journal", &Body::journal, "Dead letters.");
+    return s;
+  }
+};
+
+struct Root {
+  std::string api_version = "deltaforge/v1", kind = "Pipeline";
+  Metadata metadata;
+  Body spec_body;
+  Node storage;
+
+  static const config::Spec<Root>& spec() {
+    static const auto s =
+        config::Spec<Root>("document", "A pipeline document.")
+            .field("apiVersion", &Root::api_version, "deltaforge/v1")
+            .field("kind", &Root::kind, "Pipeline")
+            .nested("metadata", &Root::metadata, "What the pipeline is called.", {.required = true})
+            .nested("spec", &Root::spec_body, "What the pipeline does.", {.required = true})
+            .field("storage", &Root::storage, "Where positions are kept: one for the whole process.");
+    return s;
+  }
+
+  void check(const Node& node, Report& report) const {
+    if (api_version != "deltaforge/v1") report.add(node, "apiVersion", "unknown version, write deltaforge/v1");
+    if (kind != "Pipeline") report.add(node, "kind", "unknown kind, write Pipeline");
+  }
+};
+
+// --- its components ---
+
+constexpr std::string_view kNotInThisBuild = "not in this build: ";
+
+std::string not_a(std::string_view wanted, const Node& found) {
+  return fmt::format("expected a {}, found {}", wanted, to_string(found.kind()));
+}
+
+// Why there is no such type.
+std::string no_such_type(std::string_view kind, const std::string& type, const std::vector<std::string>& types) {
+  std::string known = types.empty() ? "there are none" : "there are: " + config::join(types);
+  if (comes_later(kind, type)) return fmt::format("{}{} {}; {}", kNotInThisBuild, kind, type, known);
+  return fmt::format("unknown {} {}{}", kind, config::quoted(type), config::did_you_mean(type, types, ", " + known));
+}
+
+// The part of a document that is checked against the catalogue.
+class Assembly {
+ public:
+  Assembly(const Catalogue& catalogue, Document& document) : catalogue_(catalogue), document_(document) {}
+
+  void take(const Node& node, Body& body, pipeline::PipelineSpec& to) {
+    if (const Node* source = node.find("source"))
+      take_component("source", *source, body.source, 0, catalogue_.sources, to.source);
+    refuse_processors(body.processors);
+    take_sinks(node, body, to);
+    check_policy(node, body);
+    refuse_when_enabled("schema_sensing", body.schema_sensing);
+    refuse_when_enabled("journal", body.journal);
+    for (const Node* unused : {&body.sharding, &body.connection_policy})
+      if (!unused->is_null()) document_.warnings.add(*unused, "warning: accepted and not used; remove it");
+  }
+
+ private:
+  template <class M, class Kinds>
+  void take_component(std::string_view kind, const Node& node, const Component& component, std::size_t index,
+                      const Kinds& known, M& to) {
+    if (component.type.empty()) return;  // reported already
+    if (!known.knows(component.type)) {
+      document_.problems.add(node, "type", no_such_type(kind, component.type, known.types()));
+      return;
+    }
+    if (!component.config.is_map()) {
+      if (!component.config.is_null()) document_.problems.add(component.config, not_a("map", component.config));
+      return;
+    }
+    std::string derived = component.type + "-" + std::to_string(index);
+    to = known.check(component.type, component.config, document_.problems, derived);
+    if (component.config.find("id") == nullptr)
+      document_.warnings.add(component.config, "warning: no id, '" + derived +
+                                                   "' is used; positions are stored under it, so give it a fixed one");
+    check_id(component.config, to.id);
+  }
+
+  void check_id(const Node& config, const std::string& id) {
+    bool fits = !id.empty() && id.size() <= 128 && id.find("::") == std::string::npos &&
+                std::ranges::none_of(id, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    if (!fits) document_.problems.add(config, "id", "not an id: use 1 to 128 characters, none of control, no '::'");
+  }
+
+  void take_sinks(const Node& node, const Body& body, pipeline::PipelineSpec& to) {
+    const Node* sinks = node.find("sinks");
+    if (sinks == nullptr || sinks->children().size() != body.sinks.size()) return;  // reported already
+    std::set<std::string> ids;
+    for (std::size_t i = 0; i < body.sinks.size(); ++i) {
+      const Node& sink = sinks->children()[i];
+      SinkMaker maker;
+      take_component("sink", sink, body.sinks[i], i, catalogue_.sinks, maker);
+      if (!maker.id.empty() && !ids.insert(maker.id).second)
+        document_.problems.add(body.sinks[i].config, "id", "id '" + maker.id + "' is taken by another sink; rename one");
+      to.sinks.push_back(std::move(maker));
+    }
+  }
+
+  void refuse_processors(const Node& processors) {
+    if (processors.is_null()) return;
+    if (!processors.is_list()) {
+      document_.problems.add(processors, not_a("list", processors));
+      return;
+    }
+    for (const Node& entry : processors.children()) {
+      const Node* type = entry.find("type");
+      if (type == nullptr || !type->is_scalar())
+        document_.problems.add(entry, "a processor needs a type");
+      else
+        document_.problems.add(*type, no_such_type("processor", type->text(), catalogue_.processors.types()));
+    }
+  }
+
+  void check_policy(const Node& node, const Body& body) {
+    const Node* policy = node.find("commit_policy");
+    if (policy == nullptr || body.commit_policy.mode != pipeline::CommitMode::quorum) return;
+    auto sinks = static_cast<std::int64_t>(body.sinks.size());
+    std::int64_t quorum = body.commit_policy.quorum;
+    if (policy->find("quorum") == nullptr)
+      document_.problems.add(*policy, "mode quorum needs `quorum`, from 1 to " + std::to_string(sinks));
+    else if (sinks > 0 && quorum > sinks)
+      document_.problems.add(*policy, "quorum", "more than there are sinks: write 1 to " + std::to_string(sinks));
+  }
+
+  void refuse_when_enabled(std::string_view name, const Node& block) {
+    if (block.is_null()) return;
+    if (!block.is_map()) {
+      document_.problems.add(block, not_a("map", block));
+      return;
+    }
+    const Node* enabled = block.find("enabled");
+    if (enabled == nullptr) return;
+    bool on = false;
+    config::read(*enabled, on, {}, document_.problems);
+    if (on) document_.problems.add(*enabled, std::string(kNotInThisBuild) + std::string(name) + "; write false");
+  }
+
+  const Catalogue& catalogue_;
+  Document& document_;
+};
+
+std::string echo_of(const Metadata& metadata, const pipeline::PipelineSpec& spec) {
+  Echo echo;
+  auto component = [&echo](const auto& maker) {
+    echo.begin_map();
+    echo.key("type");
+    echo.string(maker.type);
+    echo.key("config");
+    maker.echo(echo);
+    echo.end_map();
+  };
+  echo.begin_map();
+  echo.key("metadata");
+  Metadata::spec().echo(metadata, echo);
+  echo.key("spec");
+  echo.begin_map();
+  echo.key("source");
+  component(spec.source);
+  echo.key("processors");
+  echo.begin_list();
+  echo.end_list();
+  echo.key("sinks");
+  echo.begin_list();
+  for (const SinkMaker& sink : spec.sinks) component(sink);
+  echo.end_list();
+  echo.key("batch");
+  pipeline::BatchOptions::spec().echo(spec.batch, echo);
+  echo.key("commit_policy");
+  pipeline::CommitPolicy::spec().echo(spec.commit_policy, echo);
+  echo.end_map();
+  echo.end_map();
+  return echo.text();
+}
+
+}  // namespace
+
+Document check_document(const Node& root, const std::string& fallback_name, const Catalogue& catalogue) {
+  Document document;
+  document.name = document.fallback_name = fallback_name;
+  document.file = root.file();
+  Root parsed;
+  Report& problems = document.problems;
+  Root::spec().parse(root, parsed, problems);
+  parsed.check(root, problems);
+
+  pipeline::PipelineSpec spec;
+  if (const Node* body = root.find("spec"); body != nullptr && body->is_map())
+    Assembly(catalogue, document).take(*body, parsed.spec_body, spec);
+
+  if (is_pipeline_name(parsed.metadata.name)) document.name = parsed.metadata.name;
+  document.labels = parsed.metadata.labels;
+  if (!problems.ok()) return document;
+
+  spec.name = parsed.metadata.name;
+  spec.tenant = parsed.metadata.tenant;
+  spec.batch = parsed.spec_body.batch;
+  spec.commit_policy = parsed.spec_body.commit_policy;
+  document.echo = echo_of(parsed.metadata, spec);
+  document.spec = std::move(spec);
+  return document;
+}
+
+pipeline::ErrorInfo Document::error() const {
+  const auto& all = problems.problems();
+  if (all.empty()) return {};
+  bool unsupported =
+      std::ranges::all_of(all, [](const auto& problem) { return problem.message.starts_with(kNotInThisBuild); });
+  std::string message = all.front().text();
+  if (all.size() > 1) message += " (and " + std::to_string(all.size() - 1) + " more)";
+  return {unsupported ? "unsupported" : "config", message, "deltaforge validate " + file + " shows all of it"};
+}
+
+}  // namespace deltaforge::server

@@ -1,0 +1,27 @@
+#include "server/later_types.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace deltaforge::server {
+
+bool comes_later(std::string_view kind, std::string_view type) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kLater{{
+      {"source", "mysql"},
+      {"source", "mariadb"},
+      {"source", "turso"},
+      {"processor", "filter"},
+      {"processor", "flatten"},
+      {"processor", "javascript"},
+      {"processor", "outbox"},
+      {"sink", "clickhouse"},
+      {"sink", "http"},
+      {"sink", "nats"},
+      {"sink", "redis"},
+      {"sink", "s3"},
+  }};
+  return std::ranges::find(kLater, std::pair(kind, type)) != kLater.end();
+}
+
+}  // namespace deltaforge::server

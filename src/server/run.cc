@@ -1,0 +1,126 @@
+#include "server/run.h"
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "server/api.h"
+#include "server/components.h"
+#include "server/config_files.h"
+#include "server/http_server.h"
+#include "server/manager.h"
+#include "storage/memory_store.h"
+#include "storage/sqlite_store.h"
+
+namespace deltaforge::server {
+
+namespace {
+
+// Past the drain's own deadline: something hangs, and the process leaves it behind.
+constexpr std::chrono::seconds kGrace{2};
+
+int exit_code(ErrorKind kind) {
+  return kind == ErrorKind::state_lost || kind == ErrorKind::state_locked ? kState : kInvalid;
+}
+
+void print_problems(const Configuration& configuration, std::ostream& to) {
+  to << configuration.storage_problems.text();
+  for (const Document& document : configuration.documents)
+    to << document.problems.text() << document.warnings.text();
+}
+
+void log_problems(const Configuration& configuration) {
+  for (const Document& document : configuration.documents) {
+    for (const auto& problem : document.problems.problems())
+      obs::error("invalid pipeline document", {{"pipeline", document.name}, {"problem", problem.text()}});
+    for (const auto& warning : document.warnings.problems())
+      obs::warn("pipeline document", {{"pipeline", document.name}, {"problem", warning.text()}});
+  }
+}
+
+std::unique_ptr<Store> open_store(const RunOptions& options, const StorageOptions& section) {
+  Backend backend = options.backend.value_or(section.backend.value_or(Backend::sqlite));
+  switch (backend) {
+    case Backend::memory: return std::make_unique<storage::MemoryStore>();
+    case Backend::postgres:
+      throw Error(ErrorKind::unsupported, "not in this build: storage backend postgres",
+                  "--storage-backend sqlite or memory");
+    case Backend::sqlite: break;
+  }
+  storage::StateOptions state;
+  if (section.path) state.path = *section.path;
+  if (options.storage_path) state.path = *options.storage_path;
+  state.require_state = options.require_state;
+  return std::make_unique<storage::SqliteStore>(state);
+}
+
+// Whatever still hangs must not hold the process.
+[[noreturn]] void leave(int code) {
+  obs::flush_log();
+  std::_Exit(code);
+}
+
+// Returns when everything is drained; leaves the process when that did not work in time or a second signal came.
+void drain(Manager& manager, StopSignals& signals, std::chrono::milliseconds deadline) {
+  obs::info("draining", {{"deadline_ms", std::int64_t{deadline.count()}}});
+  std::atomic<bool> drained{false};
+  WakeFd finished;
+  std::jthread drainer([&] {
+    drained = manager.drain(deadline);
+    finished.signal();
+  });
+  if (signals.wait(finished.fd(), deadline + kGrace)) {
+    obs::warn("second signal: leaving without a drain; nothing is lost, the rest will be read again");
+    leave(kDeadlinePassed);
+  }
+  if (!drained) leave(kDeadlinePassed);
+  obs::info("drained");
+}
+
+int run_pipelines(const RunOptions& options, Configuration configuration, StopSignals& signals) {
+  std::unique_ptr<Store> store = open_store(options, configuration.storage);
+  Manager manager(launch_on(*store));
+  Api api(manager, !options.api.loopback() && !options.insecure_listen);
+  HttpServer rest(options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); });
+  HttpServer metrics(options.metrics, "--metrics-addr",
+                     [&api](const Request& request) { return api.handle_metrics_only(request); });
+  obs::info("listening", {{"api", Address{options.api.host, rest.port()}.to_string()},
+                          {"metrics", Address{options.metrics.host, metrics.port()}.to_string()}});
+
+  manager.add(std::move(configuration.documents));
+  signals.wait();
+  drain(manager, signals, options.shutdown_timeout);
+  return kDone;
+}
+
+}  // namespace
+
+int run(const RunOptions& options, StopSignals& signals, std::ostream& err) try {
+  Configuration configuration;
+  if (!options.config.empty()) configuration = load({options.config}, components());
+  bool nothing_valid = !options.config.empty() && !configuration.any_valid();
+  if (nothing_valid || !configuration.storage_problems.ok()) {
+    print_problems(configuration, err);
+    return kInvalid;
+  }
+  obs::configure_log(options.log_level, options.log_format);
+  obs::info("starting", {{"version", std::string_view(DELTAFORGE_VERSION)}, {"config", options.config}});
+  log_problems(configuration);
+  return run_pipelines(options, std::move(configuration), signals);
+} catch (const Error& error) {
+  obs::error("cannot run", {{"kind", to_string(error.kind())}, {"error", error.message()}, {"hint", error.hint()}});
+  return exit_code(error.kind());
+}
+
+int validate(const std::vector<std::string>& files, std::ostream& out, std::ostream& err) {
+  Configuration configuration = load(files, components());
+  print_problems(configuration, err);
+  for (const Document& document : configuration.documents)
+    if (document.spec) out << document.file << ": " << document.name << ": ok\n";
+  return configuration.all_valid() ? kDone : kInvalid;
+}
+
+}  // namespace deltaforge::server

@@ -1,0 +1,76 @@
+// One librdkafka producer for one topic. Owned and called by the lane thread. librdkafka's own threads come in at two
+// places only: the log callback, and `wake` when an event waits (a delivery report, an error, statistics). The lane then
+// takes the events with next_event(), so that nothing of the sink is shared between threads.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "core/sink.h"
+#include "sinks/kafka/config.h"
+
+struct rd_kafka_s;
+struct rd_kafka_topic_s;
+struct rd_kafka_queue_s;
+struct rd_kafka_op_s;
+
+namespace deltaforge::sinks::kafka {
+
+class Client {
+ public:
+  // No network yet. Both references must outlive the client. `max_record`: the largest record and record batch.
+  // Throws Error{config} for properties that contradict one another or name files that cannot be read.
+  Client(const Config&, const SinkContext&, std::size_t max_record);
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  // Drops what is queued or in flight. Afterwards nothing refers to the slabs any more.
+  ~Client();
+
+  // Waits, 3 s at most, until a broker knows the topic. Throws Error{unavailable, auth, config}.
+  void connect();
+  // `max.message.bytes` of the topic; 0 when the brokers do not tell. Bounded by 2 s.
+  std::size_t topic_limit();
+
+  std::size_t max_record() const { return max_record_; }
+  rd_kafka_s* handle() { return handle_; }
+  rd_kafka_topic_s* topic() { return topic_; }
+
+  // To be given back by rd_kafka_event_destroy(). Null: none came within `wait`.
+  rd_kafka_op_s* next_event(std::chrono::milliseconds wait = {});
+  // Takes note of an error event. A fault when this client can do nothing more.
+  std::optional<Fault> note(rd_kafka_op_s* error_event);
+  // The brokers acknowledge again: forgets the trouble.
+  void acknowledged();
+
+  // The error `code` of this topic, for people, with the remedy.
+  Fault fault(int code, std::string_view detail) const;
+
+ private:
+  void configure(std::size_t max_record);
+  [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
+  std::string without_secrets(std::string text) const;
+  void log(int level, const char* facility, const char* text) const;
+
+  const Config& config_;
+  const SinkContext& context_;
+  const std::string topic_name_;
+  const std::vector<std::string> secrets_;
+  const std::size_t max_record_;
+  rd_kafka_s* handle_ = nullptr;
+  rd_kafka_topic_s* topic_ = nullptr;
+  rd_kafka_queue_s* queue_ = nullptr;
+
+  bool all_down_ = false;
+  bool troubled_ = false;
+  std::string trouble_;                   // the last error, for people
+  std::string refused_;                   // the last error that says: wrong credentials or certificates
+  std::optional<SteadyTime> refused_since_;
+};
+
+}  // namespace deltaforge::sinks::kafka

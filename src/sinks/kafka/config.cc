@@ -1,0 +1,76 @@
+#include "sinks/kafka/config.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "sinks/kafka/client_conf.h"
+
+namespace deltaforge::sinks::kafka {
+namespace {
+
+constexpr std::size_t kLongestTopic = 249;
+
+bool is_topic_name(std::string_view name) {
+  if (name.empty() || name.size() > kLongestTopic || name == "." || name == "..") return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+}
+
+}  // namespace
+
+const config::Spec<TlsConfig>& TlsConfig::spec() {
+  static const auto s =
+      config::Spec<TlsConfig>("tls", "How the connection to the brokers is encrypted.")
+          .field("ca_file", &TlsConfig::ca_file, "PEM file of the authorities to trust; empty: those of the system.")
+          .field("cert_file", &TlsConfig::cert_file, "PEM file of the client's own certificate (mutual TLS).")
+          .field("key_file", &TlsConfig::key_file, "PEM file of its private key.")
+          .field("insecure_skip_verify", &TlsConfig::insecure_skip_verify, "Do not check the brokers' certificates.");
+  return s;
+}
+
+const config::Spec<Config>& Config::spec() {
+  static const auto s = [] {
+    config::Spec<Config> spec("kafka", "Publishes change events to an Apache Kafka topic, at least once and in order.");
+    spec.field("id", &Config::id, "Name used for checkpoints and metrics.", {.required = true, .min = 1})
+        .field("brokers", &Config::brokers, "Brokers to start from, `host:port`, separated by commas.",
+               {.required = true, .min = 1})
+        .field("topic", &Config::topic, "Topic to write to.", {.required = true, .min = 1})
+        .field("key", &Config::key, "Message key; without it the primary key of the row.");
+    encode::add_format_fields(spec)
+        .field("required", &Config::required, "Whether checkpoints wait for this sink.")
+        .field("exactly_once", &Config::exactly_once, "Writes in Kafka transactions. Not in this build.")
+        .field("send_timeout_secs", &Config::send_timeout_secs,
+               "Time a broker has to answer one request before it is sent again.", {.min = 1, .max = 900})
+        .field("client_conf", &Config::client_conf, "Further properties of librdkafka, by their own names.")
+        .choice("headers", &Config::headers,
+                "Message headers: `standard` adds df-event-id, df-idempotency-key and content-type.",
+                {{"none", Headers::none}, {"standard", Headers::standard}})
+        .nested("tls", &Config::tls, "Encrypts the connection.");
+    return spec;
+  }();
+  return s;
+}
+
+void Config::check(const config::Node& node, config::Report& report) const {
+  if (!topic.is_static()) {
+    report.add(node, "topic", "not in this build: topic templates; write the name of one topic");
+  } else if (!topic.empty() && !is_topic_name(topic.text())) {
+    report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");
+  }
+  if (key) report.add(node, "key", "not in this build: key templates; leave it out to use the row's primary key");
+  if (exactly_once)
+    report.add(node, "exactly_once", "not in this build: exactly_once for kafka; leave it out for at-least-once");
+  if (tls && tls->cert_file.empty() != tls->key_file.empty())
+    report.add(node, "tls", "cert_file and key_file belong together: give both or none");
+
+  const config::Node* map = node.find("client_conf");
+  for (const ConfProblem& problem : check_client_conf(*this)) {
+    if (map != nullptr && map->find(problem.key) != nullptr)
+      report.add(*map, problem.key, problem.message);
+    else
+      report.add(node, problem.message);
+  }
+}
+
+}  // namespace deltaforge::sinks::kafka

@@ -1,0 +1,41 @@
+// The configuration of a Kafka sink, and its rules over several fields.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "config/spec.h"
+#include "encode/format_config.h"
+
+namespace deltaforge::sinks::kafka {
+
+enum class Headers { none, standard };
+
+struct TlsConfig {
+  std::string ca_file, cert_file, key_file;
+  bool insecure_skip_verify = false;
+
+  static const config::Spec<TlsConfig>& spec();
+};
+
+struct Config {
+  std::string id;
+  std::string brokers;
+  config::Template topic;
+  std::optional<config::Template> key;
+  encode::EnvelopeConfig envelope;
+  encode::EncodingConfig encoding;
+  bool required = true;
+  bool exactly_once = false;
+  std::int64_t send_timeout_secs = 30;
+  std::map<std::string, std::string> client_conf;
+  Headers headers = Headers::none;
+  std::optional<TlsConfig> tls;
+
+  static const config::Spec<Config>& spec();
+  void check(const config::Node& node, config::Report& report) const;
+};
+
+}  // namespace deltaforge::sinks::kafka

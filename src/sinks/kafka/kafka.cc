@@ -1,0 +1,356 @@
+// The Kafka sink, at least once and in order.
+//
+// A slab is filled with the keys and values of one batch and handed over without a copy; librdkafka retries for ever by
+// itself, in order (idempotent producer, no message time-out). An error that it cannot mend ends this client: with its
+// gap-less guarantee nothing behind the failed rows is written any more, every receipt says "failed", and the lane builds
+// a new sink that sends again from the first batch without an acknowledgement. So the topic's order is the source's, also
+// after errors; only repetitions are possible.
+#include "sinks/kafka/kafka.h"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "encode/idempotency_key.h"
+#include "encode/key.h"
+#include "encode/make_encoder.h"
+#include "obs/log.h"
+#include "sinks/kafka/classify.h"
+#include "sinks/kafka/client.h"
+#include "sinks/kafka/client_conf.h"
+#include "sinks/kafka/config.h"
+#include "sinks/kafka/probe.h"
+#include "sinks/kafka/shipment.h"
+
+namespace deltaforge::sinks::kafka {
+namespace {
+
+constexpr std::size_t kWindow = 4;
+constexpr std::size_t kRowsPerSlab = 32'768;
+// After a fatal error of the client: time for the report that tells its cause. It is on its way already.
+constexpr std::chrono::milliseconds kLastWords{200};
+constexpr std::size_t kEventIdSize = 36;
+// What a record batch adds to the key and value of its only record, generously.
+constexpr std::size_t kFraming = 512;
+constexpr std::size_t kUsualTopicLimit = 1'048'588;  // Kafka's default of max.message.bytes
+
+class KafkaSink final : public Sink {
+ public:
+  using Config = kafka::Config;
+
+  KafkaSink(Config config, SinkContext context)
+      : config_(std::move(config)),
+        context_(std::move(context)),
+        encoder_(encode::make_encoder(config_.envelope, config_.encoding, context_.tenant)),
+        probe_(context_.pipeline, config_.id) {}
+
+  ~KafkaSink() override {
+    client_.reset();  // from here on nobody reads the slabs
+    for (auto& shipment : shipments_)
+      if (shipment->slab != nullptr) context_.slabs->give_back(shipment->slab);
+  }
+
+  std::optional<Position> open() override;
+  std::size_t window() const override { return kWindow; }
+  std::chrono::milliseconds patience() const override { return kafka::patience(config_); }
+  void send(const Delivery&, Receipt) override;
+  bool poll() override;
+
+ private:
+  void make_client(std::size_t max_record);
+  bool ship_next();
+  void encode_rows(Shipment&);
+  std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
+  void hand_over(Shipment&);
+  std::size_t produce_plain(Shipment&);
+  std::size_t produce_with_headers(Shipment&);
+  rd_kafka_resp_err_t produce_one(Shipment&, const Shipment::Row&);
+  bool refused_at_once(Shipment&, std::size_t row, rd_kafka_resp_err_t);
+
+  void take_events();
+  void take_reports(rd_kafka_event_t*);
+  void report(Shipment&, const rd_kafka_message_t&);
+  void rows_done(Shipment&, std::size_t rows);
+  void complete_parcels();
+  Reject too_large(std::uint32_t event, std::size_t size) const;
+  void give_up(const Fault&);
+
+  const Config config_;
+  const SinkContext context_;
+  const std::unique_ptr<Encoder> encoder_;
+  Probe probe_;
+  std::unique_ptr<Client> client_;
+
+  std::deque<Parcel> parcels_;  // in order; the front is the oldest without an answer
+  std::vector<std::unique_ptr<Shipment>> shipments_;
+  Shipment* waiting_ = nullptr;  // encoded, not wholly taken by the client
+  std::vector<rd_kafka_message_t> messages_;
+  std::optional<Fault> giving_up_;  // the client is; the report of a row may yet say why
+  std::optional<Fault> broken_;     // this sink can do nothing more
+};
+
+std::optional<Position> KafkaSink::open() {
+  for (const std::string& note : client_conf_notes(config_))
+    obs::log_limited(obs::Level::warn, config_.id + note, "client_conf property is not used as it is",
+                     {{"pipeline", context_.pipeline}, {"sink", config_.id}, {"note", note}});
+  if (plain_over_network(config_))
+    obs::log_limited(obs::Level::warn, config_.id,
+                     "rows and passwords travel to Kafka in plain text: set tls, or security.protocol in client_conf",
+                     {{"pipeline", context_.pipeline}, {"sink", config_.id}});
+
+  // The topic's own limit decides which rows are too large, so that such a row is found here, alone, and never makes a
+  // broker refuse the whole record batch around it.
+  const std::size_t wanted = wanted_max_record(config_);
+  make_client(wanted != 0 ? wanted : kUsualTopicLimit - kFraming);
+  if (std::size_t limit = client_->topic_limit(); limit > kFraming) {
+    std::size_t allowed = limit - kFraming;
+    if (wanted != 0) allowed = std::min(allowed, wanted);
+    if (allowed != client_->max_record()) make_client(allowed);
+  }
+  return std::nullopt;
+}
+
+void KafkaSink::make_client(std::size_t max_record) {
+  client_.reset();
+  client_ = std::make_unique<Client>(config_, context_, max_record);
+  client_->connect();
+}
+
+void KafkaSink::send(const Delivery& delivery, Receipt receipt) {
+  if (broken_) return std::move(receipt).failed(*broken_);
+  parcels_.emplace_back(delivery, std::move(receipt));
+}
+
+bool KafkaSink::poll() {
+  if (broken_) return false;
+  take_events();
+  if (broken_) return false;
+  if (waiting_ != nullptr) hand_over(*std::exchange(waiting_, nullptr));
+  bool more = !broken_ && waiting_ == nullptr && ship_next();
+  if (!broken_) complete_parcels();
+  return more && !broken_;
+}
+
+// Encodes and hands over one slab. False: nothing to encode, or no slab is free; a report will wake the lane.
+bool KafkaSink::ship_next() {
+  auto next = std::find_if(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return !p.encoded(); });
+  if (next == parcels_.end()) return false;
+  Slab* slab = context_.slabs->take();
+  if (slab == nullptr) return false;
+
+  auto idle = std::find_if(shipments_.begin(), shipments_.end(), [](const auto& s) { return s->slab == nullptr; });
+  if (idle == shipments_.end()) idle = shipments_.insert(idle, std::make_unique<Shipment>());
+  Shipment& shipment = **idle;
+  shipment.slab = slab;
+  shipment.parcel = &*next;
+  shipment.rows.clear();
+  shipment.handed = 0;
+  encode_rows(shipment);
+  shipment.open = shipment.rows.size();
+  next->open += shipment.open;
+  context_.count_bytes(slab->size());
+  hand_over(shipment);
+  return true;
+}
+
+void KafkaSink::encode_rows(Shipment& shipment) {
+  Slab& slab = *shipment.slab;
+  Parcel& parcel = *shipment.parcel;
+  const Batch& batch = *parcel.delivery->batch;
+  std::uint32_t index = 0;
+  while (!slab.full() && shipment.rows.size() < kRowsPerSlab) {
+    const Event* event = parcel.next(index);
+    if (event == nullptr) return;
+    Shipment::Row row{};
+    row.event = index;
+    row.key_at = slab.size();
+    if (std::string_view reason = encode_row(row, batch, *event, slab); !reason.empty()) [[unlikely]] {
+      parcel.rejects.push_back({index, "serialization", std::string(reason)});
+      slab.truncate(row.key_at);
+    } else if (row.end - row.key_at > client_->max_record()) [[unlikely]] {
+      parcel.rejects.push_back(too_large(index, row.end - row.key_at));
+      slab.truncate(row.key_at);
+    } else {
+      shipment.rows.push_back(row);
+    }
+  }
+}
+
+std::string_view KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, const Event& event, Slab& slab) {
+  if (std::string_view reason = encode::append_key(event, slab); !reason.empty()) return reason;
+  row.value_at = slab.size();
+  if (std::string_view reason = encoder_->encode(batch, event, slab); !reason.empty()) return reason;
+  row.headers_at = slab.size();
+  if (config_.headers == Headers::standard)
+    encode::append_idempotency_key(context_.tenant, batch.commits()[event.commit], event, slab);
+  row.end = slab.size();
+  return {};
+}
+
+// Gives the client what it has not taken yet. What it has no room for stays in waiting_, in order.
+void KafkaSink::hand_over(Shipment& shipment) {
+  const std::size_t taken =
+      config_.headers == Headers::none ? produce_plain(shipment) : produce_with_headers(shipment);
+  if (broken_) return;
+  shipment.handed = taken;
+  if (taken < shipment.rows.size()) waiting_ = &shipment;
+  rows_done(shipment, 0);
+}
+
+std::size_t KafkaSink::produce_plain(Shipment& shipment) {
+  const std::size_t begin = shipment.handed, count = shipment.rows.size() - begin;
+  char* data = shipment.slab->data();
+  messages_.resize(std::max(messages_.size(), count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const Shipment::Row& row = shipment.rows[begin + i];
+    rd_kafka_message_t& message = messages_[i];
+    message.err = RD_KAFKA_RESP_ERR_NO_ERROR;
+    message.key = data + row.key_at;
+    message.key_len = row.value_at - row.key_at;
+    message.payload = data + row.value_at;
+    message.len = row.headers_at - row.value_at;
+    message._private = &shipment;
+  }
+  if (count == 0) return begin;
+  int taken = rd_kafka_produce_batch(client_->topic(), RD_KAFKA_PARTITION_UA, 0, messages_.data(),
+                                     static_cast<int>(count));
+  if (static_cast<std::size_t>(taken) == count) return shipment.rows.size();
+  // Once the queue is full librdkafka takes nothing more of the same call, so that order holds.
+  for (std::size_t i = 0; i < count; ++i)
+    if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR && !refused_at_once(shipment, begin + i, messages_[i].err))
+      return begin + i;
+  return shipment.rows.size();
+}
+
+std::size_t KafkaSink::produce_with_headers(Shipment& shipment) {
+  for (std::size_t i = shipment.handed; i < shipment.rows.size(); ++i) {
+    rd_kafka_resp_err_t error = produce_one(shipment, shipment.rows[i]);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !refused_at_once(shipment, i, error)) return i;
+  }
+  return shipment.rows.size();
+}
+
+rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::Row& row) {
+  char* key = shipment.slab->data() + row.key_at;
+  char* value = shipment.slab->data() + row.value_at;
+  char* idempotency_key = shipment.slab->data() + row.headers_at;
+  char* event_id = shipment.slab->data() + row.end - kEventIdSize;  // the idempotency key ends with it
+  std::string_view content_type = encoder_->content_type();
+  // clang-format off
+  return rd_kafka_producev(
+      client_->handle(), RD_KAFKA_V_RKT(client_->topic()), RD_KAFKA_V_MSGFLAGS(0),
+      RD_KAFKA_V_KEY(key, row.value_at - row.key_at),
+      RD_KAFKA_V_VALUE(value, row.headers_at - row.value_at),
+      RD_KAFKA_V_HEADER("df-event-id", event_id, kEventIdSize),
+      RD_KAFKA_V_HEADER("df-idempotency-key", idempotency_key, row.end - row.headers_at),
+      RD_KAFKA_V_HEADER("content-type", content_type.data(), content_type.size()),
+      RD_KAFKA_V_OPAQUE(&shipment), RD_KAFKA_V_END);
+  // clang-format on
+}
+
+// A message that the client did not take. False: stop here, either for want of room or because the sink is broken.
+bool KafkaSink::refused_at_once(Shipment& shipment, std::size_t row, rd_kafka_resp_err_t error) {
+  if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
+  if (classify(error).action != Verdict::Action::too_large) {
+    give_up(client_->fault(error, ""));
+    return false;
+  }
+  const Shipment::Row& refused = shipment.rows[row];
+  shipment.parcel->rejects.push_back(too_large(refused.event, refused.end - refused.key_at));
+  --shipment.open;
+  --shipment.parcel->open;
+  return true;
+}
+
+void KafkaSink::take_events() {
+  std::chrono::milliseconds wait{0};
+  while (rd_kafka_event_t* event = client_->next_event(wait)) {
+    switch (rd_kafka_event_type(event)) {
+      case RD_KAFKA_EVENT_DR: take_reports(event); break;
+      case RD_KAFKA_EVENT_STATS: probe_.statistics(rd_kafka_event_stats(event)); break;
+      case RD_KAFKA_EVENT_ERROR:
+        if (auto fault = client_->note(event)) giving_up_ = std::move(fault);
+        break;
+      default: break;
+    }
+    rd_kafka_event_destroy(event);
+    if (broken_) return;
+    if (giving_up_) wait = kLastWords;
+  }
+  if (giving_up_) give_up(*giving_up_);
+}
+
+void KafkaSink::take_reports(rd_kafka_event_t* event) {
+  Shipment* shipment = nullptr;
+  std::size_t rows = 0;  // good ones in a row, of this shipment
+  bool any = false;
+  while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
+    auto* owner = static_cast<Shipment*>(message->_private);
+    if (owner != shipment) {
+      if (rows > 0) rows_done(*shipment, rows);
+      shipment = owner;
+      rows = 0;
+    }
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
+      ++rows;
+      any = true;
+    } else {
+      report(*owner, *message);
+      if (broken_) return;
+    }
+  }
+  if (rows > 0) rows_done(*shipment, rows);
+  if (any) client_->acknowledged();
+}
+
+// A row that was not delivered.
+void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
+  const Event& event = shipment.parcel->delivery->batch->event(shipment.event_at(message.payload));
+  Fault fault = client_->fault(message.err, "");
+  fault.message += fmt::format(" (table {}, {} bytes)", event.schema->full_name, message.len + message.key_len);
+  if (classify(message.err).action != Verdict::Action::follow_up) return give_up(fault);
+  if (!giving_up_) giving_up_ = std::move(fault);
+}
+
+void KafkaSink::rows_done(Shipment& shipment, std::size_t rows) {
+  shipment.open -= rows;
+  shipment.parcel->open -= rows;
+  if (shipment.open > 0 || shipment.handed < shipment.rows.size()) return;
+  context_.slabs->give_back(std::exchange(shipment.slab, nullptr));
+}
+
+void KafkaSink::complete_parcels() {
+  for (Parcel& parcel : parcels_)
+    if (parcel.receipt && parcel.done()) parcel.complete();
+  while (!parcels_.empty() && !parcels_.front().receipt) parcels_.pop_front();
+}
+
+Reject KafkaSink::too_large(std::uint32_t event, std::size_t size) const {
+  return {event, "too_large",
+          fmt::format("the record of {} bytes is larger than the {} bytes that topic '{}' takes: raise max.message.bytes "
+                      "of the topic{}",
+                      size, client_->max_record(), config_.topic.text(),
+                      wanted_max_record(config_) != 0 ? " and message.max.bytes in client_conf" : "")};
+}
+
+// Nothing more can be done with this client: the lane sends again what has no answer.
+void KafkaSink::give_up(const Fault& fault) {
+  broken_ = fault;
+  complete_parcels();
+  for (Parcel& parcel : parcels_)
+    if (parcel.receipt) std::move(*std::exchange(parcel.receipt, std::nullopt)).failed(fault);
+}
+
+}  // namespace
+
+void add(Catalogue& catalogue) { catalogue.sinks.add<KafkaSink>("kafka"); }
+
+}  // namespace deltaforge::sinks::kafka

@@ -1,0 +1,81 @@
+// What a Kafka sink has under way. All of it belongs to the lane thread.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/slab.h"
+#include "core/sink.h"
+
+namespace deltaforge::sinks::kafka {
+
+// A delivery on its way, and what is known of its rows so far.
+struct Parcel {
+  Parcel(const Delivery& delivery_in, Receipt receipt_in) : delivery(&delivery_in), receipt(std::move(receipt_in)) {
+    skip_empty_ranges();
+  }
+
+  // The next event to encode; null when all have been.
+  const Event* next(std::uint32_t& index) {
+    while (range < delivery->ranges.size()) {
+      index = at++;
+      if (at == delivery->ranges[range].last) {
+        ++range;
+        skip_empty_ranges();
+      }
+      if (const Event& event = delivery->batch->event(index); !event.dropped) return &event;
+    }
+    return nullptr;
+  }
+  bool encoded() const { return range == delivery->ranges.size(); }
+  bool done() const { return encoded() && open == 0; }
+  // Answers the lane. Only a batch that is done().
+  void complete() {
+    if (rejects.empty())
+      std::move(*receipt).delivered();
+    else
+      std::move(*receipt).delivered_except(std::move(rejects));
+    receipt.reset();
+  }
+
+  const Delivery* delivery;
+  std::optional<Receipt> receipt;  // none: answered
+  std::size_t range = 0;
+  std::uint32_t at = 0;
+  std::size_t open = 0;  // rows encoded and not yet reported on
+  std::vector<Reject> rejects;
+
+ private:
+  void skip_empty_ranges() {
+    const auto& ranges = delivery->ranges;
+    while (range < ranges.size() && ranges[range].first == ranges[range].last) ++range;
+    if (range < ranges.size()) at = ranges[range].first;
+  }
+};
+
+// One slab at the client. It is lent until the last of its rows has been reported on.
+struct Shipment {
+  struct Row {
+    std::size_t key_at, value_at, headers_at, end;  // each part ends where the next begins
+    std::uint32_t event;
+  };
+
+  // The event of a message, by where its value lies.
+  std::uint32_t event_at(const void* value) const {
+    auto offset = static_cast<std::size_t>(static_cast<const char*>(value) - slab->data());
+    auto row = std::partition_point(rows.begin(), rows.end(), [=](const Row& r) { return r.value_at < offset; });
+    return row->event;
+  }
+
+  Slab* slab = nullptr;
+  Parcel* parcel = nullptr;
+  std::vector<Row> rows;
+  std::size_t handed = 0;  // rows that the client has taken
+  std::size_t open = 0;    // rows not yet reported on
+};
+
+}  // namespace deltaforge::sinks::kafka

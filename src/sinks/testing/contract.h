@@ -1,0 +1,210 @@
+// The contract of every sink, as tests. A sink's test file includes this header once, describes itself by a Subject
+// and says
+//
+//   INSTANTIATE_TEST_SUITE_P(File, SinkContract, ::testing::Values(subject_of<FileSubject>()));
+//
+// Sinks that talk to a server include server_contract.h too.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sinks/testing/batch_builder.h"
+#include "sinks/testing/lane.h"
+
+namespace deltaforge::sinks::testing {
+
+// One far side (a directory, a topic, a pipe) that lives as long as the object, with native JSON in it.
+class Subject {
+ public:
+  virtual ~Subject() = default;
+  // A new sink that delivers to this far side. Not opened yet.
+  virtual std::unique_ptr<Sink> make(SinkContext) = 0;
+  // All payloads on the far side, in order, read by other means than the sink's own code.
+  virtual std::vector<std::string> read() = 0;
+  // False when nothing can be read back (blackhole).
+  virtual bool readable() const { return true; }
+};
+
+using SubjectMaker = std::function<std::unique_ptr<Subject>()>;
+template <class T>
+SubjectMaker subject_of() {
+  return [] { return std::make_unique<T>(); };
+}
+
+// The value of a member that is a string, by plain search; the kit's payloads have it once.
+inline std::string member(const std::string& payload, const std::string& name) {
+  std::string key = "\"" + name + "\":\"";
+  std::size_t at = payload.find(key);
+  if (at == std::string::npos) return {};
+  at += key.size();
+  return payload.substr(at, payload.find('"', at) - at);
+}
+
+// `after.id` of each payload: what was delivered, in order.
+inline std::vector<std::int64_t> row_ids(const std::vector<std::string>& payloads) {
+  std::vector<std::int64_t> ids;
+  for (const std::string& payload : payloads) {
+    std::size_t at = payload.find("\"after\":{\"id\":");
+    ids.push_back(at == std::string::npos ? -1 : std::stoll(payload.substr(at + 14)));
+  }
+  return ids;
+}
+
+inline std::vector<std::int64_t> sequence(std::int64_t first, std::int64_t count) {
+  std::vector<std::int64_t> ids;
+  for (std::int64_t i = 0; i < count; ++i) ids.push_back(first + i);
+  return ids;
+}
+
+class SinkContract : public ::testing::TestWithParam<SubjectMaker> {
+ protected:
+  // The only sink of the far side until close(). Opened.
+  Sink& open() {
+    close();
+    sink_ = subject_->make(lane_.context());
+    held_ = sink_->open();
+    return *sink_;
+  }
+  void close() { sink_.reset(); }
+
+  std::unique_ptr<Subject> subject_ = GetParam()();
+  BatchBuilder batches_;
+  Lane lane_;
+  std::optional<Position> held_;  // what open() said
+  std::unique_ptr<Sink> sink_;
+};
+
+TEST_P(SinkContract, OpensAndClosesOnAnEmptyFarSide) {
+  open();
+  EXPECT_TRUE(!held_ || held_->empty());
+  open();
+  EXPECT_TRUE(!held_ || held_->empty());
+  close();
+  if (subject_->readable()) {
+    EXPECT_TRUE(subject_->read().empty());
+  }
+}
+
+TEST_P(SinkContract, DeliversInOrder) {
+  Sink& sink = open();
+  std::vector<Delivery> deliveries;
+  for (std::int64_t i = 0; i < 12; ++i) deliveries.push_back(batches_.rows(i * 50, 50));
+  for (const Delivery& delivery : deliveries) {
+    while (lane_.sent() - lane_.answers().size() >= sink.window()) sink.poll();
+    lane_.send(sink, delivery);
+  }
+  ASSERT_TRUE(lane_.drain(sink));
+  for (const Answer& answer : lane_.answers()) EXPECT_TRUE(answer.delivered());
+  EXPECT_GT(lane_.bytes(), 0u);
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), sequence(0, 600));
+  }
+}
+
+TEST_P(SinkContract, SkipsDroppedEventsAndOtherRanges) {
+  Sink& sink = open();
+  for (std::int64_t id = 0; id < 10; ++id) batches_.insert(id).dropped = id == 3;
+  Delivery delivery = batches_.build();
+  delivery.ranges = {{1, 5}, {8, 10}};
+  ASSERT_TRUE(lane_.deliver(sink, delivery).delivered());
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{1, 2, 4, 8, 9}));
+  }
+}
+
+// More than one slab, and rows that are larger than one.
+TEST_P(SinkContract, DeliversALargeBatch) {
+  Sink& sink = open();
+  for (std::int64_t id = 0; id < 20; ++id) batches_.insert(id, std::string(700'000, 'x'));
+  batches_.insert(20, std::string(5 * 1024 * 1024, 'y'));
+  Delivery delivery = batches_.build();
+  ASSERT_TRUE(lane_.deliver(sink, delivery).delivered());
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), sequence(0, 21));
+  }
+}
+
+TEST_P(SinkContract, ABatchSentTwiceHasTheSameBytes) {
+  Delivery delivery = batches_.rows(0, 20);
+  ASSERT_TRUE(lane_.deliver(open(), delivery).delivered());
+  ASSERT_TRUE(lane_.deliver(open(), delivery).delivered());
+  if (!subject_->readable()) return;
+  std::vector<std::string> payloads = subject_->read();
+  std::set<std::string> ids, distinct(payloads.begin(), payloads.end());
+  for (const std::string& payload : payloads) ids.insert(member(payload, "event_id"));
+  EXPECT_EQ(ids.size(), 20u);
+  EXPECT_EQ(distinct.size(), 20u);
+}
+
+TEST_P(SinkContract, EveryReceiptIsCompletedWhenTheSinkGoes) {
+  Sink& sink = open();
+  std::vector<Delivery> deliveries;
+  for (std::size_t i = 0; i < sink.window() && i < 4; ++i)
+    deliveries.push_back(batches_.rows(static_cast<std::int64_t>(i) * 10, 10));
+  for (const Delivery& delivery : deliveries) lane_.send(sink, delivery);
+  close();
+  EXPECT_EQ(lane_.answers().size(), deliveries.size());
+}
+
+TEST_P(SinkContract, AnEmptyDeliveryIsDelivered) {
+  Sink& sink = open();
+  Delivery idle = batches_.commit().build();
+  ASSERT_TRUE(lane_.deliver(sink, idle).delivered());
+  batches_.insert(1).dropped = true;
+  Delivery all_dropped = batches_.build();
+  ASSERT_TRUE(lane_.deliver(sink, all_dropped).delivered());
+  ASSERT_TRUE(lane_.deliver(sink, batches_.rows(5, 1)).delivered());
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), sequence(5, 1));
+  }
+}
+
+// A sink that holds positions must not commit past a row that nobody has yet.
+TEST_P(SinkContract, APoisonRowIsRejectedAlone) {
+  Sink& sink = open();
+  bool holds = sink.holds_position();
+  batches_.insert(1);
+  batches_.insert_poison(2);
+  batches_.insert(3);
+  Delivery delivery = batches_.build();
+  Answer answer = lane_.deliver(sink, delivery);
+  if (holds) {
+    ASSERT_TRUE(answer.outcome.fault);
+    EXPECT_FALSE(answer.outcome.fault->fatal);
+    EXPECT_NE(answer.outcome.fault->message.find("note"), std::string::npos) << answer.outcome.fault->message;
+    EXPECT_NE(answer.outcome.fault->message.find("orders"), std::string::npos) << answer.outcome.fault->message;
+    open();
+    EXPECT_TRUE(!held_ || held_->empty());
+    EXPECT_TRUE(subject_->read().empty());
+    return;
+  }
+  ASSERT_FALSE(answer.outcome.fault);
+  ASSERT_EQ(answer.outcome.rejects.size(), 1u);
+  EXPECT_EQ(answer.outcome.rejects[0].event, 1u);
+  EXPECT_EQ(answer.outcome.rejects[0].kind, "serialization");
+  EXPECT_NE(answer.outcome.rejects[0].reason.find("note"), std::string::npos) << answer.outcome.rejects[0].reason;
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{1, 3}));
+  }
+}
+
+TEST_P(SinkContract, AHeldPositionIsThatOfTheLastDelivery) {
+  bool holds = open().holds_position();
+  for (std::int64_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(lane_.deliver(*sink_, batches_.rows(i * 10, 4)).delivered());
+    open();
+    EXPECT_EQ(held_ ? number(*held_) : 0, holds ? static_cast<std::uint64_t>(i) * 5 - 1 : 0);
+    ASSERT_TRUE(lane_.deliver(*sink_, batches_.commit().build()).delivered());
+    open();
+    EXPECT_EQ(held_ ? number(*held_) : 0, holds ? static_cast<std::uint64_t>(i) * 5 : 0);
+  }
+}
+
+}  // namespace deltaforge::sinks::testing

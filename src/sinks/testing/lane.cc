@@ -1,0 +1,76 @@
+#include "sinks/testing/lane.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace deltaforge::sinks::testing {
+
+SinkContext Lane::context() {
+  SinkContext context;
+  context.pipeline = "shop";
+  context.slabs = &slabs_;
+  context.positions = &codec_;
+  context.wake = [this] { wake(); };
+  context.count_bytes = [this](std::uint64_t bytes) {
+    std::lock_guard lock(mutex_);
+    bytes_ += bytes;
+  };
+  context.trouble = [this](std::string why) {
+    std::lock_guard lock(mutex_);
+    trouble_ = std::move(why);
+  };
+  return context;
+}
+
+void Lane::wake() {
+  std::lock_guard lock(mutex_);
+  woken_ = true;
+  changed_.notify_all();
+}
+
+void Lane::send(Sink& sink, const Delivery& delivery) {
+  ++sent_;
+  sink.send(delivery, Receipt(*this, 1, delivery.batch->seq));
+}
+
+bool Lane::drain(Sink& sink, std::chrono::milliseconds patience) {
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  while (answers().size() < sent_) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    if (sink.poll()) continue;
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, deadline, [this] { return woken_ || answers_.size() >= sent_; });
+    woken_ = false;
+  }
+  return true;
+}
+
+Answer Lane::deliver(Sink& sink, const Delivery& delivery) {
+  send(sink, delivery);
+  if (!drain(sink)) return {delivery.batch->seq, {Fault::retry("no answer in time"), {}}};
+  return answers().back();
+}
+
+std::vector<Answer> Lane::answers() const {
+  std::lock_guard lock(mutex_);
+  return answers_;
+}
+
+std::uint64_t Lane::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+std::string Lane::trouble() const {
+  std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
+void Lane::complete(std::uint64_t, BatchSeq seq, Outcome&& outcome) noexcept {
+  std::lock_guard lock(mutex_);
+  answers_.push_back({seq, std::move(outcome)});
+  changed_.notify_all();
+}
+
+}  // namespace deltaforge::sinks::testing

@@ -1,0 +1,79 @@
+#include "sources/postgres/catalogue.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace deltaforge::sources::postgres {
+namespace {
+
+// {0}: type OIDs, {1}: their modifiers, {2}: the relation. Domains lead to their base type, arrays to their element;
+// int2vector and oidvector look like arrays but print otherwise.
+constexpr const char* kFacts = R"(
+WITH RECURSIVE used AS (
+  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput FROM pg_catalog.pg_type t
+  WHERE t.oid = ANY ('{{{0}}}'::pg_catalog.oid[])
+  UNION
+  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput FROM pg_catalog.pg_type t JOIN used u
+    ON t.oid = CASE WHEN u.typtype = 'd' THEN u.typbasetype
+                    WHEN u.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc THEN u.typelem END)
+SELECT pg_catalog.json_build_object(
+  'types', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
+      'oid', u.oid, 'base', CASE WHEN u.typtype = 'd' THEN u.typbasetype END,
+      'element', CASE WHEN u.typtype <> 'd' AND u.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc
+                      THEN u.typelem END,
+      'delimiter', e.typdelim))
+    FROM used u LEFT JOIN pg_catalog.pg_type e ON e.oid = u.typelem),
+  'names', (SELECT pg_catalog.json_agg(pg_catalog.format_type(c.type, c.modifier) ORDER BY c.place)
+    FROM ROWS FROM (pg_catalog.unnest('{{{0}}}'::pg_catalog.oid[]), pg_catalog.unnest('{{{1}}}'::pg_catalog.int4[]))
+      WITH ORDINALITY c (type, modifier, place)),
+  'key', (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_index i
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = {2} AND i.indisprimary),
+  'ancestors', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.nspname, c.relname))
+    FROM pg_catalog.pg_partition_ancestors({2}) p JOIN pg_catalog.pg_class c ON c.oid = p.relid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid <> {2})))";
+
+}  // namespace
+
+RelationFacts Catalogue::look_up(const RelationMessage& message) {
+  std::string types, modifiers;
+  for (const auto& column : message.columns) {
+    types += (types.empty() ? "" : ",") + std::to_string(column.type);
+    modifiers += (modifiers.empty() ? "" : ",") + std::to_string(column.modifier);
+  }
+  return parse_facts(session_.value("asking the catalogue about a relation",
+                                    fmt::format(fmt::runtime(kFacts), types, modifiers, message.id)));
+}
+
+RelationFacts parse_facts(std::string_view text) {
+  auto json = nlohmann::json::parse(text);
+  RelationFacts facts;
+  auto each = [&json](const char* name, auto take) {
+    if (auto found = json.find(name); found != json.end() && found->is_array())
+      for (const auto& item : *found) take(item);
+  };
+  // Relation and type OIDs may have gone since the row was written: what is null stays unknown.
+  auto oid = [](const nlohmann::json& item, const char* name) {
+    auto found = item.find(name);
+    if (found == item.end() || found->is_null()) return std::uint32_t{0};
+    return found->is_string() ? static_cast<std::uint32_t>(std::stoul(found->get<std::string>()))
+                              : found->get<std::uint32_t>();
+  };
+  each("types", [&](const auto& item) {
+    TypeRow row{oid(item, "oid"), oid(item, "base"), oid(item, "element"), ','};
+    if (auto found = item.find("delimiter"); found != item.end() && found->is_string() && !found->empty())
+      row.delimiter = found->template get<std::string>().front();
+    facts.types.push_back(row);
+  });
+  each("names", [&](const auto& item) {
+    std::string name = item.is_string() ? item.template get<std::string>() : "";
+    facts.column_types.push_back(name == "???" || name == "-" ? "" : name);
+  });
+  each("key", [&](const auto& item) { facts.primary_key.push_back(item.template get<std::string>()); });
+  each("ancestors", [&](const auto& item) {
+    facts.ancestors.emplace_back(item.at(0).template get<std::string>(), item.at(1).template get<std::string>());
+  });
+  return facts;
+}
+
+}  // namespace deltaforge::sources::postgres

@@ -1,0 +1,139 @@
+#include "sources/postgres/decoder.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "base/error.h"
+#include "core/event_id.h"
+#include "sources/postgres/rows.h"
+
+namespace deltaforge::sources::postgres {
+namespace {
+
+std::string type_name(char type) {
+  if (type > ' ' && type < 127) return {'\'', type, '\''};
+  return "byte " + std::to_string(static_cast<unsigned char>(type));
+}
+
+}  // namespace
+
+void Decoder::message(std::span<std::byte> bytes, bool in_pages, Lsn at) {
+  if (bytes.empty()) stop('\0', at, "the message is empty");
+  char type = static_cast<char>(bytes[0]);
+  switch (type) {
+    case 'I':
+    case 'U':
+    case 'D': return row(bytes, in_pages, at);
+    case 'B': return begin(bytes, at);
+    case 'C': return commit(bytes, at);
+    case 'T': return truncate(bytes, at);
+    case 'R': {
+      auto result = relations_.put(bytes);
+      if (!result) stop(type, at, result.failure().what);
+      return;
+    }
+    default:
+      if (!may_be_ignored(type)) stop(type, at, "this version does not know it");
+  }
+}
+
+bool Decoder::wants(Bytes head) const {
+  const Relation* relation = relations_.find(row_relation(head));
+  return relation != nullptr && relation->schema != nullptr;
+}
+
+void Decoder::begin(Bytes bytes, Lsn at) {
+  auto message = read_begin(bytes);
+  if (!message) stop('B', at, message.failure().what);
+  if (in_transaction_) stop('B', at, "a transaction begins inside another");
+  begin_ = *message;
+  in_transaction_ = true;
+  described_ = false;
+  ++transactions_;
+}
+
+void Decoder::commit(Bytes bytes, Lsn at) {
+  auto message = read_commit(bytes);
+  if (!message) stop('C', at, message.failure().what);
+  if (!in_transaction_ || message->commit != begin_.commit) stop('C', at, "it ends a transaction that did not begin");
+  in_transaction_ = false;
+  end_ = message->end;
+  Mark mark = Mark::of(WalMark{message->end, begin_.xid, settings_.timeline});
+  if (described_)
+    intake_.commit(mark, info_);
+  else
+    intake_.idle(mark);
+}
+
+const Relation& Decoder::relation(std::uint32_t oid, char type, Lsn at) const {
+  if (!in_transaction_) stop(type, at, "it stands outside any transaction");
+  const Relation* relation = relations_.find(oid);
+  if (relation == nullptr) stop(type, at, "the server did not describe relation " + std::to_string(oid));
+  return *relation;
+}
+
+void Decoder::row(std::span<std::byte> bytes, bool in_pages, Lsn at) {
+  char type = static_cast<char>(bytes[0]);
+  const Relation& of = relation(row_relation(bytes), type, at);
+  if (of.schema == nullptr) return;
+  describe_transaction();
+  if (!in_pages) {
+    std::byte* copy = intake_.pages().allocate(bytes.size(), 1);
+    std::memcpy(copy, bytes.data(), bytes.size());
+    bytes = {copy, bytes.size()};
+  }
+  scratch_.pages = &intake_.pages();
+  auto row = read_row(bytes, of, settings_.utf8_unchecked, scratch_);
+  if (!row) stop(type, at, "table " + of.schema->full_name + ": " + row.failure().what);
+  Event& event = new_event(of);
+  event.op = row->op;
+  event.before = row->before;
+  event.after = row->after;
+}
+
+void Decoder::truncate(Bytes bytes, Lsn at) {
+  auto message = read_truncate(bytes);
+  if (!message) stop('T', at, message.failure().what);
+  for (std::uint32_t oid : message->relations) {
+    const Relation& of = relation(oid, 'T', at);
+    if (of.schema == nullptr) continue;
+    describe_transaction();
+    new_event(of).op = Op::truncate;
+  }
+}
+
+Event& Decoder::new_event(const Relation& of) {
+  if (of.counter->transaction != transactions_) *of.counter = {transactions_, 0};
+  Event& event = intake_.event();
+  event.schema = of.schema;
+  event.ordinal = ++of.counter->rows;
+  event.locus = locus_;
+  return event;
+}
+
+void Decoder::describe_transaction() {
+  if (described_) return;
+  described_ = true;
+  char lsn[18];
+  std::string_view place(lsn, print_lsn(begin_.commit, lsn));
+  char xid[10];
+  std::string_view number(xid, static_cast<std::size_t>(std::to_chars(xid, xid + sizeof xid, begin_.xid).ptr - xid));
+
+  char text[64];
+  char* at = text;
+  for (std::string_view part : {std::string_view(R"("lsn":")"), place, std::string_view(R"(","txId":)"), number})
+    at = std::copy(part.begin(), part.end(), at);
+  std::string_view locus = intake_.pages().copy({text, static_cast<std::size_t>(at - text)});
+  locus_ = locus;
+  info_.ts_us = begin_.ts_us;
+  info_.id_hash = transaction_hash(settings_.source_id, settings_.epoch, place);
+  info_.transaction_id = locus.substr(locus.size() - number.size());
+}
+
+void Decoder::stop(char type, Lsn at, const std::string& why) const {
+  throw Error(ErrorKind::undecodable,
+              "decoding the replication stream at " + to_string(at) + ", message type " + type_name(type) + ": " + why,
+              "nothing was skipped; report this with the server's version, and resume with a build that understands it");
+}
+
+}  // namespace deltaforge::sources::postgres

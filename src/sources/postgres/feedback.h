@@ -1,0 +1,50 @@
+// When to tell the server where we are, and what. Status messages go out unprompted, so that the connection lives
+// through hours in which nothing is read; the flushed position is what release() said and nothing else, because it
+// lets the server throw its log away. Pure: time comes in as an argument. Source thread only.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+
+#include "base/clock.h"
+#include "sources/postgres/lsn.h"
+
+namespace deltaforge::sources::postgres {
+
+using StatusMessage = std::array<std::byte, 34>;
+
+// A "standby status update". `wall_us`: microseconds since the Unix epoch.
+StatusMessage status_message(Lsn written, Lsn flushed, std::int64_t wall_us, bool ask_for_reply);
+
+class Feedback {
+ public:
+  // `timeout`: wal_sender_timeout of the session; zero means that the server never gives up.
+  Feedback(std::chrono::milliseconds timeout, SteadyTime now);
+
+  void heard(SteadyTime now) { heard_ = now; }
+  // Nothing is being read on purpose: silence says nothing about the server.
+  void not_listening(SteadyTime now) { heard_ = now; }
+  void reply_requested() { owed_ = true; }
+  // A new position can be told. Not at once, or a busy pipeline would send one per batch.
+  void news(SteadyTime now) { due_ = std::min(due_, std::max(now, sent_ + std::chrono::seconds(1))); }
+
+  bool must_send(SteadyTime now) const { return owed_ || now >= due_; }
+  bool owes_reply() const { return owed_; }
+  void sent(SteadyTime now);
+  // When must_send() becomes true by itself.
+  SteadyTime due() const { return owed_ ? SteadyTime::min() : due_; }
+
+  // Long silence: ask for a sign of life with the next status.
+  bool quiet(SteadyTime now) const { return now - heard_ >= interval_; }
+  // Nothing came for so long that the link must be dead.
+  bool dead(SteadyTime now) const { return now - heard_ >= timeout_; }
+
+ private:
+  Duration timeout_, interval_;
+  SteadyTime heard_, sent_, due_;
+  bool owed_ = false;
+};
+
+}  // namespace deltaforge::sources::postgres

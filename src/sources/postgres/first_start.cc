@@ -1,0 +1,157 @@
+#include "sources/postgres/first_start.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "config/read.h"
+#include "obs/log.h"
+#include "sources/postgres/checks.h"
+
+namespace deltaforge::sources::postgres {
+namespace {
+
+constexpr std::string_view kIntent = "slot_intent";
+constexpr std::string_view kPublication = "publication";
+
+std::string intent_of(const FirstStart& first) {
+  return nlohmann::json{{"slot", first.slot},
+                        {"system_identifier", std::to_string(first.server.system)},
+                        {"database", first.server.database}}
+      .dump();
+}
+
+std::string publication_record(const Publication& publication) {
+  return nlohmann::json{{"oid", publication.oid()}}.dump();
+}
+
+void ensure_publication(const FirstStart& first, bool slot_exists) {
+  first.publication.read(first.statements);
+  if (first.publication.exists()) return;
+  if (first.server.in_recovery)
+    throw Error(ErrorKind::config, "the publication does not exist, and the server is a standby, where none can be made",
+                "CREATE PUBLICATION on the primary first");
+  if (slot_exists && first.wanted.kind != StartPosition::Kind::latest)
+    throw Error(ErrorKind::config,
+                fmt::format("replication slot \"{}\" exists, but its publication does not: the log that the slot holds "
+                            "cannot be read with a publication that is made now",
+                            first.slot),
+                fmt::format("SELECT pg_drop_replication_slot('{}') to have both made anew, or begin after what the slot "
+                            "holds with start_position: latest",
+                            first.slot));
+  first.publication.create(first.statements);
+}
+
+// Who holds up the creation of the slot: it waits for every transaction that is open when it begins.
+std::string blockers(Session& statements) {
+  Rows rows = statements.query(
+      "looking for open transactions",
+      "SELECT pg_catalog.format('PID %s of %s in %s since %s (%s)', pid, usename, datname, xact_start, state)"
+      " FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+      " UNION ALL SELECT pg_catalog.format('prepared transaction %L of %s in %s since %s', gid, owner, database, prepared)"
+      " FROM pg_catalog.pg_prepared_xacts LIMIT 10");
+  std::string text;
+  for (const auto& row : rows) text += (text.empty() ? "" : "; ") + row[0].value_or("");
+  return text.empty() ? "none is visible to us" : text;
+}
+
+Lsn create_slot(const FirstStart& first, const Start& start) {
+  const std::string key = "creating slot " + first.slot;
+  auto slow = [&] {
+    std::string text = fmt::format("waiting for open transactions to end before slot \"{}\" can be made: {}", first.slot,
+                                   blockers(first.statements));
+    obs::log_limited(obs::Level::warn, first.slot, text);
+    start.warn(key, text);
+  };
+  Rows rows = first.replication.query(
+      "creating the replication slot " + first.slot,
+      fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput NOEXPORT_SNAPSHOT",
+                  first.replication.identifier(first.slot)),
+      slow,
+      fmt::format("ALTER ROLE {} REPLICATION; and see that max_replication_slots is large enough",
+                  first.replication.identifier(first.server.user)));
+  start.warn(key, "");
+  auto lsn = rows.empty() ? std::nullopt : parse_lsn(rows[0].at(1).value_or(""));
+  if (!lsn) throw Error(ErrorKind::unavailable, "creating the replication slot " + first.slot + ": an odd answer");
+  obs::info("created the replication slot", {{"slot", first.slot}, {"lsn", to_string(*lsn)}});
+  return *lsn;
+}
+
+Lsn wanted_lsn(const FirstStart& first, Lsn oldest) {
+  if (first.wanted.kind == StartPosition::Kind::earliest) return oldest;
+  if (first.wanted.kind == StartPosition::Kind::latest) return std::max(oldest, read_server(first.replication).flushed);
+  if (first.wanted.lsn < oldest || first.wanted.lsn > read_server(first.replication).flushed)
+    throw Error(ErrorKind::config,
+                fmt::format("start_position {} is not in the log that slot \"{}\" holds, which begins at {} and ends at {}",
+                            to_string(first.wanted.lsn), first.slot, to_string(oldest), to_string(first.server.flushed)),
+                "use start_position: earliest, or an lsn in between");
+  return first.wanted.lsn;
+}
+
+}  // namespace
+
+void read_start_position(const config::Node& node, StartPosition& out, config::Report& report) {
+  constexpr std::string_view kExpected = "write earliest, latest, or lsn:0/16B6C50";
+  std::string text;
+  std::size_t before = report.problems().size();
+  const config::Node* lsn = node.find("lsn");
+  if (node.is_map() && (lsn == nullptr || node.children().size() != 1))
+    return report.add(node, "not a start position; " + std::string(kExpected));
+  config::read(lsn != nullptr ? *lsn : node, text, {}, report);
+  if (report.problems().size() != before) return;
+  if (lsn == nullptr && text == "earliest") {
+    out = {};
+  } else if (lsn == nullptr && text == "latest") {
+    out = {StartPosition::Kind::latest, {}};
+  } else {
+    bool prefixed = lsn == nullptr && text.starts_with("lsn:");
+    auto parsed = lsn != nullptr || prefixed ? parse_lsn(std::string_view(text).substr(prefixed ? 4 : 0)) : std::nullopt;
+    if (!parsed) return report.add(node, "not a start position; " + std::string(kExpected));
+    out = {StartPosition::Kind::lsn, *parsed};
+  }
+}
+
+WalPosition begin(const FirstStart& first, const Start& start) {
+  SlotFacts slot = read_slot(first.statements, first.slot);
+  ensure_publication(first, slot.exists);
+  start.state->put(kPublication, publication_record(first.publication));
+  bool made_by_us = start.state->get(kIntent) == intent_of(first);
+  Lsn oldest{};
+  if (slot.exists) {
+    check_slot(slot, first.slot, first.server);
+    check_slot_is_free(slot, first.slot);
+    oldest = slot.confirmed;
+    if (!made_by_us)
+      obs::warn("took an existing replication slot over: what it has confirmed counts as delivered",
+                {{"slot", first.slot}, {"lsn", to_string(oldest)}});
+  } else {
+    start.state->put(kIntent, intent_of(first));
+    oldest = create_slot(first, start);
+  }
+  WalPosition at;
+  at.system = first.server.system;
+  at.timeline = first.server.timeline;
+  at.database = first.server.database;
+  at.lsn = wanted_lsn(first, oldest);
+  start.begin_at(Position(std::make_unique<WalPosition>(at)));
+  return at;
+}
+
+void check_publication(const Publication& publication, const std::string& name, const std::string& slot,
+                       const WalPosition& at, const ServerFacts& server, SourceState& state) {
+  if (!publication.exists())
+    throw position_lost(fmt::format("publication {} does not exist any more, the changes after {} cannot be read", name,
+                                    to_string(at.lsn)),
+                        slot);
+  std::string now = publication_record(publication);
+  auto kept = state.get(kPublication);
+  if (kept == now) return;
+  if (kept && server.version >= 180000)
+    throw position_lost(fmt::format("publication {} was dropped and made again, the changes between {} and then cannot "
+                                    "be read",
+                                    name, to_string(at.lsn)),
+                        slot);
+  state.put(kPublication, now);
+}
+
+}  // namespace deltaforge::sources::postgres

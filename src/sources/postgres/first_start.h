@@ -1,0 +1,41 @@
+// The first start of a pipeline: publication, intent (fsynced), slot, position - in this order, each step found done
+// or undone again after a crash between any two of them.
+#pragma once
+
+#include <string>
+
+#include "config/node.h"
+#include "config/report.h"
+#include "core/source.h"
+#include "sources/postgres/publication.h"
+#include "sources/postgres/server.h"
+#include "sources/postgres/wal_position.h"
+
+namespace deltaforge::sources::postgres {
+
+// Where a pipeline without a position begins.
+struct StartPosition {
+  enum class Kind { earliest, latest, lsn } kind = Kind::earliest;
+  Lsn lsn{};
+};
+// earliest, latest, "lsn:0/16B6C50", {lsn: "0/16B6C50"}
+void read_start_position(const config::Node&, StartPosition&, config::Report&);
+
+struct FirstStart {
+  Session& replication;  // idle; makes the slot
+  Session& statements;   // looks who is in the way meanwhile
+  const ServerFacts& server;
+  Publication& publication;
+  std::string slot;
+  StartPosition wanted;
+};
+
+// Returns where streaming begins; start.begin_at() has made it durable.
+WalPosition begin(const FirstStart&, const Start&);
+
+// The publication must be the one that the pipeline began with: the log before a new one of the same name does not
+// know it. Up to PostgreSQL 17 the server says so when it comes to that; from 18 on it skips such changes silently.
+void check_publication(const Publication&, const std::string& name, const std::string& slot, const WalPosition& at,
+                       const ServerFacts&, SourceState&);
+
+}  // namespace deltaforge::sources::postgres

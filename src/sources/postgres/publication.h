@@ -1,0 +1,60 @@
+// The publications of a pipeline: <publication> and <publication>_inserts, the latter for tables whose UPDATE and
+// DELETE cannot be published (publishing them would make the application's own statements fail). Made by us for the
+// matched tables by name, and kept up as tables come and go. One that somebody else made is used as it is, never
+// altered; what it lacks is named. Ours are known by a comment that is made in the same transaction. Source thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "config/table_pattern.h"
+#include "sources/postgres/connection.h"
+#include "sources/postgres/membership.h"
+
+namespace deltaforge::sources::postgres {
+
+class Publication {
+ public:
+  struct Settings {
+    std::string name;
+    std::string source_id;
+    std::vector<config::TablePattern> tables;  // empty: all
+  };
+  using Warn = std::function<void(std::string_view key, std::string_view text)>;
+
+  Publication(Settings settings, Warn warn);
+
+  // Reads what exists. After it: exists(), ours(), oid().
+  void read(Session&);
+  bool exists() const { return oid_ != 0; }
+  bool ours() const { return ours_; }
+  std::uint32_t oid() const { return oid_; }
+
+  // Both, for the tables that match now, in one transaction.
+  void create(Session&);
+  // Compares with the catalogue: adds and moves tables when ours, names what lacks. Cheap when nothing changed.
+  // `first`: of this start, which also tells about identities and patterns that match nothing.
+  void keep_up(Session&, bool first);
+
+  bool captures(std::string_view schema, std::string_view table) const;
+  // For START_REPLICATION: "p","p_inserts"
+  std::string names(const Session&) const;
+
+ private:
+  std::vector<CatalogueTable> read_tables(Session&, bool all) const;
+  std::vector<const CatalogueTable*> lacking(Session&, const std::vector<CatalogueTable>&) const;
+  void apply(Session&, const MembershipChange&);
+  bool alter(Session&, const std::string& doing, const std::string& statements);
+  void tell_about_tables(const std::vector<CatalogueTable>&);
+  std::string create_statement(const Session&, const std::vector<const CatalogueTable*>&) const;
+
+  const Settings settings_;
+  const std::string inserts_;  // the second one's name
+  Warn warn_;
+  std::uint32_t oid_ = 0, inserts_oid_ = 0;
+  bool ours_ = false;
+};
+
+}  // namespace deltaforge::sources::postgres

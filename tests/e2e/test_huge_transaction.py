@@ -1,0 +1,65 @@
+"""A transaction is one batch, however large: 50,000 rows with max_events 100 are one segment of the file sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from conftest import Workbench
+from harness.engine import file_sink
+from harness.oracle import parse, xid_of
+from harness.postgres import Postgres
+from harness.procs import wait_until
+from harness.readers import FileReader
+
+ROWS = 50_000
+INSERT = f"INSERT INTO big SELECT i, repeat('x', 40) FROM generate_series({{0}} * {ROWS}, ({{0}} + 1) * {ROWS} - 1) i"
+
+
+def test_one_segment(bench: Workbench, servers: Callable[[int], Postgres]) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE big (id bigint PRIMARY KEY, pad text)", database)
+    bench.engine(pg, database, [file_sink(bench.home / "out")], batch={"max_events": 100}).start()
+    reader = FileReader(bench.home / "out")
+    pg.execute(INSERT.format(0), database)
+    wait_until(lambda: reader.drain() or reader.records, 60, "the transaction")
+    assert [count for _, count in reader.segments if count] == [ROWS]
+    _assert_whole(reader, [0])
+
+
+def test_one_segment_when_killed_in_the_middle(bench: Workbench, servers: Callable[[int], Postgres]) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE big (id bigint PRIMARY KEY, pad text)", database)
+    out = bench.home / "out"
+    engine = bench.engine(pg, database, [file_sink(out)], batch={"max_events": 100})
+    reader = FileReader(out)
+    engine.start()
+    middle = 0
+    for number in range(30):
+        pg.execute(INSERT.format(number), database)
+        committed = number + 1
+        # The n-th try kills at a later instant: while rows are read, encoded, written, renamed.
+        slot = f"df_{database}"
+        before = pg.slot(slot)
+        wait_until(lambda: not before["active"] or any(out.glob("*.open")) or reader.drain(), 10,  # type: ignore[index]
+                   "work on the transaction", every=0.001)
+        engine.kill()
+        reader.drain()
+        middle += len(reader.records) < committed * ROWS
+        engine.start()
+        if middle >= 3:
+            break
+        wait_until(lambda: reader.drain() is not None and len(reader.records) == committed * ROWS, 60, "the rest")
+    assert middle >= 3, "no kill hit the middle of a transaction; the test does not test"
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == committed * ROWS, 60, "all transactions")
+    assert [count for _, count in reader.segments if count] == [ROWS] * committed
+    _assert_whole(reader, list(range(committed)))
+
+
+def _assert_whole(reader: FileReader, numbers: list[int]) -> None:
+    ids = [parse(record)["after"]["id"] for record in reader.records]
+    assert ids == list(range(numbers[0] * ROWS, (numbers[-1] + 1) * ROWS))
+    assert len({xid_of(record) for record in reader.records}) == len(numbers)
+    assert [index for index, record in enumerate(reader.records) if parse(record).get("tx_end")] == [
+        (number + 1) * ROWS - 1 for number in numbers]

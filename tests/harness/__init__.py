@@ -1,0 +1,1 @@
+"""Private real servers, the engine under test, and an oracle that knows what must arrive."""

@@ -1,0 +1,237 @@
+"""Compares what a sink holds with what was committed. Knows nothing of the engine but its documented event."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from .postgres import Postgres, lsn
+from .workload import HOT, KEYS, Book, Change, Transaction
+
+_XID = re.compile(rb'"transaction":\{"id":"(\d+)"')
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def xid_of(record: bytes) -> str:
+    found = _XID.search(record)
+    assert found, f"an event without a transaction: {record[:300]!r}"
+    return found.group(1).decode()
+
+
+def parse(record: bytes) -> dict[str, Any]:
+    """Numbers keep their digits: 1 and 1.0 differ, 0.1 stays exact."""
+    return json.loads(record, parse_float=Decimal)
+
+
+@dataclass
+class Verdict:
+    events: int = 0          # without repetitions
+    transactions: int = 0
+    duplicates: int = 0      # records whose id was seen before
+    duplicated: set[str] = field(default_factory=set)  # their transactions
+    first_index: dict[str, int] = field(default_factory=dict)  # xid -> record at which its first event stands
+    last_index: dict[str, int] = field(default_factory=dict)   # xid -> record of the last one when first complete
+    lsns: dict[str, int] = field(default_factory=dict)         # xid -> LSN of the commit record
+    problems: list[str] = field(default_factory=list)
+
+    def complain(self, text: str) -> None:
+        if len(self.problems) < 20:
+            self.problems.append(text)
+
+    def assert_sound(self) -> "Verdict":
+        assert not self.problems, "\n".join(["the sink does not hold what was committed:", *self.problems])
+        return self
+
+
+def check(records: list[bytes], book: Book, pg: Postgres | None = None, database: str = "") -> Verdict:
+    """Everything the issue demands of a sink. With `pg`, the fold of all events is compared with SELECT."""
+    verdict = Verdict()
+    events = _without_repetitions(records, verdict)
+    transactions = _transactions(events, verdict)
+    _check_commits(transactions, book, verdict)
+    fold = _Fold(verdict)
+    for _, event in events:
+        fold.apply(event)
+    if pg is not None:
+        fold.compare(pg, database)
+    return verdict
+
+
+def _without_repetitions(records: list[bytes], verdict: Verdict) -> list[tuple[int, dict[str, Any]]]:
+    seen: dict[str, bytes] = {}
+    events = []
+    for index, record in enumerate(records):
+        event = parse(record)
+        ident = event.get("event_id", "")
+        if not _UUID7.fullmatch(ident):
+            verdict.complain(f"record {index}: event_id {ident!r} is no UUIDv7")
+        digest = hashlib.blake2b(record, digest_size=16).digest()
+        if ident not in seen:
+            seen[ident] = digest
+            events.append((index, event))
+            continue
+        verdict.duplicates += 1
+        verdict.duplicated.add(event["transaction"]["id"])
+        if seen[ident] != digest:
+            verdict.complain(f"record {index}: event {ident} came again with other bytes: {record[:400]!r}")
+    verdict.events = len(events)
+    return events
+
+
+def _transactions(events: list[tuple[int, dict[str, Any]]], verdict: Verdict) -> dict[str, list[dict[str, Any]]]:
+    """Groups by transaction; they must be whole, contiguous and in commit order."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    previous, last_lsn = None, 0
+    for index, event in events:
+        xid = event["transaction"]["id"]
+        if xid not in groups:
+            groups[xid] = []
+            verdict.first_index[xid] = index
+            verdict.lsns[xid] = lsn(event["source"]["lsn"])
+            if verdict.lsns[xid] <= last_lsn:
+                verdict.complain(f"record {index}: transaction {xid} at {event['source']['lsn']} came after a later one")
+            last_lsn = verdict.lsns[xid]
+        elif xid != previous:
+            verdict.complain(f"record {index}: transaction {xid} is torn apart by {previous}")
+        if lsn(event["source"]["lsn"]) != verdict.lsns[xid] or str(event["source"].get("txId")) != xid:
+            verdict.complain(f"record {index}: source {event['source']} is not that of transaction {xid}")
+        groups[xid].append(event)
+        verdict.last_index[xid] = index
+        previous = xid
+    verdict.transactions = len(groups)
+    for xid, rows in groups.items():
+        orders = [row["transaction"]["total_order"] for row in rows]
+        if orders != list(range(1, len(rows) + 1)):
+            verdict.complain(f"transaction {xid}: total_order is {_short(orders)}, not 1..{len(rows)}")
+        ends = [order for order, row in enumerate(rows, 1) if row.get("tx_end")]
+        if ends != [len(rows)]:
+            verdict.complain(f"transaction {xid}: tx_end stands at {ends} of {len(rows)}")
+    return groups
+
+
+def _short(values: list[Any]) -> str:
+    return str(values) if len(values) <= 12 else f"{values[:12]}... ({len(values)})"
+
+
+def change_of(event: dict[str, Any]) -> Change:
+    table, op = event["source"]["table"], event["op"]
+    image = event["before"] if op == "d" else event["after"]
+    key = tuple(image[column] for column in KEYS[table])
+    return table, op, key, None if op == "d" else image["version"]
+
+
+def _check_commits(groups: dict[str, list[dict[str, Any]]], book: Book, verdict: Verdict) -> None:
+    booked = {transaction.xid: transaction for transaction in book.transactions()}
+    lost = [xid for xid in booked if xid not in groups]
+    if lost:
+        verdict.complain(f"LOST: {len(lost)} committed transactions are not in the sink, for example "
+                         f"{[describe(booked[xid]) for xid in lost[:3]]}")
+    aborted = book.aborted()
+    for xid, rows in groups.items():
+        changes = Counter(change_of(row) for row in rows)
+        if xid not in booked:
+            kind = "rolled back" if xid in aborted else "unknown"
+            verdict.complain(f"PHANTOM: {kind} transaction {xid} is in the sink: {_short(list(changes))}")
+            continue
+        expected = Counter(booked[xid].changes)
+        if changes != expected:
+            verdict.complain(f"transaction {xid}: missing {_short(list((expected - changes).elements()))}, "
+                             f"too many {_short(list((changes - expected).elements()))}")
+    by_connection: dict[int, int] = {}
+    for xid in groups:
+        if xid in booked:
+            connection, number = divmod(booked[xid].number, 10_000_000)
+            if number <= by_connection.get(connection, 0):
+                verdict.complain(f"transaction {xid} of connection {connection} came out of order")
+            by_connection[connection] = number
+
+
+def describe(transaction: Transaction) -> str:
+    return f"xid {transaction.xid} ({len(transaction.changes)} rows, first {transaction.changes[0]})"
+
+
+class _Fold:
+    """Replays the events into tables, watching that the versions of each key grow by one."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.rows: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {table: {} for table in KEYS}
+        self.versions: dict[tuple[Any, ...], int] = {("t_pk", i): 1 for i in range(1, HOT + 1)}
+        self.hot_seen: set[int] = set()
+
+    def apply(self, event: dict[str, Any]) -> None:
+        table, op, key, version = change_of(event)
+        rows = self.rows[table]
+        if op == "d":
+            if rows.pop(key, None) is None:
+                self.verdict.complain(f"{table} {key}: deleted, but it was not there")
+            return
+        full_key = (table, *key)
+        if version != self.versions.get(full_key, 0) + 1:
+            self.verdict.complain(f"{table} {key}: version {version} after {self.versions.get(full_key, 0)}")
+        self.versions[full_key] = version or 0
+        if op == "c" and key in rows:
+            self.verdict.complain(f"{table} {key}: inserted twice")
+        old = rows.get(key, {})
+        row = event["after"]
+        for column, value in row.items():
+            if isinstance(value, dict) and value.get("_unchanged") is True:
+                row[column] = old.get(column, "(unchanged, but never seen)")
+        rows[key] = row
+
+    def compare(self, pg: Postgres, database: str) -> None:
+        for table, rows in self.rows.items():
+            expected = select(pg, database, table)
+            if table == "t_pk":  # the hot rows were there before the stream began
+                for number in range(1, HOT + 1):
+                    if (number,) not in rows:
+                        expected.pop((number,))
+            for key in expected.keys() - rows.keys():
+                self.verdict.complain(f"{table} {key}: in the table, not in the fold of the events")
+            for key in rows.keys() - expected.keys():
+                self.verdict.complain(f"{table} {key}: in the fold of the events, not in the table")
+            for key in rows.keys() & expected.keys():
+                if rows[key] != expected[key] or list(rows[key]) != list(expected[key]):
+                    differ = {c: (rows[key].get(c), v) for c, v in expected[key].items() if rows[key].get(c) != v}
+                    self.verdict.complain(f"{table} {key}: event and table differ: {str(differ)[:600]}")
+
+
+def select(pg: Postgres, database: str, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """The rows as contract 3.12 says that they must look in an event, by way of the database's own text."""
+    columns = pg.query("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass "
+                       "AND attnum > 0 AND NOT attisdropped ORDER BY attnum", database, (table,))
+    texts = ", ".join(f'to_json("{name}")::text' if kind.endswith("[]") else f'"{name}"::text' for name, kind in columns)
+    found = {}
+    with pg.connect(database) as link, link.cursor() as cursor:
+        cursor.execute("SET timezone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; SET datestyle = ISO")
+        cursor.execute(f"SELECT {texts} FROM {table}")
+        for row in cursor.fetchall():
+            values = {name: _as_event(kind, text) for (name, kind), text in zip(columns, row)}
+            found[tuple(values[column] for column in KEYS[table])] = values
+    return found
+
+
+def _as_event(kind: str, text: str | None) -> Any:
+    if text is None:
+        return None
+    if kind in ("integer", "bigint", "smallint"):
+        return int(text)
+    if kind == "boolean":
+        return text == "true"
+    if kind in ("real", "double precision"):
+        return Decimal(text) if text not in ("NaN", "Infinity", "-Infinity") else text
+    if kind in ("json", "jsonb") or kind.endswith("[]"):
+        return json.loads(text, parse_float=Decimal)
+    if kind == "bytea":
+        return {"_base64": base64.b64encode(bytes.fromhex(text[2:])).decode()}
+    if kind == "timestamp with time zone":
+        return text.replace(" ", "T").replace("+00", "Z")
+    if kind == "timestamp without time zone":
+        return text.replace(" ", "T")
+    return text

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# demo [kafka] [--seconds N]: watch the changes of a throw-away PostgreSQL on the terminal, or in a real Kafka
+set -euo pipefail
+source tools/dev.d/lib.sh
+bash tools/dev.d/setup.sh
+build release deltaforge
+exec $python tools/demo/demo.py "$@"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# setup: install what the build and the tests need (Debian packages; librdkafka, PostgreSQL 18 and Kafka into a cache)
+set -euo pipefail
+source tools/dev.d/lib.sh
+
+missing=()
+while read -r package; do
+  [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
+done < <(grep -v '^#' tools/dev.d/packages.txt)
+if [ ${#missing[@]} -gt 0 ]; then
+  [ "$(id -u)" = 0 ] || die "as root, please: apt-get install ${missing[*]}"
+  say "installing ${#missing[@]} packages: ${missing[*]}"
+  log=$(mktemp)
+  export DEBIAN_FRONTEND=noninteractive
+  { timeout 300 apt-get -q update && timeout 1200 apt-get -q -y install --no-install-recommends "${missing[@]}"; } \
+    > "$log" 2>&1 || { tail -20 "$log" >&2; die "apt-get failed; the whole output is in $log"; }
+  rm -f "$log"
+fi
+for part in librdkafka fetch_postgres fetch_kafka; do
+  bash tools/dev.d/$part.sh >&2
+done
