@@ -1,7 +1,7 @@
 #include "config/parse.h"
 
-#include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <string>
 
@@ -212,11 +212,9 @@ TEST(Limits, HostileTextsEndSoon) {
     hostile.push_back(repeat(part, 100'000));
   }
   for (const std::string& text : hostile) {
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();
     EXPECT_NE(problems(text), "") << text.substr(0, 20);
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
-    EXPECT_LT(took.count(), 2000) << text.substr(0, 20);
-    if (took.count() > 50) std::printf("%ld ms: %s\n", static_cast<long>(took.count()), text.substr(0, 20).c_str());
+    EXPECT_LT(std::clock() - start, 2 * CLOCKS_PER_SEC) << text.substr(0, 20);
   }
 }
 

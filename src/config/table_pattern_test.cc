@@ -1,7 +1,9 @@
 #include "config/table_pattern.h"
 
-#include <chrono>
+#include <ctime>
+#include <span>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -16,7 +18,19 @@ struct Case {
   bool in_public;  // a bare pattern stands for public
 };
 
-TEST(TablePattern, Matches) {
+void expect_all(std::span<const Case> cases) {
+  for (const Case& c : cases) {
+    std::string why;
+    const auto pattern = TablePattern::parse(c.pattern, why);
+    ASSERT_TRUE(pattern) << c.pattern << ": " << why;
+    EXPECT_EQ(pattern->matches(c.qualifier, c.table), c.any) << c.pattern << " on " << c.qualifier << "." << c.table;
+    EXPECT_EQ(pattern->matches(c.qualifier, c.table, "public"), c.in_public)
+        << c.pattern << " on " << c.qualifier << "." << c.table << ", bare = public";
+    EXPECT_EQ(pattern->text(), c.pattern);
+  }
+}
+
+TEST(TablePattern, WildcardsAndQualifiers) {
   const Case cases[] = {
       {"shop.orders", "shop", "orders", true, true},
       {"shop.orders", "shop", "orders2", false, false},
@@ -57,7 +71,12 @@ TEST(TablePattern, Matches) {
       {"shop.a.b", "shop", "a.b", true, true},
       {"we\\.ird.t", "we.ird", "t", true, true},
       {"we\\.ird", "shop", "we.ird", true, false},
-      // Escapes.
+  };
+  expect_all(cases);
+}
+
+TEST(TablePattern, EscapesAndQuotes) {
+  const Case cases[] = {
       {"shop.100\\%", "shop", "100%", true, true},
       {"shop.100\\%", "shop", "1000", false, false},
       {"shop.a\\*", "shop", "a*", true, true},
@@ -79,15 +98,7 @@ TEST(TablePattern, Matches) {
       {"\"s\".*", "s", "x", true, true},
       {"caf\xc3\xa9.t", "caf\xc3\xa9", "t", true, true},
   };
-  for (const Case& c : cases) {
-    std::string why;
-    const auto pattern = TablePattern::parse(c.pattern, why);
-    ASSERT_TRUE(pattern) << c.pattern << ": " << why;
-    EXPECT_EQ(pattern->matches(c.qualifier, c.table), c.any) << c.pattern << " on " << c.qualifier << "." << c.table;
-    EXPECT_EQ(pattern->matches(c.qualifier, c.table, "public"), c.in_public)
-        << c.pattern << " on " << c.qualifier << "." << c.table << ", bare = public";
-    EXPECT_EQ(pattern->text(), c.pattern);
-  }
+  expect_all(cases);
 }
 
 TEST(TablePattern, SaysWhatIsMalformed) {
@@ -120,12 +131,12 @@ TEST(TablePattern, IsLinear) {
   std::string stars;
   for (int i = 0; i < 50'000; ++i) stars += "*a";
   const std::string name(200'000, 'a');
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();
   EXPECT_TRUE(TablePattern(stars).matches("q", name));
   EXPECT_FALSE(TablePattern(stars + "*b").matches("q", name));
   EXPECT_TRUE(TablePattern(std::string(100'000, '*')).matches("q", name));
   EXPECT_FALSE(TablePattern("*" + std::string(50'000, 'a') + "b*").matches("q", name));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
+  EXPECT_LT(std::clock() - start, 2 * CLOCKS_PER_SEC);
 }
 
 TEST(TablePatternDeathTest, AMalformedOneInTheCodeAborts) { EXPECT_DEATH(TablePattern("a."), "malformed"); }

@@ -38,7 +38,7 @@ TEST(FormatConfig, BareNamesAndMaps) {
 
 TEST(FormatConfig, WhatIsNotInThisBuildIsSaid) {
   EXPECT_EQ(problems("{envelope: debezium}"),
-            "p.yaml:1:12: envelope: not in this build: envelope debezium; write `envelope: native`");
+            "p.yaml:1:12: envelope: not in this build: envelope debezium; write `envelope: native`\n");
   EXPECT_NE(problems("{envelope: {type: cloudevents, type_prefix: com.x}}").find("envelope cloudevents"),
             std::string::npos);
   EXPECT_NE(problems("{encoding: avro}").find("not in this build: encoding avro"), std::string::npos);

@@ -15,7 +15,8 @@ namespace deltaforge::encode {
 namespace {
 
 std::string write(const Value& value) {
-  Slab slab;
+  static Slab slab;
+  slab.truncate(0);
   slab.append("before");
   {
     JsonWriter json(slab);

@@ -7,16 +7,20 @@
 namespace deltaforge::encode {
 namespace {
 
-// Off the hot path. Text that is not UTF-8 becomes null; whoever needs to know asks utf8_prefix() before.
-std::string quoted(std::string_view text) {
-  Slab slab;
-  {
-    JsonWriter json(slab);
+// Off the hot path. Text that is not UTF-8 becomes null; whoever needs to know asks is_utf8() too.
+class Quoter {
+ public:
+  std::string operator()(std::string_view text) {
+    slab_.truncate(0);
+    JsonWriter json(slab_);
     if (!json.string(text)) return "null";
     json.commit();
+    return std::string(slab_.view());
   }
-  return std::string(slab.view());
-}
+
+ private:
+  Slab slab_;
+};
 
 bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
 
@@ -26,6 +30,7 @@ constexpr std::string_view kUtf8Remedy =
 }  // namespace
 
 TableText::TableText(const TableSchema& schema) : id(schema.id) {
+  Quoter quoted;
   source = R"("source":{"version":)" + quoted(DELTAFORGE_VERSION) + R"(,"connector":)" + quoted(schema.connector) +
            R"(,"name":)" + quoted(schema.source_id) + R"(,"ts_ms":)";
   place = R"(,"db":)" + quoted(schema.database);
@@ -41,7 +46,7 @@ TableText::TableText(const TableSchema& schema) : id(schema.id) {
 }
 
 NativeJson::NativeJson(std::string_view tenant) {
-  if (!tenant.empty()) tenant_ = R"(,"tenant_id":)" + quoted(tenant);
+  if (!tenant.empty()) tenant_ = R"(,"tenant_id":)" + Quoter()(tenant);
 }
 
 const TableText& NativeJson::table(const TableSchema& schema) {

@@ -1,7 +1,7 @@
 // Logs: one JSON object (or one text line) an event, to stderr, control characters escaped. A line holds a message
 // that users can grep for and named fields; never row data, never a Secret (it has no conversion to text).
-// Thread-safe. One thread writes, one line one write(2). A stalled stderr never stalls a pipeline: lines wait in a queue
-// of 1 MiB, what does not fit is dropped and counted, and the next line that gets through says how many.
+// Thread-safe. One thread writes, one line one write(2). A stalled stderr never stalls a pipeline: lines wait in a
+// queue of 1 MiB, what does not fit is dropped and counted, and the next line that gets through says how many.
 #pragma once
 
 #include <cstdint>

@@ -33,8 +33,8 @@ std::string line(Format format, std::string_view message, std::vector<Field> fie
 }
 
 TEST(LogLine, Json) {
-  EXPECT_EQ(line(Format::json, "cut", {{"pipeline", "p1"}, {"n", std::int64_t{-3}}, {"u", std::uint64_t{7}},
-                                       {"took", 0.25}, {"ok", true}}),
+  EXPECT_EQ(line(Format::json, "cut",
+                 {{"pipeline", "p1"}, {"n", std::int64_t{-3}}, {"u", std::uint64_t{7}}, {"took", 0.25}, {"ok", true}}),
             R"({"ts":"2026-01-02T03:04:05.000042Z","level":"warn","message":"cut","pipeline":"p1","n":-3,"u":7,)"
             R"("took":0.25,"ok":true})"
             "\n");
@@ -48,7 +48,9 @@ TEST(LogLine, Text) {
 TEST(LogLine, AnyBytesGiveOneValidLine) {
   std::string all;
   for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
-  all += "\xC2\x9B" "31m \xE2\x82\xAC \xF0\x9F\x98\x80 \xED\xA0\x80 \xC0\xAF \xF4\x90\x80\x80 \xE2\x82";
+  all +=
+      "\xC2\x9B"
+      "31m \xE2\x82\xAC \xF0\x9F\x98\x80 \xED\xA0\x80 \xC0\xAF \xF4\x90\x80\x80 \xE2\x82";
   for (Format format : {Format::json, Format::text}) {
     const std::string out = line(format, all, {{"field", all}});
     EXPECT_EQ(out.find('\n'), out.size() - 1);

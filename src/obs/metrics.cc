@@ -22,8 +22,7 @@ namespace {
 using prometheus::MetricType;
 
 constexpr double kSeconds[] = {.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
-constexpr double kEvents[] = {1,   5,    10,   25,   50,   100,   250,  500,
-                              1000, 2000, 4096, 8192, 16384, 32768, 65536};
+constexpr double kEvents[] = {1, 5, 10, 25, 50, 100, 250, 500, 1000, 2000, 4096, 8192, 16384, 32768, 65536};
 constexpr double kBytes[] = {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20,
                              1 << 22, 1 << 24, 1 << 26, 1 << 28, 1 << 30};
 
@@ -41,7 +40,7 @@ constexpr auto kHistogram = MetricType::Histogram;
 
 constexpr Definition kTable[] = {
     // The process.
-    {"deltaforge_build_info", kGauge, "version,commit,build_date", "Always 1; the labels say what is running."},
+    {"deltaforge_build_info", kGauge, "version", "Always 1; the labels say what is running."},
     {"deltaforge_panics_total", kCounter, "", "Failures inside a thread that no handler expected."},
     {"deltaforge_log_dropped_total", kCounter, "", "Log lines dropped because stderr was stalled or closed."},
     {"deltaforge_state_write_errors_total", kCounter, "", "Writes of the state database that failed."},
@@ -74,8 +73,10 @@ constexpr Definition kTable[] = {
     {"deltaforge_batch_events", kHistogram, "pipeline", "Events in a batch.", kEvents},
     {"deltaforge_batch_bytes", kHistogram, "pipeline", "Bytes of a batch in memory.", kBytes},
     {"deltaforge_bytes_total", kCounter, "pipeline", "Bytes of all batches."},
-    {"deltaforge_stage_latency_seconds", kHistogram, "pipeline,stage,trigger", "Time a batch spent in a stage.", kSeconds},
-    {"deltaforge_processor_latency_seconds", kHistogram, "pipeline,processor", "Time of a processor per batch.", kSeconds},
+    {"deltaforge_stage_latency_seconds", kHistogram, "pipeline,stage,trigger", "Time a batch spent in a stage.",
+     kSeconds},
+    {"deltaforge_processor_latency_seconds", kHistogram, "pipeline,processor", "Time of a processor per batch.",
+     kSeconds},
     {"deltaforge_processor_events_in_total", kCounter, "pipeline,processor", "Events given to the processor."},
     {"deltaforge_processor_events_out_total", kCounter, "pipeline,processor", "Events that the processor let through."},
     {"deltaforge_processor_errors_total", kCounter, "pipeline,processor", "Errors of the processor."},
@@ -163,9 +164,7 @@ void Counter::add(double amount) {
   if (series_) static_cast<prometheus::Counter*>(series_.get())->Increment(amount);
 }
 
-double Counter::value() const {
-  return series_ ? static_cast<const prometheus::Counter*>(series_.get())->Value() : 0;
-}
+double Counter::value() const { return series_ ? static_cast<const prometheus::Counter*>(series_.get())->Value() : 0; }
 
 void Gauge::set(double value) {
   if (series_) static_cast<prometheus::Gauge*>(series_.get())->Set(value);

@@ -1,6 +1,7 @@
 #include "pipeline/run.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -115,10 +116,10 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
       checkpoint_probe_(spec.name) {
   intake_.pause(paused);
   for (auto& lane : lanes_)
-    threads_.emplace_back([this, &lane](std::stop_token stop) { guarded([&] { deliver(*lane, stop); }); });
-  threads_.emplace_back([this](std::stop_token stop) { guarded([&] { transform(stop); }); });
-  threads_.emplace_back([this](std::stop_token stop) { guarded([&] { checkpoint(stop); }); });
-  threads_.emplace_back([this](std::stop_token) { guarded([&] { read_source(source_stop_.get_token()); }); });
+    begin_thread("df-lane", [this, &lane](std::stop_token stop) { deliver(*lane, stop); });
+  begin_thread("df-transform", [this](std::stop_token stop) { transform(stop); });
+  begin_thread("df-checkpoint", [this](std::stop_token stop) { checkpoint(stop); });
+  begin_thread("df-source", [this](std::stop_token) { read_source(source_stop_.get_token()); });
 }
 
 Run::~Run() { halt(); }
@@ -144,14 +145,18 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
       static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 
-void Run::guarded(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    fail(error);
-  } catch (const std::exception& error) {
-    fail(Error(ErrorKind::limit, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
-  }
+// The name is what `top -H` shows, 15 characters at most.
+void Run::begin_thread(const char* name, std::function<void(std::stop_token)> body) {
+  threads_.emplace_back([this, name, body = std::move(body)](std::stop_token stop) {
+    ::pthread_setname_np(::pthread_self(), name);
+    try {
+      body(stop);
+    } catch (const Error& error) {
+      fail(error);
+    } catch (const std::exception& error) {
+      fail(Error(ErrorKind::limit, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
+    }
+  });
 }
 
 void Run::fail(const Error& error) {

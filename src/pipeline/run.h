@@ -61,7 +61,7 @@ class Run {
   void deliver(Lane&, std::stop_token);
   void checkpoint(std::stop_token);
   void fail(const Error&);
-  void guarded(const std::function<void()>& body);
+  void begin_thread(const char* name, std::function<void(std::stop_token)> body);
   void set_trouble(const std::string& place, std::optional<Error>);
   void pause_for(std::stop_token, std::chrono::milliseconds);
   bool drained() const;

@@ -244,7 +244,7 @@ void Manager::publish_metrics() const {
     metrics.gauge("deltaforge_pipeline_status", labels).set(status_number(info.state.status));
     metrics.gauge("deltaforge_pipeline_degraded", labels).set(info.state.status == Status::degraded ? 1 : 0);
     for (const auto& [name, value] : document.labels) labels[metric_label(name)] = value;
-    if (document.spec) labels["tenant"] = document.spec->tenant;
+    labels["tenant"] = document.spec ? document.spec->tenant : "";
     metrics.gauge("deltaforge_pipeline_info", labels).set(1);
   }
 }

@@ -51,7 +51,7 @@ std::unique_ptr<Connection> SqliteStore::open_first() {
   return connection;
 }
 
-// The reader goes first: as long as any connection is open, SQLite trusts its shared index instead of the file.
+// The reader is opened anew, too: it may hold a file that no longer stands at this path.
 std::unique_ptr<Connection> SqliteStore::open_again() {
   std::lock_guard lock(read_mutex_);
   reader_.reset();

@@ -32,8 +32,7 @@ class SqliteStore final : public Store {
   std::vector<LogEntry> since(std::string_view ns, std::string_view key, std::uint64_t after_seq) override;
 
   std::optional<Versioned> slot(std::string_view ns, std::string_view key) override;
-  bool swap(std::string_view ns, std::string_view key, std::uint64_t expected_version,
-            std::string_view value) override;
+  bool swap(std::string_view ns, std::string_view key, std::uint64_t expected_version, std::string_view value) override;
 
   std::uint64_t push(std::string_view ns, std::string_view key, std::string_view value) override;
   std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit) override;

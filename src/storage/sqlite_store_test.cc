@@ -85,12 +85,13 @@ class KvView : public ::testing::Test {
 };
 
 TEST_F(KvView, ShowsPositionsInTheShortForm) {
-  EXPECT_THAT(sql("SELECT key, value FROM kv WHERE namespace = 'checkpoints' ORDER BY key"),
-              ElementsAre(ElementsAre("pg", "{meet}"), ElementsAre("pg::sink::a", "{short a}"),
-                          ElementsAre("pg::sink::b", "{short b}"), ElementsAre("pg_2", "{meet other}"),
-                          ElementsAre("pg_2::sink::a", "{short other}"),
-                          ElementsAre("snapshot_progress:pg", "{progress}")));
-  EXPECT_THAT(sql("SELECT DISTINCT namespace FROM kv ORDER BY 1"), ElementsAre(ElementsAre("checkpoints"), ElementsAre("fsm")));
+  EXPECT_THAT(
+      sql("SELECT key, value FROM kv WHERE namespace = 'checkpoints' ORDER BY key"),
+      ElementsAre(ElementsAre("pg", "{meet}"), ElementsAre("pg::sink::a", "{short a}"),
+                  ElementsAre("pg::sink::b", "{short b}"), ElementsAre("pg_2", "{meet other}"),
+                  ElementsAre("pg_2::sink::a", "{short other}"), ElementsAre("snapshot_progress:pg", "{progress}")));
+  EXPECT_THAT(sql("SELECT DISTINCT namespace FROM kv ORDER BY 1"),
+              ElementsAre(ElementsAre("checkpoints"), ElementsAre("fsm")));
 }
 
 TEST_F(KvView, DeletingTheSourceResetsAllItsSinks) {

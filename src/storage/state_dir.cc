@@ -31,7 +31,8 @@ namespace fs = std::filesystem;
 Fd open_file(const std::string& path, int flags) {
   Fd fd(::open(path.c_str(), flags | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!fd && errno == ELOOP)
-    throw Error(ErrorKind::config, "opening " + path + ": it is a symbolic link", "name the real file in --storage-path");
+    throw Error(ErrorKind::config, "opening " + path + ": it is a symbolic link",
+                "name the real file in --storage-path");
   return fd;
 }
 
@@ -99,7 +100,8 @@ Found look_at(const std::string& database) {
 StateDir::StateDir(const StateOptions& options) {
   const fs::path given(options.path);
   if (!given.has_filename())
-    throw Error(ErrorKind::config, "'" + options.path + "' names no file", "give --storage-path a file, such as ./data/deltaforge.db");
+    throw Error(ErrorKind::config, "'" + options.path + "' names no file",
+                "give --storage-path a file, such as ./data/deltaforge.db");
   const fs::path parent = given.has_parent_path() ? given.parent_path() : fs::path(".");
   const bool there = exists(parent);
   if (!there && options.require_state)

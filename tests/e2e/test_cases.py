@@ -21,13 +21,13 @@ RUNS = [(case, version) for case in CASES for version in case.versions]
 def test_case(case, version: int, bench: Workbench, servers: Callable[[int], Postgres]) -> None:
     pg = servers(version)
     database = bench.database(pg)
-    pg.execute("CREATE TABLE case_end (id int PRIMARY KEY)", database)
+    pg.execute("CREATE TABLE public.case_end (id int PRIMARY KEY)", database)
     pg.psql(case.setup, database)
     engine = bench.engine(pg, database, [file_sink(bench.home / "out")],
                           tables=[*case.tables, "public.case_end"]).start()
     reader = FileReader(bench.home / "out")
     pg.psql(case.sql, database)
-    pg.execute("INSERT INTO case_end VALUES (1)", database)
+    pg.execute("INSERT INTO public.case_end VALUES (1)", database)
 
     def ended() -> bool:
         reader.drain()

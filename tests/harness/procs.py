@@ -54,7 +54,7 @@ def _die_with_parent() -> None:
 
 
 class Process:
-    """A child with its output in files. Dies with the harness, however that ends."""
+    """A child with its output in files. Dies with the harness, however that ends; hears no Ctrl-C of its own."""
 
     def __init__(self, argv: list[str], log: Path, *, stdout: Path | None = None, cwd: Path | None = None,
                  env: dict[str, str] | None = None) -> None:
@@ -62,7 +62,7 @@ class Process:
         self.log = log
         with open(log, "ab") as err, open(stdout or log, "ab") as out:
             self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=cwd, env=env,
-                                          preexec_fn=_die_with_parent)
+                                          start_new_session=True, preexec_fn=_die_with_parent)
 
     @property
     def pid(self) -> int:

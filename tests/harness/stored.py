@@ -8,17 +8,15 @@ from pathlib import Path
 
 
 def stored_lsn(database: Path, sink: str) -> str | None:
-    """The stored position of one sink, or None before there is one."""
+    """The stored position of one sink; None before there is one, or while the database cannot be read from outside."""
     if not database.exists():
         return None
     link = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)
     try:
         rows = link.execute("SELECT value FROM kv WHERE namespace = 'checkpoints' AND key LIKE ?",
                             (f"%::sink::{sink}",)).fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            return None
-        raise
+    except sqlite3.OperationalError:  # not made yet, or a killed engine's log has to be recovered first
+        return None
     finally:
         link.close()
     return json.loads(rows[0][0])["lsn"] if rows else None

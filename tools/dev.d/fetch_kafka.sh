@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Caches a real Apache Kafka broker (jars only) in ~/.cache/deltaforge/kafka/lib and starts it once to see that it works.
+# Caches a real Apache Kafka broker (jars only) in ~/.cache/deltaforge/kafka and starts it once to see that it works.
 #
 # Taken with Maven from wherever this machine's Maven takes its artifacts. To run a broker from the cache:
 #   java -cp ~/.cache/deltaforge/kafka/lib/'*' kafka.tools.StorageTool format -t <id> -c server.properties
@@ -7,7 +7,7 @@
 set -euo pipefail
 
 version=${DF_KAFKA_VERSION:-4.4.0}
-root=${DF_KAFKA_ROOT:-$HOME/.cache/deltaforge/kafka}
+root=${DF_CACHE:-$HOME/.cache/deltaforge}/kafka
 
 say() { echo "kafka: $*"; }
 fail() { echo "kafka: $*" >&2; exit 1; }

@@ -36,28 +36,31 @@ struct Deleter {
 template <class T, auto destroy>
 using Owned = std::unique_ptr<T, Deleter<destroy>>;
 
+// Of what librdkafka allows for message.max.bytes.
+constexpr std::size_t kSmallest = 1'000, kLargest = 1'000'000'000 - Client::kRecordFraming;
+
 obs::Level level_of(int syslog_level) {
-  if (syslog_level <= 3) return obs::Level::error;
-  if (syslog_level == 4) return obs::Level::warn;
+  if (syslog_level <= 2) return obs::Level::error;
+  if (syslog_level <= 4) return obs::Level::warn;  // what librdkafka calls an error is tried again
   return syslog_level <= 6 ? obs::Level::info : obs::Level::debug;
 }
 
 }  // namespace
 
-Client::Client(const Config& config, const SinkContext& context, std::size_t max_record)
+Client::Client(const Config& config, const SinkContext& context, Limits limits)
     : config_(config),
       context_(context),
       topic_name_(config.topic.text()),
       secrets_(secret_values(config)),
-      max_record_(std::max<std::size_t>(max_record, 1'000)) {
-  configure(max_record_);
+      max_record_(std::clamp(limits.max_record, kSmallest, kLargest)) {
+  configure(limits.one_by_one);
   topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
   queue_ = rd_kafka_queue_get_main(handle_);
   rd_kafka_queue_cb_event_enable(
       queue_, [](rd_kafka_t*, void* client) { static_cast<Client*>(client)->context_.wake(); }, this);
 }
 
-void Client::configure(std::size_t max_record) {
+void Client::configure(bool one_by_one) {
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   std::array<char, 512> error{};
   auto fail = [&](std::string_view what) {
@@ -70,7 +73,9 @@ void Client::configure(std::size_t max_record) {
       fail(key);
   };
   for (const auto& [key, value] : client_settings(config_)) set(key, value);
-  set("message.max.bytes", std::to_string(max_record));
+  // librdkafka counts framing and headers against this limit only after it has taken a message.
+  set("message.max.bytes", std::to_string(max_record_ + kRecordFraming));
+  if (one_by_one) set("max.in.flight", "1");
 
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
@@ -83,8 +88,8 @@ void Client::configure(std::size_t max_record) {
 }
 
 Client::~Client() {
+  closing_ = true;
   rd_kafka_queue_cb_event_enable(queue_, nullptr, nullptr);
-  rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
   rd_kafka_queue_destroy(queue_);
   rd_kafka_topic_destroy(topic_);
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -212,7 +217,9 @@ std::string Client::without_secrets(std::string text) const {
 
 void Client::log(int level, const char* facility, const char* text) const {
   obs::Level ours = level_of(level);
-  if (!obs::log_enabled(ours)) return;
+  if (closing_ || !obs::log_enabled(ours)) return;
+  // Our own setting; "experimental" means that it raises a fatal error, which is what we want of it.
+  if (std::string_view(text).find("enable.gapless.guarantee is experimental") != std::string_view::npos) return;
   obs::log_limited(ours, fmt::format("{}/{}", config_.id, facility), "kafka client",
                    {{"pipeline", context_.pipeline},
                     {"sink", config_.id},

@@ -3,6 +3,7 @@
 // takes the events with next_event(), so that nothing of the sink is shared between threads.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -24,12 +25,21 @@ namespace deltaforge::sinks::kafka {
 
 class Client {
  public:
-  // No network yet. Both references must outlive the client. `max_record`: the largest record and record batch.
-  // Throws Error{config} for properties that contradict one another or name files that cannot be read.
-  Client(const Config&, const SinkContext&, std::size_t max_record);
+  // What a record has besides its key, value and idempotency key, at most: lengths, the names of our headers.
+  static constexpr std::size_t kRecordFraming = 256;
+
+  // `max_record`: the largest record and record batch. `one_by_one`: a request only after the answer to the one before.
+  struct Limits {
+    std::size_t max_record;
+    bool one_by_one = false;
+  };
+
+  // No network yet. Both references must outlive the client. Throws Error{config} for properties that contradict one
+  // another or name files that cannot be read.
+  Client(const Config&, const SinkContext&, Limits);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  // Drops what is queued or in flight. Afterwards nothing refers to the slabs any more.
+  // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
   ~Client();
 
   // Waits, 3 s at most, until a broker knows the topic. Throws Error{unavailable, auth, config}.
@@ -52,7 +62,7 @@ class Client {
   Fault fault(int code, std::string_view detail) const;
 
  private:
-  void configure(std::size_t max_record);
+  void configure(bool one_by_one);
   [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
   std::string without_secrets(std::string text) const;
   void log(int level, const char* facility, const char* text) const;
@@ -66,6 +76,7 @@ class Client {
   rd_kafka_topic_s* topic_ = nullptr;
   rd_kafka_queue_s* queue_ = nullptr;
 
+  std::atomic<bool> closing_{false};  // what librdkafka says of dropped messages is no news
   bool all_down_ = false;
   bool troubled_ = false;
   std::string trouble_;                   // the last error, for people

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "config/redact.h"
@@ -110,26 +113,33 @@ struct ConfDelete {
 };
 using ConfPtr = std::unique_ptr<rd_kafka_conf_t, ConfDelete>;
 
+// All that librdkafka knows, aliases too: the first column of the table that it prints.
 std::vector<std::string> property_names() {
-  ConfPtr conf(rd_kafka_conf_new());
-  std::size_t count = 0;
-  const char** pairs = rd_kafka_conf_dump(conf.get(), &count);
+  char* text = nullptr;
+  std::size_t size = 0;
+  std::FILE* file = open_memstream(&text, &size);
+  if (file == nullptr) return {};
+  rd_kafka_conf_properties_show(file);
+  std::fclose(file);
   std::vector<std::string> names;
-  for (std::size_t i = 0; i + 1 < count; i += 2) names.emplace_back(pairs[i]);
-  rd_kafka_conf_dump_free(pairs, count);
+  std::istringstream lines(std::string(text, size));
+  std::free(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::size_t end = line.find_first_of(" |");
+    if (end != std::string::npos && line.find('|') != std::string::npos) names.push_back(line.substr(0, end));
+  }
   return names;
 }
 
 // What librdkafka itself thinks of a property, or "". The value may be a secret and is not repeated.
 std::string try_property(rd_kafka_conf_t* conf, const std::string& key, const std::string& value) {
+  if (key.starts_with("sasl.jaas") || key.starts_with("sasl.client.callback") || key.starts_with("sasl.login.callback"))
+    return fmt::format("'{}' is a setting of Java clients; use sasl.mechanism, sasl.username and sasl.password", key);
   std::array<char, 512> error{};
   switch (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), error.data(), error.size())) {
     case RD_KAFKA_CONF_OK: return {};
-    case RD_KAFKA_CONF_UNKNOWN: {
-      if (key.starts_with("sasl.jaas") || key.starts_with("sasl.client.callback"))
-        return fmt::format("'{}' is a setting of Java clients; use sasl.mechanism, sasl.username and sasl.password", key);
+    case RD_KAFKA_CONF_UNKNOWN:
       return fmt::format("'{}' is no property of librdkafka{}", key, config::did_you_mean(key, property_names(), ""));
-    }
     case RD_KAFKA_CONF_INVALID: break;
   }
   if (config::names_secret(key)) return fmt::format("librdkafka refuses the value of '{}'", key);
@@ -196,6 +206,7 @@ Settings client_settings(const Config& config) {
       {"batch.size", "1048576"},
       {"partitioner", "murmur2_random"},
       {"statistics.interval.ms", "10000"},
+      {"reconnect.backoff.max.ms", "5000"},
       {"request.timeout.ms", std::to_string(config.send_timeout_secs * 1000)},
       {"security.protocol", security_protocol(config)},
   };

@@ -38,8 +38,8 @@ constexpr std::size_t kRowsPerSlab = 32'768;
 // After a fatal error of the client: time for the report that tells its cause. It is on its way already.
 constexpr std::chrono::milliseconds kLastWords{200};
 constexpr std::size_t kEventIdSize = 36;
-// What a record batch adds to the key and value of its only record, generously.
-constexpr std::size_t kFraming = 512;
+// What a record batch adds to the only record in it, generously.
+constexpr std::size_t kFraming = Client::kRecordFraming + 256;
 constexpr std::size_t kUsualTopicLimit = 1'048'588;  // Kafka's default of max.message.bytes
 
 class KafkaSink final : public Sink {
@@ -65,7 +65,7 @@ class KafkaSink final : public Sink {
   bool poll() override;
 
  private:
-  void make_client(std::size_t max_record);
+  void make_client(Client::Limits);
   bool ship_next();
   void encode_rows(Shipment&);
   std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
@@ -107,20 +107,25 @@ std::optional<Position> KafkaSink::open() {
                      {{"pipeline", context_.pipeline}, {"sink", config_.id}});
 
   // The topic's own limit decides which rows are too large, so that such a row is found here, alone, and never makes a
-  // broker refuse the whole record batch around it.
+  // broker refuse the whole record batch around it. A broker accepts what stands behind a batch that it refused when that
+  // was the producer's first, so without knowledge of the limit nothing may be sent behind an unanswered batch.
   const std::size_t wanted = wanted_max_record(config_);
-  make_client(wanted != 0 ? wanted : kUsualTopicLimit - kFraming);
-  if (std::size_t limit = client_->topic_limit(); limit > kFraming) {
-    std::size_t allowed = limit - kFraming;
-    if (wanted != 0) allowed = std::min(allowed, wanted);
-    if (allowed != client_->max_record()) make_client(allowed);
+  const std::size_t first = wanted != 0 ? wanted : kUsualTopicLimit - kFraming;
+  make_client({first});
+  const std::size_t limit = client_->topic_limit();
+  if (limit <= kFraming) {
+    make_client({first, true});
+    return std::nullopt;
   }
+  std::size_t allowed = limit - kFraming;
+  if (wanted != 0) allowed = std::min(allowed, wanted);
+  if (allowed != client_->max_record()) make_client({allowed});
   return std::nullopt;
 }
 
-void KafkaSink::make_client(std::size_t max_record) {
+void KafkaSink::make_client(Client::Limits limits) {
   client_.reset();
-  client_ = std::make_unique<Client>(config_, context_, max_record);
+  client_ = std::make_unique<Client>(config_, context_, limits);
   client_->connect();
 }
 

@@ -16,11 +16,11 @@ namespace deltaforge::sinks::stdout {
 
 // A pipe or terminal that poll() calls writable takes PIPE_BUF bytes at once. Where it can be opened again without
 // blocking (not under every container runtime), nothing limits a write().
-Output::Output(int fd) : fd_(fd), step_(PIPE_BUF), terminal_(::isatty(fd) == 1) {
+Output::Output(int fd, bool open_again) : fd_(fd), step_(PIPE_BUF), terminal_(::isatty(fd) == 1) {
   struct stat status {};
   if (::fstat(fd, &status) != 0) return;
   if (S_ISREG(status.st_mode)) step_ = std::numeric_limits<std::size_t>::max();
-  if (S_ISFIFO(status.st_mode) || terminal_) {
+  if (open_again && (S_ISFIFO(status.st_mode) || terminal_)) {
     const std::string path = "/proc/self/fd/" + std::to_string(fd);
     own_ = Fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (own_) step_ = std::numeric_limits<std::size_t>::max();

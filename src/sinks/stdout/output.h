@@ -14,8 +14,8 @@ namespace deltaforge::sinks::stdout {
 
 class Output {
  public:
-  // `fd` stays the caller's.
-  explicit Output(int fd);
+  // `fd` stays the caller's. `open_again` false: as where a pipe cannot be opened again.
+  explicit Output(int fd, bool open_again = true);
   // Descriptor 1, shared by all pipelines of the process.
   static Output& standard();
 

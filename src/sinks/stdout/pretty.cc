@@ -1,11 +1,10 @@
 #include "sinks/stdout/pretty.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <span>
+#include <cstdint>
+#include <iterator>
 
 #include "encode/json_writer.h"
 
@@ -59,17 +58,11 @@ void show(const Value& value, std::string& line) {
     case Kind::absent: line += "null"; return;
     case Kind::unchanged: line += "(unchanged)"; return;
     case Kind::bytes: fmt::format_to(std::back_inserter(line), "({} bytes)", value.as_text().size()); return;
-    case Kind::boolean:
-    case Kind::int64:
-    case Kind::uint64:
-    case Kind::float32:
-    case Kind::float64: {
-      Slab slab;
-      encode::JsonWriter json(slab);
-      if (json.value(value)) json.commit();
-      line += slab.view();
-      return;
-    }
+    case Kind::boolean: line += value.as_bool() ? "true" : "false"; return;
+    case Kind::int64: fmt::format_to(std::back_inserter(line), "{}", value.as_int64()); return;
+    case Kind::uint64: fmt::format_to(std::back_inserter(line), "{}", value.as_uint64()); return;
+    case Kind::float32: fmt::format_to(std::back_inserter(line), "{}", static_cast<float>(value.as_real())); return;
+    case Kind::float64: fmt::format_to(std::back_inserter(line), "{}", value.as_real()); return;
     case Kind::array: {
       std::string items = "[";
       for (const Value& item : value.as_array()) {
@@ -152,10 +145,11 @@ void show_changes(const Event& event, std::string& line) {
 
 std::string_view PrettyEncoder::encode(const Batch& batch, const Event& event, Slab& out) {
   const Word op = word(event.op);
-  const std::chrono::sys_time<std::chrono::microseconds> time{
-      std::chrono::microseconds(batch.commits()[event.commit].ts_us)};
+  constexpr std::int64_t kDayMs = 86'400'000;
+  const std::int64_t ms = ((batch.commits()[event.commit].ts_us / 1000) % kDayMs + kDayMs) % kDayMs;
   line_.clear();
-  fmt::format_to(std::back_inserter(line_), "{:%H:%M:%S} ", std::chrono::floor<std::chrono::milliseconds>(time));
+  fmt::format_to(std::back_inserter(line_), "{:02}:{:02}:{:02}.{:03} ", ms / 3'600'000, ms / 60'000 % 60,
+                 ms / 1000 % 60, ms % 1000);
   if (colour_) line_ += op.colour;
   fmt::format_to(std::back_inserter(line_), "{:<8}", op.text);
   if (colour_) line_ += "\x1b[0m";

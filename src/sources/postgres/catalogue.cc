@@ -35,7 +35,7 @@ SELECT pg_catalog.json_build_object(
 
 }  // namespace
 
-RelationFacts Catalogue::look_up(const RelationMessage& message) {
+RelationFacts CatalogueLookup::look_up(const RelationMessage& message) {
   std::string types, modifiers;
   for (const auto& column : message.columns) {
     types += (types.empty() ? "" : ",") + std::to_string(column.type);

@@ -8,9 +8,9 @@
 namespace deltaforge::sources::postgres {
 
 // The same walsender cannot be asked: it streams.
-class Catalogue final : public RelationLookup {
+class CatalogueLookup final : public RelationLookup {
  public:
-  explicit Catalogue(Session& session) : session_(session) {}
+  explicit CatalogueLookup(Session& session) : session_(session) {}
   RelationFacts look_up(const RelationMessage&) override;
 
  private:

@@ -37,9 +37,10 @@ void Decoder::message(std::span<std::byte> bytes, bool in_pages, Lsn at) {
   }
 }
 
-bool Decoder::wants(Bytes head) const {
+bool Decoder::may_drop(Bytes head) const {
   const Relation* relation = relations_.find(row_relation(head));
-  return relation != nullptr && relation->schema != nullptr;
+  if (relation != nullptr) return in_transaction_ && relation->schema == nullptr;
+  return !head.empty() && may_be_ignored(static_cast<char>(head[0]));
 }
 
 void Decoder::begin(Bytes bytes, Lsn at) {

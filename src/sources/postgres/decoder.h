@@ -30,8 +30,9 @@ class Decoder {
   // One message. `in_pages`: it lies in intake.pages() already, else it is copied there if its row is wanted.
   // `at`: where in the log the server says it stems from.
   void message(std::span<std::byte> bytes, bool in_pages, Lsn at);
-  // Is this the start of a row of a captured table?
-  bool wants(Bytes head) const;
+  // Nothing of this message is needed: it begins like a row of a table that is not captured, or like one that may
+  // be ignored.
+  bool may_drop(Bytes head) const;
 
   bool in_transaction() const { return in_transaction_; }
   // End of the last transaction, captured or not.

@@ -147,8 +147,8 @@ void check_publication(const Publication& publication, const std::string& name, 
   auto kept = state.get(kPublication);
   if (kept == now) return;
   if (kept && server.version >= 180000)
-    throw position_lost(fmt::format("publication {} was dropped and made again, the changes between {} and then cannot "
-                                    "be read",
+    throw position_lost(fmt::format("publication {} was dropped and made again after {}, what was written in between "
+                                    "cannot be read",
                                     name, to_string(at.lsn)),
                         slot);
   state.put(kPublication, now);

@@ -33,8 +33,8 @@ struct FirstStart {
 // Returns where streaming begins; start.begin_at() has made it durable.
 WalPosition begin(const FirstStart&, const Start&);
 
-// The publication must be the one that the pipeline began with: the log before a new one of the same name does not
-// know it. Up to PostgreSQL 17 the server says so when it comes to that; from 18 on it skips such changes silently.
+// The publication must be the one that the pipeline began with: what is written while none exists cannot be read
+// later. Up to PostgreSQL 17 the server says so when it comes to such a change; from 18 on it skips it silently.
 void check_publication(const Publication&, const std::string& name, const std::string& slot, const WalPosition& at,
                        const ServerFacts&, SourceState&);
 

@@ -247,7 +247,7 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
     else if (!table->full_identity) keys_only.push_back(table);
   }
   if (!keys_only.empty())
-    obs::info("before images of these tables hold the key only: ALTER TABLE ... REPLICA IDENTITY FULL for whole rows",
+    obs::warn("before images of these tables hold the key only: ALTER TABLE ... REPLICA IDENTITY FULL for whole rows",
               {{"source", settings_.source_id}, {"tables", list(keys_only)}});
   warn_("replica_identity",
         inserts_only.empty() || !ours_

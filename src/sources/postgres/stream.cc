@@ -198,8 +198,8 @@ void Stream::server_failed(Bytes body) const {
                                                to_string(parts_.start));
   std::string place = to_string(received_);
   if (error.sqlstate == "42704" && error.message.find("publication") != std::string::npos)
-    throw position_lost(fmt::format("the log after {} was written before the publication was made (\"{}\"), it cannot "
-                                    "be read with a later one",
+    throw position_lost(fmt::format("the log after {} was written while the publication did not exist, it cannot be "
+                                    "read with a later one ({})",
                                     place, error.message),
                         parts_.slot);
   if (error.sqlstate == "42704" || error.sqlstate == "58P01")

@@ -20,6 +20,14 @@ namespace deltaforge::sources::postgres {
 
 // Shared with the threads that call release() and gauges(). Outlives every stream.
 struct Shared {
+  // Never goes back.
+  void release(Lsn lsn) {
+    std::uint64_t known = released.load(std::memory_order_relaxed);
+    while (known < number(lsn) && !released.compare_exchange_weak(known, number(lsn), std::memory_order_release)) {
+    }
+    wake.signal();
+  }
+
   std::atomic<std::uint64_t> released{0};
   std::atomic<std::int64_t> heard_ns{0};  // steady clock
   std::atomic<std::uint64_t> received{0}, server_end{0};

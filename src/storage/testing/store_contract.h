@@ -67,8 +67,13 @@ TYPED_TEST_P(StoreContract, ValuesAreBytes) {
 }
 
 TYPED_TEST_P(StoreContract, KeysTakeThePrefixLiterally) {
-  this->put({{"ns", "a%b", ""}, {"ns", "a_b", ""}, {"ns", "axb", ""}, {"ns", "a%c", ""}, {"ns", "A%b", ""},
-             {"ns", "\xFF\xFF", ""}, {"nt", "a%b", ""}});
+  this->put({{"ns", "a%b", ""},
+             {"ns", "a_b", ""},
+             {"ns", "axb", ""},
+             {"ns", "a%c", ""},
+             {"ns", "A%b", ""},
+             {"ns", "\xFF\xFF", ""},
+             {"nt", "a%b", ""}});
   EXPECT_THAT(this->store().keys("ns", "a%"), ElementsAre("a%b", "a%c"));
   EXPECT_THAT(this->store().keys("ns", "a_"), ElementsAre("a_b"));
   EXPECT_THAT(this->store().keys("ns", "\xFF"), ElementsAre("\xFF\xFF"));

@@ -1,0 +1,190 @@
+#include "pipeline/intake.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include "base/error.h"
+#include "pipeline/testing/sim_engine.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+using testing::SimAlgebra;
+using testing::SimClock;
+using testing::SimMark;
+using namespace std::chrono_literals;
+
+class IntakeTest : public ::testing::Test {
+ protected:
+  void make(std::size_t batches = 3) {
+    pool_.emplace(batches, budget_, wake_);
+    cut_.emplace(batches);
+    intake_.emplace(BatchIntake::Parts{*pool_, budget_, wake_, *cut_, [] {}, [this] { return idle_; }, algebra_, clock_},
+                    options_);
+    intake_->begin_at(testing::sim_position(1));
+  }
+  void rows(std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ASSERT_TRUE(intake_->room());
+      intake_->event().ordinal = i + 1;
+    }
+  }
+  void commit(std::uint64_t end) {
+    ASSERT_TRUE(intake_->room());
+    intake_->commit(Mark::of(SimMark{end}), {.ts_us = 1});
+  }
+  BatchPtr next() {
+    BatchPtr batch;
+    cut_->try_pop(batch);
+    return batch;
+  }
+
+  BatchOptions options_;
+  PageBudget budget_{4 * 1024 * 1024};
+  WakeFd wake_;
+  SimAlgebra algebra_;
+  SimClock clock_;
+  bool idle_ = false;
+  std::optional<BatchPool> pool_;
+  std::optional<Handoff<BatchPtr>> cut_;
+  std::optional<BatchIntake> intake_;
+};
+
+TEST_F(IntakeTest, CutsAtTheCommitThatReachesMaxEvents) {
+  options_.max_events = 3;
+  make();
+  rows(10);
+  EXPECT_EQ(next(), nullptr) << "a transaction is never split";
+  commit(10);
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->size(), 10u);
+  EXPECT_EQ(batch->commits().size(), 1u);
+  EXPECT_EQ(batch->event(9).total_order, 10u);
+}
+
+TEST_F(IntakeTest, TimerCutsOnlyBetweenTransactions) {
+  make();
+  rows(1);
+  commit(10);
+  EXPECT_EQ(intake_->deadline(), clock_.now() + 50ms);
+  rows(1);
+  clock_.advance(60ms);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(next(), nullptr) << "a transaction is open";
+  commit(11);
+  EXPECT_TRUE(intake_->room());
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->commits().size(), 2u);
+}
+
+TEST_F(IntakeTest, RollbackLeavesNothingBehind) {
+  make();
+  rows(2);
+  commit(10);
+  rows(5);
+  intake_->rollback();
+  EXPECT_EQ(testing::end_of(intake_->resume_position()), 10u);
+  rows(1);
+  commit(12);
+  intake_->finish();
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->size(), 3u);
+  EXPECT_EQ(batch->event(2).total_order, 1u);
+  EXPECT_EQ(batch->event(2).commit, 1u);
+}
+
+TEST_F(IntakeTest, PauseCountsBetweenTransactionsAndCutsWhatIsThere) {
+  make();
+  rows(1);
+  intake_->pause(true);
+  EXPECT_TRUE(intake_->room()) << "inside a transaction pause does not count";
+  commit(10);
+  EXPECT_FALSE(intake_->room());
+  EXPECT_NE(next(), nullptr);
+  intake_->pause(false);
+  pollfd ready{intake_->wake_fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&ready, 1, 0), 1);
+  EXPECT_TRUE(intake_->room());
+}
+
+TEST_F(IntakeTest, NoRoomWithoutAFreeBatchAndAWakeWhenOneComesBack) {
+  options_.max_events = 1;
+  make(1);
+  rows(1);
+  commit(10);
+  EXPECT_FALSE(intake_->room());
+  pollfd ready{intake_->wake_fd(), POLLIN, 0};
+  EXPECT_EQ(poll(&ready, 1, 0), 0);
+  next().reset();
+  EXPECT_EQ(poll(&ready, 1, 0), 1);
+  EXPECT_TRUE(intake_->room());
+}
+
+TEST_F(IntakeTest, NoRoomWhenMemoryIsUsedUpUnlessTheOpenBatchAloneIsTheReason) {
+  options_.max_events = 1;
+  make();
+  rows(1);
+  intake_->pages().allocate(3 * 1024 * 1024);
+  commit(10);  // in flight: 3 MiB
+  rows(1);
+  intake_->pages().allocate(1024 * 1024);
+  EXPECT_FALSE(intake_->room());
+  next().reset();
+  intake_->pages().allocate(8 * 1024 * 1024);
+  EXPECT_TRUE(intake_->room());
+}
+
+TEST_F(IntakeTest, TransactionBeyondMaxTxBytesStops) {
+  options_.max_tx_bytes.count = 1024 * 1024;
+  make();
+  rows(1);
+  intake_->pages().allocate(2 * 1024 * 1024);
+  try {
+    intake_->room();
+    FAIL() << "the limit was not seen";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::limit);
+    EXPECT_NE(std::string(error.what()).find("batch.max_tx_bytes"), std::string::npos);
+  }
+}
+
+TEST_F(IntakeTest, DrainedStreamCutsAtOnceWhenNoLaneIsBusy) {
+  make();
+  rows(1);
+  commit(10);
+  intake_->drained();
+  EXPECT_EQ(next(), nullptr) << "lanes are busy";
+  idle_ = true;
+  rows(1);
+  intake_->drained();
+  EXPECT_EQ(next(), nullptr) << "a transaction is open";
+  commit(11);
+  intake_->drained();
+  EXPECT_NE(next(), nullptr);
+}
+
+TEST_F(IntakeTest, IdleRecordsAreConflatedAndGoOutAtMostEveryTenSeconds) {
+  make();
+  clock_.advance(1h);
+  intake_->idle(Mark::of(SimMark{10}));
+  EXPECT_TRUE(intake_->room());
+  ASSERT_NE(next(), nullptr) << "the first one goes at once";
+  EXPECT_TRUE(intake_->room());
+  intake_->idle(Mark::of(SimMark{11}));
+  clock_.advance(5s);
+  intake_->idle(Mark::of(SimMark{12}));
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(next(), nullptr);
+  clock_.advance(6s);
+  EXPECT_TRUE(intake_->room());
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  ASSERT_EQ(batch->commits().size(), 1u);
+  EXPECT_EQ(batch->commits()[0].mark.as<SimMark>().end, 12u);
+}
+
+}  // namespace
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,277 @@
+// A whole pipeline with its threads, a scripted source and sinks in memory: life cycle, failures, detaching. The tsan
+// preset runs this too.
+#include "pipeline/pipeline.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "pipeline/testing/sim_world.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::SimMark;
+using testing::sim_position;
+
+const TableSchema& schema() {
+  static const TableSchema made{.connector = "sim", .source_id = "src", .full_name = "t", .columns = {{"n", "int"}}};
+  return made;
+}
+
+// What the test controls and sees, shared by the parts of one pipeline and of its later runs.
+struct Script {
+  std::atomic<std::uint64_t> committed{0};  // transactions 1..committed exist at the source; one row each
+  std::atomic<std::uint64_t> released{0};
+  std::atomic<bool> link_up{true};
+  std::atomic<bool> undecodable{false};
+  std::atomic<int> connects{0};
+};
+
+class ScriptedSource final : public Source {
+ public:
+  explicit ScriptedSource(Script& script) : script_(script) {}
+
+  void run(Intake& intake, const Start& start, std::stop_token stop) override {
+    if (!script_.link_up) throw Error(ErrorKind::unavailable, "cannot connect to the scripted server");
+    ++script_.connects;
+    if (start.meet.empty()) start.begin_at(sim_position(0));
+    start.connected();
+    std::uint64_t next = testing::end_of(start.meet) + 1;
+    while (!stop.stop_requested()) {
+      if (!script_.link_up) throw Error(ErrorKind::unavailable, "the scripted server went away");
+      if (script_.undecodable) throw Error(ErrorKind::undecodable, "message type '?' at 5 is not understood");
+      bool room = intake.room();
+      if (room && next <= script_.committed) {
+        Event& event = intake.event();
+        event.schema = &schema();
+        event.ordinal = 1;
+        intake.commit(Mark::of(SimMark{next++}), {.ts_us = 1});
+        continue;
+      }
+      if (room) intake.drained();
+      pollfd wait{intake.wake_fd(), POLLIN, 0};
+      ::poll(&wait, 1, 2);
+    }
+  }
+  void release(const Position& position) override { script_.released = testing::end_of(position); }
+  const PositionAlgebra& positions() const override { return algebra_; }
+
+ private:
+  Script& script_;
+  testing::SimAlgebra algebra_;
+};
+
+struct Target {
+  std::atomic<bool> down{false}, refuse_login{false}, swallow{false};
+  std::mutex mutex;
+  std::vector<std::uint64_t> got;
+  std::size_t count() {
+    std::lock_guard lock(mutex);
+    return got.size();
+  }
+};
+
+class ScriptedSink final : public Sink {
+ public:
+  explicit ScriptedSink(Target& target) : target_(target) {}
+  std::optional<Position> open() override {
+    if (target_.refuse_login) throw Error(ErrorKind::auth, "the password was refused", "set the right one");
+    if (target_.down) throw Error(ErrorKind::unavailable, "connection refused");
+    return std::nullopt;
+  }
+  std::chrono::milliseconds patience() const override { return 50ms; }
+  void send(const Delivery& delivery, Receipt receipt) override {
+    if (target_.down) return std::move(receipt).failed(Fault::retry("connection reset"));
+    if (target_.swallow) {
+      kept_.push_back(std::move(receipt));
+      return;
+    }
+    std::lock_guard lock(target_.mutex);
+    delivery.for_each([&](std::uint32_t, const Event& event) {
+      target_.got.push_back(delivery.batch->commits()[event.commit].mark.as<SimMark>().end);
+    });
+    std::move(receipt).delivered();
+  }
+  bool poll() override { return false; }
+
+ private:
+  Target& target_;
+  std::vector<Receipt> kept_;
+};
+
+class PipelineTest : public ::testing::Test {
+ protected:
+  PipelineTest() { world_.faults = false; }
+
+  std::unique_ptr<Pipeline> make(std::size_t sinks = 1, bool second_required = true) {
+    world_.sinks.clear();
+    PipelineSpec spec;
+    spec.name = "p";
+    spec.source.id = "src";
+    spec.source.build = [this](const SourceContext&) { return std::make_unique<ScriptedSource>(script_); };
+    for (std::size_t i = 0; i < sinks; ++i) {
+      SinkMaker maker;
+      maker.id = "s" + std::to_string(i);
+      maker.required = i == 0 || second_required;
+      maker.build = [this, i](const SinkContext&) { return std::make_unique<ScriptedSink>(targets_[i]); };
+      spec.sinks.push_back(maker);
+      world_.sinks.push_back({.id = maker.id, .complete_to = ~0ULL});
+    }
+    spec.batch.max_events = 10;
+    return std::make_unique<Pipeline>(std::move(spec), store_);
+  }
+
+  template <class F>
+  bool eventually(F&& condition, std::chrono::milliseconds within = 15s) {
+    auto deadline = std::chrono::steady_clock::now() + within;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(2ms);
+    }
+    return true;
+  }
+  void expect_exact(std::size_t target, std::uint64_t count) {
+    std::lock_guard lock(targets_[target].mutex);
+    ASSERT_EQ(targets_[target].got.size(), count);
+    for (std::uint64_t i = 0; i < count; ++i) ASSERT_EQ(targets_[target].got[i], i + 1);
+  }
+
+  Script script_;
+  Target targets_[2];
+  testing::SimWorld world_{1};
+  testing::SimStore store_{world_};
+};
+
+TEST_F(PipelineTest, DeliversDrainsOnStopAndGoesOnWhereItWas) {
+  auto pipeline = make();
+  script_.committed = 1000;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() >= 500; }));
+  EXPECT_TRUE(pipeline->stop(5s));
+  EXPECT_EQ(pipeline->status().status, Status::stopped);
+  std::size_t delivered = targets_[0].count();
+  script_.committed = 2000;
+  pipeline->resume();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 2000; }));
+  EXPECT_TRUE(eventually([&] { return script_.released == 2000u; }));
+  EXPECT_GE(delivered, 500u);
+  expect_exact(0, 2000);
+  EXPECT_EQ(pipeline->status().status, Status::running);
+}
+
+TEST_F(PipelineTest, PauseReadsNothingAndKeepsTheConnection) {
+  auto pipeline = make();
+  script_.committed = 10;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 10; }));
+  pipeline->pause();
+  EXPECT_EQ(pipeline->status().status, Status::paused);
+  std::this_thread::sleep_for(20ms);
+  script_.committed = 20;
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(targets_[0].count(), 10u);
+  pipeline->resume();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 20; }));
+  EXPECT_EQ(script_.connects, 1);
+}
+
+TEST_F(PipelineTest, ALostLinkDegradesAndHealsAlone) {
+  auto pipeline = make();
+  script_.committed = 50;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 50; }));
+  script_.link_up = false;
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::degraded; }));
+  ASSERT_TRUE(pipeline->status().error.has_value());
+  EXPECT_EQ(pipeline->status().error->kind, "unavailable");
+  script_.committed = 100;
+  script_.link_up = true;
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::running; }));
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 100; }));
+  expect_exact(0, 100);
+}
+
+TEST_F(PipelineTest, ASinkThatIsAwayDegradesAndLosesNothing) {
+  auto pipeline = make();
+  targets_[0].down = true;
+  script_.committed = 100;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::degraded; }));
+  EXPECT_EQ(script_.released, 0u);
+  targets_[0].down = false;
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 100; }));
+  expect_exact(0, 100);
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::running; }));
+}
+
+TEST_F(PipelineTest, ASinkThatNeverAnswersShowsAsDegraded) {
+  auto pipeline = make();
+  targets_[0].swallow = true;
+  script_.committed = 1;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::degraded; }));
+  EXPECT_FALSE(pipeline->stop(100ms)) << "nothing was acknowledged: not drained";
+}
+
+TEST_F(PipelineTest, UndecodableBytesFailUntilResume) {
+  auto pipeline = make();
+  script_.undecodable = true;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::failed; }));
+  EXPECT_EQ(pipeline->status().error->kind, "undecodable");
+  script_.undecodable = false;
+  script_.committed = 5;
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(pipeline->status().status, Status::failed);
+  pipeline->resume();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 5; }));
+}
+
+TEST_F(PipelineTest, WrongCredentialsFailWithTheRemedy) {
+  auto pipeline = make();
+  targets_[0].refuse_login = true;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::failed; }));
+  EXPECT_EQ(pipeline->status().error->kind, "auth");
+  EXPECT_EQ(pipeline->status().error->hint, "set the right one");
+  EXPECT_TRUE(pipeline->stop(1s));
+}
+
+TEST_F(PipelineTest, AnOptionalSinkDetachesAndCatchesUp) {
+  auto pipeline = make(2, false);
+  targets_[1].down = true;
+  script_.committed = 500;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 500; }, 30s)) << "the required sink must not wait for it";
+  EXPECT_TRUE(eventually([&] { return pipeline->status().sinks.at(1).state == "detached"; }));
+  EXPECT_EQ(script_.released, 0u) << "the log is held for the detached sink";
+  targets_[1].down = false;
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 500; }, 30s));
+  expect_exact(0, 500);
+  expect_exact(1, 500);
+  EXPECT_TRUE(eventually([&] { return script_.released == 500u; }));
+}
+
+TEST_F(PipelineTest, ManyStopsAndStartsAreHarmless) {
+  auto pipeline = make();
+  for (std::uint64_t i = 1; i <= 30; ++i) {
+    script_.committed += 7;
+    pipeline->start();
+    if (i % 3 == 0) pipeline->pause();
+    if (i % 4 == 0) pipeline->resume();
+    EXPECT_TRUE(pipeline->stop(5s));
+  }
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == script_.committed; }));
+  expect_exact(0, script_.committed);
+}
+
+}  // namespace
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,324 @@
+// What happens when a broker fails, refuses or is away: nothing lost, order kept, a clear word to the operator.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+
+#include <chrono>
+#include <list>
+#include <map>
+#include <numeric>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sinks/kafka/e2e/broker.h"
+#include "sinks/kafka/e2e/maker.h"
+#include "sinks/testing/batch_builder.h"
+#include "sinks/testing/lane.h"
+
+namespace deltaforge::sinks::kafka::e2e {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::vector<std::int64_t> sequence(std::int64_t first, std::int64_t count) {
+  std::vector<std::int64_t> ids(static_cast<std::size_t>(count));
+  std::iota(ids.begin(), ids.end(), first);
+  return ids;
+}
+
+class KafkaE2e : public ::testing::Test {
+ protected:
+  Broker& broker_ = Broker::shared();
+  testing::BatchBuilder batches_;
+  testing::Lane lane_;
+
+  std::unique_ptr<Sink> open(const std::string& topic, const std::string& more = "") {
+    auto sink = maker(broker_.address(), topic, more).build(lane_.context());
+    sink->open();
+    return sink;
+  }
+  // The error of open(), or one that says "none".
+  Error open_error(const SinkMaker& made) {
+    auto sink = made.build(lane_.context());
+    try {
+      sink->open();
+    } catch (const Error& error) {
+      return error;
+    }
+    return {ErrorKind::limit, "none"};
+  }
+  // Sends rows as fast as the window allows for `time`, 10 a batch. Returns how many were sent.
+  std::int64_t feed(Sink& sink, std::list<Delivery>& sent, std::int64_t first, milliseconds time) {
+    std::int64_t id = first;
+    auto end = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < end) {
+      if (lane_.sent() - lane_.answers().size() < sink.window()) {
+        sent.push_back(batches_.rows(id, 10));
+        lane_.send(sink, sent.back());
+        id += 10;
+      }
+      if (!sink.poll()) std::this_thread::sleep_for(milliseconds(2));
+    }
+    return id;
+  }
+  std::vector<std::int64_t> ids(const std::string& topic) {
+    static const std::string kBefore = "\"after\":{\"id\":";
+    std::vector<std::int64_t> found;
+    for (const Message& message : broker_.read(topic)) {
+      std::size_t at = message.value.find(kBefore);
+      found.push_back(at == std::string::npos ? -1 : std::stoll(message.value.substr(at + kBefore.size())));
+    }
+    return found;
+  }
+};
+
+TEST_F(KafkaE2e, KeysAndHeaders) {
+  std::string topic = broker_.create_topic();
+  auto sink = open(topic, "headers: standard\n");
+  batches_.insert(7);
+  batches_.remove(8);
+  Delivery delivery = batches_.build();
+  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  auto messages = broker_.read(topic);
+  ASSERT_EQ(messages.size(), 2u);
+  EXPECT_EQ(messages[0].key, "7");
+  EXPECT_EQ(messages[1].key, "8");
+  static const std::string kBeforeId = "\"event_id\":\"";
+  std::string id = messages[0].value.substr(messages[0].value.find(kBeforeId) + kBeforeId.size(), 36);
+  EXPECT_THAT(messages[0].headers, HasSubstr("df-event-id=" + id));
+  EXPECT_THAT(messages[0].headers, HasSubstr("df-idempotency-key=_|shop.orders|"));
+  EXPECT_THAT(messages[0].headers, HasSubstr("content-type=application/json"));
+
+  std::string plain = broker_.create_topic();
+  ASSERT_TRUE(lane_.deliver(*open(plain), delivery).delivered());
+  EXPECT_THAT(broker_.read(plain)[0].headers, IsEmpty());
+  EXPECT_EQ(broker_.read(plain)[0].value, messages[0].value);
+}
+
+// All changes of a row go to the partition that a Java client would choose, in order.
+TEST_F(KafkaE2e, ARowStaysInItsPartition) {
+  std::string topic = broker_.create_topic(12);
+  auto sink = open(topic);
+  for (int round = 0; round < 50; ++round)
+    for (int id = 0; id < 8; ++id) batches_.update(id, "x", std::to_string(round));
+  Delivery delivery = batches_.build();
+  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  std::map<std::string, std::set<int>> partitions;
+  std::map<std::string, int> rounds;
+  for (const Message& message : broker_.read(topic)) {
+    partitions[message.key].insert(message.partition);
+    EXPECT_THAT(message.value, HasSubstr("\"note\":\"" + std::to_string(rounds[message.key]++) + "\""));
+  }
+  ASSERT_EQ(partitions.size(), 8u);
+  std::set<int> used;
+  for (const auto& [key, where] : partitions) {
+    EXPECT_EQ(where.size(), 1u) << key;
+    used.insert(where.begin(), where.end());
+  }
+  EXPECT_GT(used.size(), 1u);
+  // Murmur2 of the Java client: Utils.toPositive(Utils.murmur2("7")) % 12.
+  EXPECT_EQ(partitions["7"], std::set<int>{3});
+}
+
+TEST_F(KafkaE2e, BrokerKilledInTheMiddleNothingLostOrderKept) {
+  std::string topic = broker_.create_topic();
+  auto sink = open(topic);
+  std::list<Delivery> sent;
+  std::int64_t id = feed(*sink, sent, 0, seconds(1));
+  broker_.kill();
+  id = feed(*sink, sent, id, seconds(1));
+  broker_.start();
+  id = feed(*sink, sent, id, seconds(1));
+  ASSERT_TRUE(lane_.drain(*sink, seconds(40)));
+  for (const auto& answer : lane_.answers()) EXPECT_TRUE(answer.delivered());
+  EXPECT_GT(id, 100);
+  EXPECT_EQ(ids(topic), sequence(0, id));
+}
+
+// Longer than message.timeout.ms of the user: messages do not expire, the lane is told what is wrong.
+TEST_F(KafkaE2e, AnOutageLongerThanTheMessageTimeout) {
+  std::string topic = broker_.create_topic();
+  auto sink = open(topic, "client_conf:\n  message.timeout.ms: \"5000\"\n");
+  EXPECT_EQ(sink->patience(), milliseconds(5000));
+  std::list<Delivery> sent;
+  sent.push_back(batches_.rows(0, 10));
+  ASSERT_TRUE(lane_.deliver(*sink, sent.back()).delivered());
+  broker_.kill();
+  std::int64_t id = feed(*sink, sent, 10, seconds(8));
+  EXPECT_EQ(lane_.answers().size(), 1u);
+  EXPECT_EQ(lane_.sent(), 1 + sink->window());
+  EXPECT_THAT(lane_.trouble(), ::testing::AnyOf(HasSubstr("all brokers are down"), HasSubstr("Connection refused")));
+  broker_.start();
+  ASSERT_TRUE(lane_.drain(*sink, seconds(40)));
+  for (const auto& answer : lane_.answers()) EXPECT_TRUE(answer.delivered());
+  EXPECT_EQ(ids(topic), sequence(0, id));
+  EXPECT_THAT(lane_.trouble(), IsEmpty());
+}
+
+// A sink that is given up with rows in flight does not wait for them.
+TEST_F(KafkaE2e, GoesAtOnceWhileTheBrokerIsSilent) {
+  std::string topic = broker_.create_topic();
+  auto sink = open(topic);
+  Delivery first = batches_.rows(0, 10), second = batches_.rows(10, 10);
+  ASSERT_TRUE(lane_.deliver(*sink, first).delivered());
+  broker_.freeze(true);
+  lane_.send(*sink, second);
+  while (sink->poll()) continue;
+  std::this_thread::sleep_for(milliseconds(100));
+  auto begun = std::chrono::steady_clock::now();
+  sink.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(2));
+  broker_.freeze(false);
+  ASSERT_EQ(lane_.answers().size(), 2u);
+  EXPECT_TRUE(lane_.answers()[1].outcome.fault);
+}
+
+TEST_F(KafkaE2e, NobodyAnswers) {
+  auto begun = std::chrono::steady_clock::now();
+  Error error = open_error(maker("127.0.0.1:1", "orders"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(4));
+  EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("127.0.0.1:1"), HasSubstr("brokers")));
+}
+
+TEST_F(KafkaE2e, ScramLogin) {
+  std::string topic = broker_.create_topic();
+  auto sink = maker(broker_.scram_address(), topic, kScram + std::string(Broker::kPassword)).build(lane_.context());
+  sink->open();
+  Delivery delivery = batches_.rows(0, 10);
+  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  EXPECT_EQ(ids(topic), sequence(0, 10));
+}
+
+TEST_F(KafkaE2e, WrongPassword) {
+  ::testing::internal::CaptureStderr();
+  Error error = open_error(maker(broker_.scram_address(), broker_.create_topic(), kScram + std::string("canary-wrong")));
+  std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(error.kind(), ErrorKind::auth);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("sasl.password"), HasSubstr("uthentication"), Not(HasSubstr("canary"))));
+  EXPECT_THAT(log, Not(HasSubstr("canary")));
+}
+
+TEST_F(KafkaE2e, AMissingTopicIsNamedAndTriedAgain) {
+  SinkMaker made = maker(broker_.address(), "not-there");
+  Error error = open_error(made);
+  EXPECT_EQ(error.kind(), ErrorKind::unavailable);
+  EXPECT_THAT(error.what(), AllOf(HasSubstr("not-there"), HasSubstr("auto.create.topics.enable")));
+  broker_.create_topic_named("not-there", 1, {});
+  auto sink = made.build(lane_.context());
+  sink->open();
+  Delivery delivery = batches_.rows(0, 5);
+  EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered());
+}
+
+// The topic's own limit, smaller than the client's: one reject, the rest is delivered.
+TEST_F(KafkaE2e, ARowTooLargeForTheTopicIsRejectedAlone) {
+  std::string topic = broker_.create_topic(1, {{"max.message.bytes", "100000"}});
+  auto sink = open(topic);
+  for (int id = 0; id < 30; ++id) batches_.insert(id, std::string(id == 11 ? 150'000 : 20'000, 'x'));
+  Delivery delivery = batches_.build();
+  auto answer = lane_.deliver(*sink, delivery);
+  ASSERT_FALSE(answer.outcome.fault) << answer.outcome.fault->message;
+  ASSERT_EQ(answer.outcome.rejects.size(), 1u);
+  EXPECT_EQ(answer.outcome.rejects[0].event, 11u);
+  EXPECT_EQ(answer.outcome.rejects[0].kind, "too_large");
+  EXPECT_THAT(answer.outcome.rejects[0].reason, HasSubstr("max.message.bytes"));
+  auto expected = sequence(0, 30);
+  expected.erase(expected.begin() + 11);
+  EXPECT_EQ(ids(topic), expected);
+}
+
+// Whatever is not rejected must get through: framing counts too, at the client and at the broker.
+TEST_F(KafkaE2e, RowsAroundTheLimit) {
+  std::string topic = broker_.create_topic(1, {{"max.message.bytes", "20000"}});
+  for (const char* headers : {"none", "standard"}) {
+    auto sink = open(topic, "headers: " + std::string(headers) + "\nclient_conf:\n  compression.type: none\n");
+    for (int size = 18'800; size < 19'800; size += 5) batches_.insert(size, std::string(static_cast<std::size_t>(size), 'x'));
+    Delivery delivery = batches_.build();
+    auto answer = lane_.deliver(*sink, delivery);
+    ASSERT_FALSE(answer.outcome.fault) << answer.outcome.fault->message;
+    EXPECT_GT(answer.outcome.rejects.size(), 10u);
+    EXPECT_LT(answer.outcome.rejects.size(), 190u);
+  }
+}
+
+// One batch with a row that only the broker finds too large, and three batches behind it, each a request of its own: all
+// fail, and nothing behind the row is written before it.
+class KafkaE2eGap : public KafkaE2e {
+ protected:
+  void expect_nothing_behind(Sink& sink, const std::string& topic) {
+    auto before = ids(topic);
+    auto answered = lane_.answers().size();
+    batches_.insert(100, std::string(50'000, 'x'));
+    large_ = batches_.build();
+    for (int id = 1; id < 4; ++id) rest_.push_back(batches_.rows(id, 1));
+    lane_.send(sink, large_);
+    for (const Delivery& delivery : rest_) lane_.send(sink, delivery);
+    ASSERT_TRUE(lane_.drain(sink));
+    auto answers = lane_.answers();
+    for (std::size_t i = answered; i < answers.size(); ++i) {
+      ASSERT_TRUE(answers[i].outcome.fault);
+      EXPECT_FALSE(answers[i].outcome.fault->fatal);
+      EXPECT_THAT(answers[i].outcome.fault->message, HasSubstr("too large"));
+      EXPECT_THAT(answers[i].outcome.fault->hint, HasSubstr("max.message.bytes"));
+    }
+    EXPECT_EQ(ids(topic), before);
+  }
+  Delivery large_;
+  std::list<Delivery> rest_;
+};
+constexpr const char* kOneRowARequest = "client_conf:\n  batch.num.messages: 1\n  compression.type: none\n";
+
+TEST_F(KafkaE2eGap, ALimitThatIsLoweredLater) {
+  std::string topic = broker_.create_topic();
+  auto sink = open(topic, kOneRowARequest);
+  Delivery small = batches_.rows(0, 1);
+  ASSERT_TRUE(lane_.deliver(*sink, small).delivered());
+  broker_.set_topic(topic, "max.message.bytes", "20000");
+  expect_nothing_behind(*sink, topic);
+
+  sink = open(topic);
+  EXPECT_EQ(lane_.deliver(*sink, large_).outcome.rejects.size(), 1u);
+  for (const Delivery& delivery : rest_) EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  EXPECT_EQ(ids(topic), sequence(0, 4));
+}
+
+TEST_F(KafkaE2eGap, ALimitThatTheBrokerDoesNotTell) {
+  std::string topic = broker_.create_topic(1, {{"max.message.bytes", "20000"}});
+  broker_.allow_only(topic, {RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_OPERATION_WRITE});
+  auto sink = maker(broker_.scram_address(), topic,
+                    kScram + std::string(Broker::kPassword) + "\n  batch.num.messages: 1\n  compression.type: none\n")
+                  .build(lane_.context());
+  sink->open();
+  expect_nothing_behind(*sink, topic);
+}
+
+TEST_F(KafkaE2e, ForbiddenToWrite) {
+  std::string topic = broker_.create_topic();
+  auto sink = maker(broker_.scram_address(), topic, kScram + std::string(Broker::kPassword)).build(lane_.context());
+  sink->open();
+  broker_.allow_only(topic, {RD_KAFKA_ACL_OPERATION_DESCRIBE});
+  std::this_thread::sleep_for(milliseconds(500));
+  Delivery first = batches_.rows(0, 10), second = batches_.rows(10, 10);
+  lane_.send(*sink, first);
+  lane_.send(*sink, second);
+  ASSERT_TRUE(lane_.drain(*sink));
+  for (const auto& answer : lane_.answers()) {
+    ASSERT_TRUE(answer.outcome.fault);
+    EXPECT_TRUE(answer.outcome.fault->fatal);
+    EXPECT_EQ(answer.outcome.fault->kind, ErrorKind::auth);
+    EXPECT_THAT(answer.outcome.fault->message, HasSubstr(topic));
+    EXPECT_THAT(answer.outcome.fault->hint, HasSubstr("WRITE"));
+  }
+  EXPECT_THAT(ids(topic), IsEmpty());
+}
+
+}  // namespace
+}  // namespace deltaforge::sinks::kafka::e2e
