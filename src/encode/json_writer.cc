@@ -6,6 +6,8 @@
 #include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 
 #include "base/check.h"
 #include "encode/base64.h"
@@ -64,27 +66,32 @@ char* escape(char c, char* to) {
 
 // Copies plain bytes up to the first special one; stores up to 16 bytes past what it says to have written.
 char* copy_plain(const char*& at, const char* end, char* to) {
+  auto skip = [&](unsigned special) {
+    int plain = std::countr_zero(special);
+    at += plain;
+    return to + plain;
+  };
   while (end - at >= 16) {
     __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), block);
-    if (unsigned special = special_bytes(block); special != 0) {
-      int plain = std::countr_zero(special);
-      at += plain;
-      return to + plain;
-    }
+    if (unsigned special = special_bytes(block); special != 0) return skip(special);
     at += 16;
     to += 16;
   }
   if (end - at >= 8) {
     __m128i block = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(at));
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), block);
-    if (unsigned special = special_bytes(block) & 0xFF; special != 0) {
-      int plain = std::countr_zero(special);
-      at += plain;
-      return to + plain;
-    }
+    if (unsigned special = special_bytes(block) & 0xFF; special != 0) return skip(special);
     at += 8;
     to += 8;
+  }
+  if (end - at >= 4) {
+    int word = 0;
+    std::memcpy(&word, at, 4);
+    std::memcpy(to, &word, 4);
+    if (unsigned special = special_bytes(_mm_cvtsi32_si128(word)) & 0xF; special != 0) return skip(special);
+    at += 4;
+    to += 4;
   }
   while (at < end && !is_special(*at)) *to++ = *at++;
   return to;
@@ -94,7 +101,9 @@ template <class Float>
 char* print_float(Float number, char* to, char* end) {
   DF_CHECK(std::isfinite(number), "a float value is not finite; sources hand those over as text");
   const Float size = std::abs(number);
-  const bool fixed = size == 0 || (size >= Float(1e-5) && size < Float(1e16));
+  // Beyond this whole numbers have gaps, and the fixed form would print digits that are not needed.
+  constexpr auto kExact = Float(std::uint64_t{1} << std::numeric_limits<Float>::digits);
+  const bool fixed = size == 0 || (size >= Float(1e-5) && size <= kExact);
   auto format = fixed ? std::chars_format::fixed : std::chars_format::scientific;
   char* after = std::to_chars(to, end, number, format).ptr;
   if (fixed && std::find(to, after, '.') == after) {
@@ -151,13 +160,15 @@ bool JsonWriter::string(std::string_view text) {
   constexpr std::ptrdiff_t kPiece = 8 * 1024;
   const char* at = text.data();
   const char* const end = at + text.size();
-  raw('"');
-  while (at < end) {
+  char* to = room(1);
+  *to++ = '"';
+  do {
+    at_ = to;
     const char* const stop = at + std::min(end - at, kPiece);
-    char* to = room(static_cast<std::size_t>(stop - at) * 6 + 32);
+    to = room(static_cast<std::size_t>(stop - at) * 6 + 32);
     while (at < stop) {
       to = copy_plain(at, stop, to);
-      if (at == stop) break;
+      if (at >= stop) break;
       if (static_cast<signed char>(*at) >= 0) {
         to = escape(*at++, to);
         continue;
@@ -166,9 +177,9 @@ bool JsonWriter::string(std::string_view text) {
       if (length == 0) return false;
       for (; length > 0; --length) *to++ = *at++;
     }
-    at_ = to;
-  }
-  raw('"');
+  } while (at < end);
+  *to++ = '"';
+  at_ = to;
   return true;
 }
 

@@ -40,17 +40,22 @@ TEST(JsonWriter, Scalars) {
 }
 
 TEST(JsonWriter, FloatsAreShortestAndKeepTheirPoint) {
-  const std::pair<double, std::string> doubles[] = {
-      {0.0, "0.0"},      {-0.0, "-0.0"},
-      {1.0, "1.0"},      {-1.0, "-1.0"},
-      {0.1, "0.1"},      {100000.0, "100000.0"},
-      {1e15, "1000000000000000.0"},
-      {1e16, "1e+16"},   {1e20, "1e+20"},
-      {0.00001, "0.00001"}, {0.000001, "1e-06"},
-      {1.5e300, "1.5e+300"}, {5e-324, "5e-324"},
-      {1.7976931348623157e308, "1.7976931348623157e+308"},
-      {9007199254740993.0, "9007199254740992.0"},
-      {0.30000000000000004, "0.30000000000000004"}};
+  const std::pair<double, std::string> doubles[] = {{0.0, "0.0"},
+                                                    {-0.0, "-0.0"},
+                                                    {1.0, "1.0"},
+                                                    {-1.0, "-1.0"},
+                                                    {0.1, "0.1"},
+                                                    {100000.0, "100000.0"},
+                                                    {1e15, "1000000000000000.0"},
+                                                    {1e16, "1e+16"},
+                                                    {1e20, "1e+20"},
+                                                    {0.00001, "0.00001"},
+                                                    {0.000001, "1e-06"},
+                                                    {1.5e300, "1.5e+300"},
+                                                    {5e-324, "5e-324"},
+                                                    {1.7976931348623157e308, "1.7976931348623157e+308"},
+                                                    {9007199254740993.0, "9007199254740992.0"},
+                                                    {0.30000000000000004, "0.30000000000000004"}};
   for (const auto& [number, expected] : doubles) EXPECT_EQ(write(Value::float64(number)), expected);
   EXPECT_EQ(write(Value::float32(0.1f)), "0.1");
   EXPECT_EQ(write(Value::float32(16777216.0f)), "16777216.0");
@@ -101,9 +106,18 @@ TEST(JsonWriter, LargeTextsAreWrittenInPieces) {
 }
 
 TEST(JsonWriter, InvalidUtf8IsRefused) {
-  const std::string invalid[] = {"\x80",         "\xC3",         "\xC3(",        "\xC0\xAF",     "\xE0\x80\xAF",
-                                 "\xED\xA0\x80", "\xF0\x8F\x80\x80", "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80",
-                                 "\xE2\x82",     "\xF0\x9F\xA6", "\xFF"};
+  const std::string invalid[] = {"\x80",
+                                 "\xC3",
+                                 "\xC3(",
+                                 "\xC0\xAF",
+                                 "\xE0\x80\xAF",
+                                 "\xED\xA0\x80",
+                                 "\xF0\x8F\x80\x80",
+                                 "\xF4\x90\x80\x80",
+                                 "\xF8\x88\x80\x80\x80",
+                                 "\xE2\x82",
+                                 "\xF0\x9F\xA6",
+                                 "\xFF"};
   for (const std::string& bad : invalid) {
     for (std::size_t before : {0, 5, 15, 16, 33}) {
       std::string input = std::string(before, 'a') + bad;

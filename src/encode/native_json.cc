@@ -1,6 +1,7 @@
 #include "encode/native_json.h"
 
 #include <charconv>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -24,6 +25,8 @@ class Quoter {
 
 bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
 
+constexpr std::size_t kIdSize = 36;
+
 constexpr std::string_view kUtf8Remedy =
     "mend the value in the database; a database with encoding SQL_ASCII takes any bytes";
 
@@ -37,11 +40,12 @@ TableText::TableText(const TableSchema& schema) : id(schema.id) {
   if (!schema.schema.empty()) place += R"(,"schema":)" + quoted(schema.schema);
   place += R"(,"table":)" + quoted(schema.table);
   for (const Column& column : schema.columns) {
-    names.push_back(quoted(column.name) + ":");
+    names_ += quoted(column.name) + ":";
+    ends_.push_back(names_.size());
     if (!is_utf8(column.name)) unusable = "the name of a column of " + quoted(schema.full_name) + " is not valid UTF-8";
   }
-  for (std::string_view name : {std::string_view(schema.database), std::string_view(schema.schema),
-                                std::string_view(schema.table)})
+  for (std::string_view name :
+       {std::string_view(schema.database), std::string_view(schema.schema), std::string_view(schema.table)})
     if (!is_utf8(name)) unusable = "the name of a table or of its database is not valid UTF-8";
 }
 
@@ -58,14 +62,25 @@ const TableText& NativeJson::table(const TableSchema& schema) {
 }
 
 std::string_view NativeJson::milliseconds(std::int64_t ts_us) {
-  std::int64_t ms = ts_us / 1000;
-  if (ms != last_ms_ || last_ms_text_.empty()) {
-    last_ms_text_.resize(20);
-    char* end = std::to_chars(last_ms_text_.data(), last_ms_text_.data() + 20, ms).ptr;
-    last_ms_text_.resize(static_cast<std::size_t>(end - last_ms_text_.data()));
+  const std::int64_t ms = ts_us / 1000;
+  if (ms != last_ms_ || ms_text_.empty()) {
+    ms_text_ = std::to_string(ms);
     last_ms_ = ms;
   }
-  return last_ms_text_;
+  return ms_text_;
+}
+
+// False: the id is not UTF-8.
+bool NativeJson::transaction(std::string_view id) {
+  if (id == last_transaction_) [[likely]]
+    return true;
+  scratch_.truncate(0);
+  JsonWriter json(scratch_);
+  if (!json.string(id)) return false;
+  json.commit();
+  transaction_text_.assign(R"(,"transaction":{"id":)").append(scratch_.view()).append(R"(,"total_order":)");
+  last_transaction_ = id;
+  return true;
 }
 
 bool NativeJson::image(const TableText& text, const TableSchema& schema, const Image& image, JsonWriter& json) {
@@ -73,12 +88,12 @@ bool NativeJson::image(const TableText& text, const TableSchema& schema, const I
     json.raw("null");
     return true;
   }
-  DF_CHECK(image.values.size() == text.names.size(), "an image has one value per column");
+  DF_CHECK(image.values.size() == text.columns(), "an image has one value per column");
   json.raw('{');
   for (std::size_t i = 0; i < image.values.size(); ++i) {
     const Value& value = image.values[i];
     if (value.kind() == Kind::absent) continue;
-    json.raw(text.names[i]);
+    json.raw_padded(text.name(i));
     if (!json.value(value)) [[unlikely]] {
       problem_ = "column \"" + schema.columns[i].name + "\": the value is not valid UTF-8";
       if (value.kind() != Kind::array)
@@ -97,41 +112,53 @@ std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonW
   const TableText& text = table(*event.schema);
   if (!text.unusable.empty()) return text.unusable;
   const Commit& commit = batch.commits()[event.commit];
-  const std::string_view ms = milliseconds(commit.ts_us);
+  if (!transaction(commit.transaction_id)) return "the transaction id is not valid UTF-8";
 
   json.raw(R"({"before":)");
   if (!image(text, *event.schema, event.before, json)) return problem_;
   json.raw(R"(,"after":)");
   if (!image(text, *event.schema, event.after, json)) return problem_;
-  json.raw(',');
-  json.raw(text.source);
-  json.raw(ms);
-  json.raw(text.place);
-  if (!event.locus.empty()) {
-    json.raw(',');
-    json.raw(event.locus);
-  }
-  json.raw(R"(},"op":")");
-  json.raw(static_cast<char>(event.op));
-  json.raw(R"(","ts_ms":)");
-  json.raw(ms);
-  if (!commit.transaction_id.empty()) {
-    json.raw(R"(,"transaction":{"id":)");
-    if (!json.string(commit.transaction_id)) return "the transaction id is not valid UTF-8";
-    json.raw(R"(,"total_order":)");
-    json.natural(event.total_order);
-    json.raw('}');
-  }
-  char id[36];
-  print_event_id(event_id(commit, event), id);
-  json.raw(R"(,"event_id":")");
-  json.raw({id, sizeof id});
-  json.raw(R"(","id":")");
-  json.raw({id, sizeof id});
-  json.raw('"');
-  json.raw(tenant_);
-  json.raw(event.tx_end ? std::string_view(R"(,"tx_end":true})") : std::string_view("}"));
+  envelope(text, commit, event, json);
   return {};
+}
+
+// What follows the images: all parts are at hand, so that there is one look at the room.
+void NativeJson::envelope(const TableText& text, const Commit& commit, const Event& event, JsonWriter& json) {
+  constexpr std::size_t kFixed = 256;  // the literals, an ordinal, two ids
+  const std::string_view ms = milliseconds(commit.ts_us);
+  char* to = json.room(kFixed + text.source.size() + text.place.size() + 2 * ms.size() + event.locus.size() +
+                       transaction_text_.size() + tenant_.size());
+  auto put = [&to](std::string_view part) {
+    std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  };
+  put(",");
+  put(text.source);
+  put(ms);
+  put(text.place);
+  if (!event.locus.empty()) {
+    put(",");
+    put(event.locus);
+  }
+  put(R"(},"op":")");
+  *to++ = static_cast<char>(event.op);
+  put(R"(","ts_ms":)");
+  put(ms);
+  if (!commit.transaction_id.empty()) {
+    put(transaction_text_);
+    to = std::to_chars(to, to + 10, event.total_order).ptr;
+    put("}");
+  }
+  put(R"(,"event_id":")");
+  const char* const id = to;
+  print_event_id(event_id(commit, event), to);
+  to += kIdSize;
+  put(R"(","id":")");
+  put({id, kIdSize});
+  put("\"");
+  put(tenant_);
+  put(event.tx_end ? std::string_view(R"(,"tx_end":true})") : std::string_view("}"));
+  json.wrote(to);
 }
 
 }  // namespace deltaforge::encode

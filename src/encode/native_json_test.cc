@@ -90,12 +90,13 @@ Value text(std::string_view t) { return Value::of_text(Kind::text, t); }
 TEST_F(NativeJsonTest, AnInsert) {
   Event& e = event(Op::create);
   e.after = image({Value::int64(1), text("two\nlines"), Value::of_text(Kind::decimal, "9.90")});
-  EXPECT_EQ(encode(e),
-            R"({"before":null,"after":{"id":1,"note":"two\nlines","price":"9.90"},"source":{"version":")" DELTAFORGE_VERSION
-            R"(","connector":"postgresql","name":"orders-db","ts_ms":1764000000123,"db":"shop","schema":"public",)"
-            R"("table":"orders","lsn":"0/16B6C50","txId":731},"op":"c","ts_ms":1764000000123,)"
-            R"("transaction":{"id":"731","total_order":1},"event_id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed",)"
-            R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed"})");
+  EXPECT_EQ(
+      encode(e),
+      R"({"before":null,"after":{"id":1,"note":"two\nlines","price":"9.90"},"source":{"version":")" DELTAFORGE_VERSION
+      R"(","connector":"postgresql","name":"orders-db","ts_ms":1764000000123,"db":"shop","schema":"public",)"
+      R"("table":"orders","lsn":"0/16B6C50","txId":731},"op":"c","ts_ms":1764000000123,)"
+      R"("transaction":{"id":"731","total_order":1},"event_id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed",)"
+      R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed"})");
 }
 
 TEST_F(NativeJsonTest, AnUpdateWithEverything) {
@@ -105,13 +106,13 @@ TEST_F(NativeJsonTest, AnUpdateWithEverything) {
   e.after = image({Value::int64(2), Value::unchanged(), Value::null()});
   e.tx_end = true;
   e.total_order = 12;
-  EXPECT_EQ(encode(e),
-            R"({"before":{"id":1},"after":{"id":2,"note":{"_unchanged":true},"price":null},"source":{"version":")"
-            DELTAFORGE_VERSION
-            R"(","connector":"postgresql","name":"orders-db","ts_ms":1764000000123,"db":"shop","schema":"public",)"
-            R"("table":"orders","lsn":"0/16B6C50","txId":731},"op":"u","ts_ms":1764000000123,)"
-            R"("transaction":{"id":"731","total_order":12},"event_id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed",)"
-            R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","tenant_id":"acme \"inc\"","tx_end":true})");
+  EXPECT_EQ(
+      encode(e),
+      R"({"before":{"id":1},"after":{"id":2,"note":{"_unchanged":true},"price":null},"source":{"version":")" DELTAFORGE_VERSION
+      R"(","connector":"postgresql","name":"orders-db","ts_ms":1764000000123,"db":"shop","schema":"public",)"
+      R"("table":"orders","lsn":"0/16B6C50","txId":731},"op":"u","ts_ms":1764000000123,)"
+      R"("transaction":{"id":"731","total_order":12},"event_id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed",)"
+      R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","tenant_id":"acme \"inc\"","tx_end":true})");
 }
 
 TEST_F(NativeJsonTest, WhatSaysNothingIsLeftOut) {
@@ -164,9 +165,10 @@ TEST_F(NativeJsonTest, TimesFollowTheCommit) {
 TEST_F(NativeJsonTest, ARefusalNamesTheColumn) {
   Event& e = event(Op::create);
   e.after = image({Value::int64(1), text("ab\xFF"), Value::null()});
-  EXPECT_EQ(encode(e),
-            "column \"note\": the value is not valid UTF-8 from its byte 3 on; mend the value in the database; a database "
-            "with encoding SQL_ASCII takes any bytes");
+  EXPECT_EQ(
+      encode(e),
+      "column \"note\": the value is not valid UTF-8 from its byte 3 on; mend the value in the database; a database "
+      "with encoding SQL_ASCII takes any bytes");
   Event& next = event(Op::create);
   next.after = image({Value::int64(2), text("fine"), Value::null()});
   EXPECT_TRUE(encode(next).starts_with(R"({"before":null,"after":{"id":2,)"));

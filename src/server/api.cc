@@ -127,10 +127,8 @@ Response Api::route(const Request& request, std::string_view& pattern) {
     std::string_view path;
     Response (Api::*answer)() const;
   };
-  static constexpr std::array<Fixed, 4> kProbes{{{"/health", &Api::health},
-                                                 {"/livez", &Api::alive},
-                                                 {"/ready", &Api::ready},
-                                                 {"/metrics", &Api::metrics}}};
+  static constexpr std::array<Fixed, 4> kProbes{
+      {{"/health", &Api::health}, {"/livez", &Api::alive}, {"/ready", &Api::ready}, {"/metrics", &Api::metrics}}};
   for (const Fixed& probe : kProbes) {
     if (request.path != probe.path) continue;
     pattern = probe.path;

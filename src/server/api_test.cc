@@ -3,16 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/testing/fake_pipeline.h"
+#include "server/fake_pipeline_for_test.h"
 
 namespace deltaforge::server {
 namespace {
 
 using pipeline::Status;
-using ::testing::HasSubstr;
 using testing::bad_document;
 using testing::FakeWorld;
 using testing::good_document;
+using ::testing::HasSubstr;
 
 class ApiTest : public ::testing::Test {
  protected:
@@ -110,14 +110,15 @@ TEST_F(ApiTest, OnePipelineWithItsNumbers) {
   status.warnings = {"publication lacks public.x"};
   status.sinks = {{"k", "kafka", true, "attached", "all brokers are down", R"({"lsn":"0/10","tx_id":7})", 0.25, true},
                   {"f", "file", false, "detached", {}, "", {}, false}};
-  expect(ask("GET", "/pipelines/a"), 200,
-         R"({"name":"a","status":"running","spec":)" + kSpecA +
-             R"(,"error":null,"ops":{"uptime_seconds":3600.5,"dlq_entries":0,"sink_errors":{"k":"all brokers are down"},)"
-             R"("lag_seconds":null,"warnings":["publication lacks public.x"],)"
-             R"("sinks":[{"id":"k","type":"kafka","required":true,"state":"attached","behind":true},)"
-             R"({"id":"f","type":"file","required":false,"state":"detached","behind":false}],)"
-             R"("checkpoints":[{"sink_id":"k","position":{"lsn":"0/10","tx_id":7},"age_seconds":0.25},)"
-             R"({"sink_id":"f","position":null,"age_seconds":null}]}})");
+  expect(
+      ask("GET", "/pipelines/a"), 200,
+      R"({"name":"a","status":"running","spec":)" + kSpecA +
+          R"(,"error":null,"ops":{"uptime_seconds":3600.5,"dlq_entries":0,"sink_errors":{"k":"all brokers are down"},)"
+          R"("lag_seconds":null,"warnings":["publication lacks public.x"],)"
+          R"("sinks":[{"id":"k","type":"kafka","required":true,"state":"attached","behind":true},)"
+          R"({"id":"f","type":"file","required":false,"state":"detached","behind":false}],)"
+          R"("checkpoints":[{"sink_id":"k","position":{"lsn":"0/10","tx_id":7},"age_seconds":0.25},)"
+          R"({"sink_id":"f","position":null,"age_seconds":null}]}})");
   expect(ask("GET", "/pipelines/x"), 404,
          R"({"code":"PIPELINE_NOT_FOUND","message":"no pipeline 'x'; GET /pipelines lists them"})");
 }

@@ -12,9 +12,11 @@ constexpr std::string_view kAbout =
     "DeltaForge: change data capture.\n"
     "Exit codes: 0 done or drained, 1 invalid configuration, 2 usage, 3 state locked or lost, 4 not drained in time.";
 
+const std::map<std::string, Backend> kBackends{
+    {"sqlite", Backend::sqlite}, {"memory", Backend::memory}, {"postgres", Backend::postgres}};
+
 CLI::Validator checked(const std::string& what, bool (*fits)(const std::string&)) {
-  return {[what, fits](std::string& text) { return fits(text) ? std::string() : "'" + text + "' is not " + what; }, "",
-          what};
+  return {[what, fits](std::string& text) { return fits(text) ? std::string() : "'" + text + "' is not " + what; }, ""};
 }
 
 // The options of `run`, as text until all of it has been accepted.
@@ -29,6 +31,8 @@ void add_run_options(CLI::App& app, RunOptions& run, Texts& texts) {
                           [](const std::string& text) { return parse_duration(text).has_value(); });
   auto level = checked("one of trace, debug, info, warn, error",
                        [](const std::string& text) { return parse_log_level(text).has_value(); });
+  auto backend = checked("one of sqlite, memory", [](const std::string& text) { return kBackends.contains(text); });
+  auto format = checked("one of json, text", [](const std::string& text) { return text == "json" || text == "text"; });
   app.add_option("-c,--config", run.config, "Pipeline file, or a directory of them")->type_name("PATH");
   app.add_option("--api-addr", texts.api, "REST API")->check(address)->type_name("HOST:PORT=127.0.0.1:8080");
   app.add_option("--metrics-addr", texts.metrics, "Prometheus metrics")
@@ -36,14 +40,13 @@ void add_run_options(CLI::App& app, RunOptions& run, Texts& texts) {
       ->type_name("HOST:PORT=127.0.0.1:9000");
   app.add_flag("--insecure-listen", run.insecure_listen, "Open the API to other machines without a token");
   app.add_option("--storage-backend", texts.backend, "Where positions are kept")
-      ->check(CLI::IsMember({"sqlite", "memory", "postgres"}))
+      ->check(backend)
       ->type_name("sqlite|memory=sqlite");
-  app.add_option("--storage-path", texts.path, "Database of the sqlite backend")->type_name("PATH=./data/deltaforge.db");
+  app.add_option("--storage-path", texts.path, "Database of the sqlite backend")
+      ->type_name("PATH=./data/deltaforge.db");
   app.add_option("--storage-dsn", texts.dsn, "Database of the postgres backend")->group("");
   app.add_flag("--require-state", run.require_state, "Refuse to start when there is no state yet");
-  app.add_option("--log-format", texts.format, "Of the log on stderr")
-      ->check(CLI::IsMember({"json", "text"}))
-      ->type_name("json|text=json");
+  app.add_option("--log-format", texts.format, "Of the log on stderr")->check(format)->type_name("json|text=json");
   app.add_option("--log-level", texts.level, "Of the log on stderr; RUST_LOG is the same")
       ->check(level)
       ->type_name("LEVEL=info");
@@ -53,8 +56,6 @@ void add_run_options(CLI::App& app, RunOptions& run, Texts& texts) {
 }
 
 void accept(const Texts& texts, std::string_view rust_log, RunOptions& run) {
-  static const std::map<std::string, Backend> kBackends{
-      {"sqlite", Backend::sqlite}, {"memory", Backend::memory}, {"postgres", Backend::postgres}};
   if (!texts.api.empty()) run.api = *Address::parse(texts.api);
   if (!texts.metrics.empty()) run.metrics = *Address::parse(texts.metrics);
   if (!texts.backend.empty()) run.backend = kBackends.at(texts.backend);
@@ -89,9 +90,9 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
     return command;
   }
   accept(texts, rust_log, command.run);
-  command.verb = validate->parsed()                   ? Command::Verb::validate
+  command.verb = validate->parsed()                  ? Command::Verb::validate
                  : version->parsed() || version_flag ? Command::Verb::version
-                                                      : Command::Verb::run;
+                                                     : Command::Verb::run;
   return command;
 }
 

@@ -16,11 +16,11 @@ namespace deltaforge::server {
 
 // What a shell sees.
 enum Exit : int {
-  kDone = 0,              // done, or drained
-  kInvalid = 1,           // the configuration, or an address that cannot be listened on
-  kUsage = 2,             // the command line
-  kState = 3,             // state locked or lost
-  kDeadlinePassed = 4,    // stopped before everything was drained
+  kDone = 0,            // done, or drained
+  kInvalid = 1,         // the configuration, or an address that cannot be listened on
+  kUsage = 2,           // the command line
+  kState = 3,           // state locked or lost
+  kDeadlinePassed = 4,  // stopped before everything was drained
 };
 
 struct RunOptions {
@@ -39,7 +39,7 @@ struct RunOptions {
 struct Command {
   enum class Verb { run, validate, version, nothing };
   Verb verb = Verb::nothing;
-  int exit_code = kDone;           // of `nothing`: help was asked for, or the usage is wrong
+  int exit_code = kDone;  // of `nothing`: help was asked for, or the usage is wrong
   RunOptions run;
   std::vector<std::string> files;  // of `validate`
 };

@@ -15,8 +15,7 @@ struct Parsed {
 Parsed parse(std::vector<const char*> arguments, std::string_view rust_log = "") {
   arguments.insert(arguments.begin(), "deltaforge");
   std::ostringstream out, err;
-  Command command =
-      parse_command_line(static_cast<int>(arguments.size()), arguments.data(), rust_log, out, err);
+  Command command = parse_command_line(static_cast<int>(arguments.size()), arguments.data(), rust_log, out, err);
   return {std::move(command), out.str(), err.str()};
 }
 
@@ -74,7 +73,7 @@ TEST(Cli, WrongUsageIsExitCode2AndSaysWhatIsWrong) {
   const std::vector<std::pair<std::vector<const char*>, std::string>> kCases{
       {{"--api-addr", "nowhere"}, "--api-addr: 'nowhere' is not an address like 127.0.0.1:8080"},
       {{"--metrics-addr", "127.0.0.1:70000"}, "'127.0.0.1:70000' is not an address"},
-      {{"--storage-backend", "redis"}, "redis not in {sqlite,memory,postgres}"},
+      {{"--storage-backend", "redis"}, "'redis' is not one of sqlite, memory"},
       {{"--log-level", "loud"}, "'loud' is not one of trace, debug, info, warn, error"},
       {{"--shutdown-timeout", "soon"}, "'soon' is not a time"},
       {{"--confg", "x"}, "--confg"},

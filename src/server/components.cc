@@ -1,8 +1,8 @@
 #include "server/components.h"
 
-#define COMPONENT(kind, name)             \
-  namespace deltaforge::kind::name {      \
-  void add(Catalogue& catalogue);         \
+#define COMPONENT(kind, name)        \
+  namespace deltaforge::kind::name { \
+  void add(Catalogue& catalogue);    \
   }
 #include "server/components.def"
 #undef COMPONENT

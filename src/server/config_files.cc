@@ -63,7 +63,6 @@ class Loader {
   void take_file(const std::string& path) {
     config::Report syntax;
     std::vector<config::Document> parsed = config::parse_file(path, syntax, options_);
-    if (parsed.empty() && syntax.ok()) return add(unreadable(path, "holds no document"));
     // A text with a syntax error is not to be trusted as a whole: its documents are one, which cannot run.
     Document broken;
     broken.name = broken.file = path;
@@ -87,8 +86,8 @@ class Loader {
     const Node* section = root.find("storage");
     if (section == nullptr) return;
     if (first_storage_) {
-      result_.storage_problems.add(
-          *section, fmt::format("storage is set at {} already; keep one section", *first_storage_));
+      result_.storage_problems.add(*section,
+                                   fmt::format("storage is set at {} already; keep one section", *first_storage_));
       return;
     }
     first_storage_ = fmt::format("{}:{}:{}", section->file(), section->line(), section->column());
@@ -100,9 +99,9 @@ class Loader {
   void add_unique(Document document, const Node& root) {
     auto [first, is_new] = names_.try_emplace(document.name, document.file);
     if (!is_new) {
-      document.problems.add(*root.find("metadata"), "name",
-                            fmt::format("pipeline '{}' is defined in {} already; rename one", document.name,
-                                        first->second));
+      document.problems.add(
+          *root.find("metadata"), "name",
+          fmt::format("pipeline '{}' is defined in {} already; rename one", document.name, first->second));
       document.spec.reset();
       document.name = document.fallback_name;
     }

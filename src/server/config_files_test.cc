@@ -117,7 +117,7 @@ TEST_F(ConfigFiles, NothingToRead) {
   EXPECT_EQ(problems(missing), "none.yaml:1:1: cannot read the file: No such file or directory\n");
   EXPECT_EQ(names(missing), std::vector<std::string>{"bad none.yaml"});
   write("empty.yaml", "# nothing\n");
-  EXPECT_EQ(problems(load_all()), "empty.yaml:1:1: holds no document\n");
+  EXPECT_EQ(problems(load_all()), "empty.yaml:1:1: no document in it\n");
 }
 
 // --- the files below tests/config ---
@@ -153,8 +153,7 @@ config::ParseOptions book_environment() {
 std::string validated(const fs::path& path) {
   Configuration configuration = load({path.string()}, components(), book_environment());
   std::string text = configuration.storage_problems.text();
-  for (const Document& document : configuration.documents)
-    text += document.problems.text() + document.warnings.text();
+  for (const Document& document : configuration.documents) text += document.problems.text() + document.warnings.text();
   std::string prefix = path.parent_path().string() + "/";
   for (std::size_t at; (at = text.find(prefix)) != std::string::npos;) text.erase(at, prefix.size());
   return text;

@@ -46,8 +46,7 @@ struct Metadata {
 
   void check(const Node& node, Report& report) const {
     if (node.find("name") != nullptr && !is_pipeline_name(name))
-      report.add(node, "name",
-                 "not a pipeline name: use 1 to 63 of a-z 0-9 . _ -, beginning with a letter or a digit");
+      report.add(node, "name", "not a pipeline name: use 1 to 63 of a-z 0-9 . _ -, beginning with a letter or a digit");
   }
 };
 
@@ -58,7 +57,7 @@ struct Component {
   static const config::Spec<Component>& spec() {
     static const auto s = config::Spec<Component>("component", "A source or a sink.")
                               .field("type", &Component::type, "Which one.", {.required = true})
-                              .field("config", &Component::config, "Its own fields.", {.required = true});
+                              .field("config", &Component::config, "A map of its own fields.", {.required = true});
     return s;
   }
 };
@@ -71,17 +70,16 @@ struct Body {
   Node processors, sharding, connection_policy, schema_sensing, journal;
 
   static const config::Spec<Body>& spec() {
-    static const auto s =
-        config::Spec<Body>("spec", "What the pipeline does.")
-            .nested("source", &Body::source, "Where changes are read.", {.required = true})
-            .field("processors", &Body::processors, "What happens to events on their way, in order.")
-            .nested("sinks", &Body::sinks, "Where changes go.", {.required = true, .min = 1})
-            .nested("batch", &Body::batch, "When a batch is cut, and how much may be in flight.")
-            .nested("commit_policy", &Body::commit_policy, "Which sinks must acknowledge.")
-            .field("sharding", &Body::sharding, "A hint; not used.")
-            .field("connection_policy", &Body::connection_policy, "A hint; not used.")
-            .field("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads.")
-            .field("journal", &Body::journal, "Dead letters.");
+    static const auto s = config::Spec<Body>("spec", "What the pipeline does.")
+                              .nested("source", &Body::source, "Where changes are read.", {.required = true})
+                              .field("processors", &Body::processors, "What happens to events on their way, in order.")
+                              .nested("sinks", &Body::sinks, "Where changes go.", {.required = true, .min = 1})
+                              .nested("batch", &Body::batch, "When a batch is cut, and how much may be in flight.")
+                              .nested("commit_policy", &Body::commit_policy, "Which sinks must acknowledge.")
+                              .field("sharding", &Body::sharding, "A hint; not used.")
+                              .field("connection_policy", &Body::connection_policy, "A hint; not used.")
+                              .field("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads.")
+                              .field("journal", &Body::journal, "Dead letters.");
     return s;
   }
 };
@@ -93,13 +91,12 @@ struct Root {
   Node storage;
 
   static const config::Spec<Root>& spec() {
-    static const auto s =
-        config::Spec<Root>("document", "A pipeline document.")
-            .field("apiVersion", &Root::api_version, "deltaforge/v1")
-            .field("kind", &Root::kind, "Pipeline")
-            .nested("metadata", &Root::metadata, "What the pipeline is called.", {.required = true})
-            .nested("spec", &Root::spec_body, "What the pipeline does.", {.required = true})
-            .field("storage", &Root::storage, "Where positions are kept: one for the whole process.");
+    static const auto s = config::Spec<Root>("document", "A pipeline document.")
+                              .field("apiVersion", &Root::api_version, "deltaforge/v1")
+                              .field("kind", &Root::kind, "Pipeline")
+                              .nested("metadata", &Root::metadata, "What the pipeline is called.", {.required = true})
+                              .nested("spec", &Root::spec_body, "What the pipeline does.", {.required = true})
+                              .field("storage", &Root::storage, "Where positions are kept: one for the whole process.");
     return s;
   }
 
@@ -119,7 +116,7 @@ std::string not_a(std::string_view wanted, const Node& found) {
 
 // Why there is no such type.
 std::string no_such_type(std::string_view kind, const std::string& type, const std::vector<std::string>& types) {
-  std::string known = types.empty() ? "there are none" : "there are: " + config::join(types);
+  std::string known = types.empty() ? "there are none, remove it" : "choose from: " + config::join(types);
   if (comes_later(kind, type)) return fmt::format("{}{} {}; {}", kNotInThisBuild, kind, type, known);
   return fmt::format("unknown {} {}{}", kind, config::quoted(type), config::did_you_mean(type, types, ", " + known));
 }
@@ -177,7 +174,8 @@ class Assembly {
       SinkMaker maker;
       take_component("sink", sink, body.sinks[i], i, catalogue_.sinks, maker);
       if (!maker.id.empty() && !ids.insert(maker.id).second)
-        document_.problems.add(body.sinks[i].config, "id", "id '" + maker.id + "' is taken by another sink; rename one");
+        document_.problems.add(body.sinks[i].config, "id",
+                               "id '" + maker.id + "' is taken by another sink; rename one");
       to.sinks.push_back(std::move(maker));
     }
   }
@@ -201,11 +199,10 @@ class Assembly {
     const Node* policy = node.find("commit_policy");
     if (policy == nullptr || body.commit_policy.mode != pipeline::CommitMode::quorum) return;
     auto sinks = static_cast<std::int64_t>(body.sinks.size());
-    std::int64_t quorum = body.commit_policy.quorum;
     if (policy->find("quorum") == nullptr)
-      document_.problems.add(*policy, "mode quorum needs `quorum`, from 1 to " + std::to_string(sinks));
-    else if (sinks > 0 && quorum > sinks)
-      document_.problems.add(*policy, "quorum", "more than there are sinks: write 1 to " + std::to_string(sinks));
+      document_.problems.add(*policy, fmt::format("mode quorum needs the field `quorum`: write 1 to {}", sinks));
+    else if (sinks > 0 && body.commit_policy.quorum > sinks)
+      document_.problems.add(*policy, "quorum", fmt::format("more than the {} there are: write 1 to {}", sinks, sinks));
   }
 
   void refuse_when_enabled(std::string_view name, const Node& block) {

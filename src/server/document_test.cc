@@ -12,7 +12,8 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr std::string_view kSource =
-    "  source: {type: postgres, config: {id: pg, dsn: 'postgres://u:hunter2@127.0.0.1/shop', slot: s, publication: p}}\n";
+    "  source: {type: postgres, config: {id: pg, dsn: 'postgres://u:hunter2@127.0.0.1/shop', slot: s, publication: "
+    "p}}\n";
 
 // `rest` is what follows `spec.source`, indented by two.
 Document check(const std::string& rest, const std::string& head = "metadata: {name: shop, tenant: acme}\n") {
@@ -105,9 +106,10 @@ TEST(Document, ABadNameGivesWayToTheFile) {
 }
 
 TEST(Document, NamesOfPipelines) {
-  for (const std::string good : {"a", "0", "a.b_c-d", std::string(63, 'x').c_str()})
+  for (const std::string& good : std::vector<std::string>{"a", "0", "a.b_c-d", std::string(63, 'x')})
     EXPECT_TRUE(check(kSink, "metadata: {name: '" + good + "', tenant: acme}\n").spec) << good;
-  for (const std::string bad : {"", "A", "-a", ".a", "_a", "a/b", "a b", "\xC3\xA4", std::string(64, 'x').c_str()})
+  for (const std::string& bad :
+       std::vector<std::string>{"", "A", "-a", ".a", "_a", "a/b", "a b", "\xC3\xA4", std::string(64, 'x')})
     EXPECT_FALSE(check(kSink, "metadata: {name: '" + bad + "', tenant: acme}\n").spec) << bad;
 }
 

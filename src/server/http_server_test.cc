@@ -101,8 +101,7 @@ TEST(HttpServer, ATakenPortIsNamedWithItsFlag) {
     HttpServer second({"127.0.0.1", first.port()}, "--metrics-addr", [](const Request&) { return Response{}; });
     FAIL() << "two listeners on one port";
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(),
-              "listening on 127.0.0.1:" + std::to_string(first.port()) + ": Address already in use");
+    EXPECT_EQ(error.message(), "listening on 127.0.0.1:" + std::to_string(first.port()) + ": Address already in use");
     EXPECT_NE(error.hint().find("--metrics-addr"), std::string::npos);
   }
 }

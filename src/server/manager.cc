@@ -41,7 +41,8 @@ PipelineStatus failed_with(ErrorInfo error) {
 // The name of a user's label as Prometheus can take it.
 std::string metric_label(const std::string& name) {
   std::string safe = "label_" + name;
-  std::ranges::replace_if(safe, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  std::ranges::replace_if(
+      safe, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return safe;
 }
 
@@ -117,10 +118,11 @@ bool Manager::claim_source(Entry& entry) {
     entry.error.reset();
     return true;
   }
-  entry.error = ErrorInfo{"SOURCE_ID_IN_USE",
-                          "starting pipeline '" + entry.document.name + "': pipeline '" + owner->document.name +
-                              "' already reads the source id '" + id + "'",
-                          "give spec.source.config.id a name of its own, or stop the other pipeline and resume this one"};
+  entry.error =
+      ErrorInfo{"SOURCE_ID_IN_USE",
+                "starting pipeline '" + entry.document.name + "': pipeline '" + owner->document.name +
+                    "' already reads the source id '" + id + "'",
+                "give spec.source.config.id a name of its own, or stop the other pipeline and resume this one"};
   obs::error("pipeline could not be started",
              {{"pipeline", entry.document.name}, {"error", std::string_view(entry.error->message)}});
   return false;
@@ -197,8 +199,7 @@ Change Manager::stop(const std::string& name, std::chrono::milliseconds deadline
   return change(name, [&](Entry& entry) {
     auto pipeline = runnable(entry);
     if (!pipeline) return;
-    if (!pipeline->stop(deadline))
-      obs::warn("pipeline stopped at the deadline, the rest will be read again", {{"pipeline", entry.document.name}});
+    pipeline->stop(deadline);
     std::lock_guard lock(mutex_);
     const std::string& id = entry.document.spec->source.id;
     if (auto claim = sources_.find(id); claim != sources_.end() && claim->second == &entry) sources_.erase(claim);
@@ -215,13 +216,10 @@ bool Manager::drain(std::chrono::milliseconds deadline) {
   std::atomic<bool> all_in_time{true};
   std::vector<std::jthread> threads;
   for (const EntryPtr& entry : entries) {
-    auto pipeline = runnable(*entry);
-    if (!pipeline) continue;
-    threads.emplace_back([pipeline, entry, deadline, &all_in_time] {
-      if (pipeline->stop(deadline)) return;
-      all_in_time = false;
-      obs::error("pipeline not drained before the deadline, the rest will be read again",
-                 {{"pipeline", entry->document.name}});
+    threads.emplace_back([this, &entry, deadline, &all_in_time] {
+      std::lock_guard changing(entry->changing);  // a resume that is under way ends first
+      auto pipeline = runnable(*entry);
+      if (pipeline && !pipeline->stop(deadline)) all_in_time = false;
     });
   }
   threads.clear();  // joins

@@ -4,14 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "obs/metrics.h"
-#include "server/testing/fake_pipeline.h"
+#include "server/fake_pipeline_for_test.h"
 
 namespace deltaforge::server {
 namespace {
 
 using pipeline::Status;
-using ::testing::ElementsAre;
 using testing::bad_document;
+using ::testing::ElementsAre;
 using testing::FakeWorld;
 using testing::good_document;
 constexpr std::chrono::milliseconds kDeadline{1000};
@@ -45,8 +45,8 @@ TEST(Manager, OneBadDocumentDoesNotStopTheOthers) {
 TEST(Manager, WhatThisBuildLacksIsOfKindUnsupported) {
   FakeWorld world;
   Manager manager(world.launch());
-  manager.add(documents(bad_document("lacks", "not in this build: sink redis; there are: file"),
-                        good_document("good", "pg")));
+  manager.add(
+      documents(bad_document("lacks", "not in this build: sink redis; there are: file"), good_document("good", "pg")));
   EXPECT_EQ(manager.find("lacks")->state.error->kind, "unsupported");
 }
 

@@ -28,8 +28,7 @@ int exit_code(ErrorKind kind) {
 
 void print_problems(const Configuration& configuration, std::ostream& to) {
   to << configuration.storage_problems.text();
-  for (const Document& document : configuration.documents)
-    to << document.problems.text() << document.warnings.text();
+  for (const Document& document : configuration.documents) to << document.problems.text() << document.warnings.text();
 }
 
 void log_problems(const Configuration& configuration) {

@@ -32,7 +32,7 @@ namespace {
 
 std::atomic<int> syncs{0};
 std::atomic<int> sync_error{0};
-std::atomic<int> sync_delay_ms{0};
+std::atomic<bool> sync_held{false};
 std::atomic<int> write_error{0};
 
 std::atomic<int> failing_syncs{std::numeric_limits<int>::max()};  // how many, once sync_error is set
@@ -99,7 +99,7 @@ int recorded_unlink(const char* path) {
 
 extern "C" int fdatasync(int fd) {
   ++syncs;
-  if (sync_delay_ms != 0) std::this_thread::sleep_for(std::chrono::milliseconds(sync_delay_ms));
+  while (sync_held) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   if (sync_error != 0 && --failing_syncs >= 0) {
     disk.synced(fd, false);
     errno = sync_error;
@@ -124,7 +124,8 @@ struct Hooks {
     vfs->xSetSystemCall(vfs, "unlink", reinterpret_cast<sqlite3_syscall_ptr>(&recorded_unlink));
   }
   ~Hooks() {
-    sync_error = sync_delay_ms = write_error = 0;
+    sync_error = write_error = 0;
+    sync_held = false;
     failing_syncs = std::numeric_limits<int>::max();
     sqlite3_vfs* vfs = sqlite3_vfs_find(nullptr);
     vfs->xSetSystemCall(vfs, nullptr, nullptr);
@@ -180,9 +181,17 @@ TEST_F(SqliteFault, EachWriteThatReturnsHasBeenSynced) {
 }
 
 TEST_F(SqliteFault, ManyCallersShareAnFsync) {
-  sync_delay_ms = 20;
+  sync_held = true;
+  std::atomic<int> calling{0};
   std::vector<std::thread> threads;
-  for (int t = 0; t < 32; ++t) threads.emplace_back([this, t] { store_.push("q", "k", std::to_string(t)); });
+  for (int t = 0; t < 32; ++t)
+    threads.emplace_back([&, t] {
+      ++calling;
+      store_.push("q", "k", std::to_string(t));
+    });
+  while (calling < 32) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  sync_held = false;
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(store_.peek("q", "k", 100).size(), 32U);
   EXPECT_LT(syncs, 10);

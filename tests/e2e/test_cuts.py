@@ -92,7 +92,7 @@ def test_postgres_unreachable(fault: str, bench: Workbench) -> None:
     writer = Writer(pg, database, rate=200).start()
     wait_until(lambda: len(arrivals.look().xids) > 20, 20, "the first transactions in the file")
     getattr(proxy, fault)()
-    wait_health(engine, "degraded", 30)
+    wait_health(engine, "degraded", 60)
     time.sleep(3)
     proxy.heal()
     wait_health(engine, "healthy", 40)

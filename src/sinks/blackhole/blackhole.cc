@@ -17,8 +17,7 @@ const config::Spec<Blackhole::Config>& Blackhole::Config::spec() {
 }
 
 Blackhole::Blackhole(Config config, SinkContext context)
-    : context_(std::move(context)),
-      encoder_(encode::make_encoder(config.envelope, config.encoding, context_.tenant)) {}
+    : context_(std::move(context)), encoder_(encode::make_encoder(config.envelope, config.encoding, context_.tenant)) {}
 
 void Blackhole::send(const Delivery& delivery, Receipt receipt) {
   DF_CHECK(!work_, "one delivery at a time");

@@ -72,8 +72,8 @@ TEST_F(FileSinkTest, OneBatchIsOneSegmentWithItsPosition) {
   batches_.insert(3);
   ASSERT_TRUE(lane_.deliver(*sink_, batches_.build()).delivered());
   ASSERT_TRUE(lane_.deliver(*sink_, batches_.rows(4, 2)).delivered());
-  EXPECT_EQ(directory_.names(), (Names{"000000000001.jsonl", "000000000001.pos", "000000000002.jsonl",
-                                       "000000000002.pos"}));
+  EXPECT_EQ(directory_.names(),
+            (Names{"000000000001.jsonl", "000000000001.pos", "000000000002.jsonl", "000000000002.pos"}));
   EXPECT_EQ(directory_.content(directory_.file("000000000001.pos")), "{\"v\":1,\"n\":2}\n");
   EXPECT_EQ(directory_.content(directory_.file("000000000002.pos")), "{\"v\":1,\"n\":4}\n");
   EXPECT_EQ(row_ids(directory_.lines()), sequence(1, 5));
@@ -146,12 +146,13 @@ TEST_F(FileSinkTest, WhatNoKillCanLeaveIsRefused) {
   open();
   for (std::int64_t i = 0; i < 4; ++i) ASSERT_TRUE(lane_.deliver(*sink_, batches_.rows(i, 1)).delivered());
   const std::string where = " in " + directory_.path();
-  const std::string remedy = " (put the missing files back, or give the sink an empty directory and reset its position)";
+  const std::string remedy =
+      " (put the missing files back, or give the sink an empty directory and reset its position)";
 
   const std::string third = directory_.content(directory_.file("000000000003.jsonl"));
   directory_.remove("000000000003.jsonl");
-  EXPECT_EQ(refusal(), "sink_state: file sink: a segment between 000000000001 and 000000000004 is missing" + where +
-                           remedy);
+  EXPECT_EQ(refusal(),
+            "sink_state: file sink: a segment between 000000000001 and 000000000004 is missing" + where + remedy);
   directory_.put("000000000003.jsonl", third);
 
   const std::string position = directory_.content(directory_.file("000000000004.pos"));

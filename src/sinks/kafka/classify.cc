@@ -17,7 +17,8 @@ struct Row {
 constexpr std::string_view kCredentials = "check sasl.username, sasl.password and sasl.mechanism in client_conf";
 constexpr std::string_view kCertificates =
     "check security.protocol, tls.ca_file, tls.cert_file and tls.key_file against the brokers' listener";
-constexpr std::string_view kTopicAcl = "grant this user WRITE and DESCRIBE on the topic (kafka-acls --producer --topic)";
+constexpr std::string_view kTopicAcl =
+    "grant this user WRITE and DESCRIBE on the topic (kafka-acls --producer --topic)";
 constexpr std::string_view kClusterAcl = "grant this user IDEMPOTENT_WRITE on the cluster, or WRITE on the topic";
 constexpr std::string_view kCreate = "create the topic, or set auto.create.topics.enable on the brokers";
 constexpr std::string_view kOneWriter = "only one producer may use this transactional id: stop the other instance";

@@ -1,5 +1,5 @@
-// What an error of librdkafka or of a broker means for the batch: one table (classify.cc). Anything that is not in it is
-// tried again: no error may ever drop a row.
+// What an error of librdkafka or of a broker means for the batch: one table (classify.cc). Anything that is not in it
+// is tried again: no error may ever drop a row.
 #pragma once
 
 #include <string_view>

@@ -51,12 +51,12 @@ TEST(KafkaClassify, EveryKnownErrorHasItsVerdict) {
 
 // No error that nobody thought of may stop a pipeline or drop a row.
 TEST(KafkaClassify, AnythingElseIsTriedAgain) {
-  for (int code : {static_cast<int>(RD_KAFKA_RESP_ERR__TRANSPORT), static_cast<int>(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT),
-                   static_cast<int>(RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR),
-                   static_cast<int>(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER),
-                   static_cast<int>(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH),
-                   static_cast<int>(RD_KAFKA_RESP_ERR_INVALID_RECORD),
-                   static_cast<int>(RD_KAFKA_RESP_ERR_UNKNOWN), 31'000, -199}) {
+  for (int code :
+       {static_cast<int>(RD_KAFKA_RESP_ERR__TRANSPORT), static_cast<int>(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT),
+        static_cast<int>(RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR),
+        static_cast<int>(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER),
+        static_cast<int>(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH), static_cast<int>(RD_KAFKA_RESP_ERR_INVALID_RECORD),
+        static_cast<int>(RD_KAFKA_RESP_ERR_UNKNOWN), 31'000, -199}) {
     EXPECT_EQ(classify(code).action, Action::retry) << code;
     EXPECT_EQ(classify(code).kind, ErrorKind::unavailable) << code;
   }

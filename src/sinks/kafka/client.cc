@@ -47,26 +47,27 @@ obs::Level level_of(int syslog_level) {
 
 }  // namespace
 
-Client::Client(const Config& config, const SinkContext& context, Limits limits)
+Client::Client(const Config& config, const SinkContext& context, std::size_t max_record)
     : config_(config),
       context_(context),
       topic_name_(config.topic.text()),
       secrets_(secret_values(config)),
-      max_record_(std::clamp(limits.max_record, kSmallest, kLargest)) {
-  configure(limits.one_by_one);
+      max_record_(std::clamp(max_record, kSmallest, kLargest)) {
+  configure();
   topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
   queue_ = rd_kafka_queue_get_main(handle_);
   rd_kafka_queue_cb_event_enable(
       queue_, [](rd_kafka_t*, void* client) { static_cast<Client*>(client)->context_.wake(); }, this);
 }
 
-void Client::configure(bool one_by_one) {
+void Client::configure() {
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   std::array<char, 512> error{};
   auto fail = [&](std::string_view what) {
-    throw Error(ErrorKind::config, fmt::format("sink '{}': making a Kafka producer: {}: {}", config_.id, what,
-                                               without_secrets(error.data())),
-                "see client_conf and tls of this sink");
+    throw Error(
+        ErrorKind::config,
+        fmt::format("sink '{}': making a Kafka producer: {}: {}", config_.id, what, without_secrets(error.data())),
+        "see client_conf and tls of this sink");
   };
   auto set = [&](const std::string& key, const std::string& value) {
     if (rd_kafka_conf_set(conf.get(), key.c_str(), value.c_str(), error.data(), error.size()) != RD_KAFKA_CONF_OK)
@@ -75,7 +76,6 @@ void Client::configure(bool one_by_one) {
   for (const auto& [key, value] : client_settings(config_)) set(key, value);
   // librdkafka counts framing and headers against this limit only after it has taken a message.
   set("message.max.bytes", std::to_string(max_record_ + kRecordFraming));
-  if (one_by_one) set("max.in.flight", "1");
 
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
@@ -100,8 +100,7 @@ void Client::connect() {
   std::optional<Fault> topic_fault;
   for (;;) {
     const struct rd_kafka_metadata* answer = nullptr;
-    rd_kafka_resp_err_t error =
-        rd_kafka_metadata(handle_, 0, topic_, &answer, static_cast<int>(kMetadataTime.count()));
+    rd_kafka_resp_err_t error = rd_kafka_metadata(handle_, 0, topic_, &answer, static_cast<int>(kMetadataTime.count()));
     Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> metadata(answer);
     while (rd_kafka_op_s* event = next_event()) {
       Owned<rd_kafka_event_t, rd_kafka_event_destroy> owned(event);
@@ -132,8 +131,7 @@ void Client::throw_unconnected(const std::optional<Fault>& topic_fault) const {
     if (refused_.find("SSL") != std::string::npos) hint = classify(RD_KAFKA_RESP_ERR__SSL).hint;
     throw Error(ErrorKind::auth, fmt::format("{}: {}", doing, refused_), hint);
   }
-  throw Error(ErrorKind::unavailable,
-              fmt::format("{}: {}", doing, trouble_.empty() ? "no broker answers" : trouble_),
+  throw Error(ErrorKind::unavailable, fmt::format("{}: {}", doing, trouble_.empty() ? "no broker answers" : trouble_),
               "check `brokers`, security.protocol and the network");
 }
 
@@ -209,8 +207,7 @@ Fault Client::fault(int code, std::string_view detail) const {
 
 std::string Client::without_secrets(std::string text) const {
   for (const std::string& secret : secrets_)
-    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos;
-         at += config::Secret::kMask.size())
+    for (std::size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += config::Secret::kMask.size())
       text.replace(at, secret.size(), config::Secret::kMask);
   return text;
 }
@@ -220,11 +217,9 @@ void Client::log(int level, const char* facility, const char* text) const {
   if (closing_ || !obs::log_enabled(ours)) return;
   // Our own setting; "experimental" means that it raises a fatal error, which is what we want of it.
   if (std::string_view(text).find("enable.gapless.guarantee is experimental") != std::string_view::npos) return;
-  obs::log_limited(ours, fmt::format("{}/{}", config_.id, facility), "kafka client",
-                   {{"pipeline", context_.pipeline},
-                    {"sink", config_.id},
-                    {"facility", facility},
-                    {"text", without_secrets(text)}});
+  obs::log_limited(
+      ours, fmt::format("{}/{}", config_.id, facility), "kafka client",
+      {{"pipeline", context_.pipeline}, {"sink", config_.id}, {"facility", facility}, {"text", without_secrets(text)}});
 }
 
 }  // namespace deltaforge::sinks::kafka

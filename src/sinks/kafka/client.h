@@ -1,6 +1,6 @@
 // One librdkafka producer for one topic. Owned and called by the lane thread. librdkafka's own threads come in at two
-// places only: the log callback, and `wake` when an event waits (a delivery report, an error, statistics). The lane then
-// takes the events with next_event(), so that nothing of the sink is shared between threads.
+// places only: the log callback, and `wake` when an event waits (a delivery report, an error, statistics). The lane
+// then takes the events with next_event(), so that nothing of the sink is shared between threads.
 #pragma once
 
 #include <atomic>
@@ -28,15 +28,9 @@ class Client {
   // What a record has besides its key, value and idempotency key, at most: lengths, the names of our headers.
   static constexpr std::size_t kRecordFraming = 256;
 
-  // `max_record`: the largest record and record batch. `one_by_one`: a request only after the answer to the one before.
-  struct Limits {
-    std::size_t max_record;
-    bool one_by_one = false;
-  };
-
-  // No network yet. Both references must outlive the client. Throws Error{config} for properties that contradict one
-  // another or name files that cannot be read.
-  Client(const Config&, const SinkContext&, Limits);
+  // No network yet. Both references must outlive the client. `max_record`: the largest record and record batch.
+  // Throws Error{config} for properties that contradict one another or name files that cannot be read.
+  Client(const Config&, const SinkContext&, std::size_t max_record);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
@@ -62,7 +56,7 @@ class Client {
   Fault fault(int code, std::string_view detail) const;
 
  private:
-  void configure(bool one_by_one);
+  void configure();
   [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
   std::string without_secrets(std::string text) const;
   void log(int level, const char* facility, const char* text) const;
@@ -79,8 +73,8 @@ class Client {
   std::atomic<bool> closing_{false};  // what librdkafka says of dropped messages is no news
   bool all_down_ = false;
   bool troubled_ = false;
-  std::string trouble_;                   // the last error, for people
-  std::string refused_;                   // the last error that says: wrong credentials or certificates
+  std::string trouble_;  // the last error, for people
+  std::string refused_;  // the last error that says: wrong credentials or certificates
   std::optional<SteadyTime> refused_since_;
 };
 

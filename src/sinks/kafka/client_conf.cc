@@ -189,9 +189,10 @@ std::vector<ConfProblem> check_client_conf(const Config& config) {
   if (!config.tls) return problems;
   std::string protocol = security_protocol(config);
   if (protocol != "ssl" && protocol != "sasl_ssl")
-    problems.push_back({"security.protocol", "`tls` is set, so security.protocol must be ssl or sasl_ssl, or left out"});
-  for (const char* key : {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
-                          "enable.ssl.certificate.verification"}) {
+    problems.push_back(
+        {"security.protocol", "`tls` is set, so security.protocol must be ssl or sasl_ssl, or left out"});
+  for (const char* key :
+       {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "enable.ssl.certificate.verification"}) {
     if (config.client_conf.contains(key))
       problems.push_back({key, fmt::format("'{}' is given by `tls` already: keep one of the two", key)});
   }
@@ -223,14 +224,10 @@ Settings client_settings(const Config& config) {
   }
   // Last, so that nothing wins over them.
   Settings promised = {
-      {"bootstrap.servers", config.brokers},
-      {"enable.idempotence", "true"},
-      {"enable.gapless.guarantee", "true"},
-      {"acks", "all"},
-      {"message.timeout.ms", "0"},
-      {"retries", "2147483647"},
-      {"queue.buffering.max.messages", "0"},
-      {"queue.buffering.max.kbytes", "2147483647"},
+      {"bootstrap.servers", config.brokers}, {"enable.idempotence", "true"},
+      {"enable.gapless.guarantee", "true"},  {"acks", "all"},
+      {"message.timeout.ms", "0"},           {"retries", "2147483647"},
+      {"queue.buffering.max.messages", "0"}, {"queue.buffering.max.kbytes", "2147483647"},
   };
   settings.insert(settings.end(), promised.begin(), promised.end());
   return settings;
@@ -241,8 +238,7 @@ std::vector<std::string> client_conf_notes(const Config& config) {
   for (const auto& [key, value] : config.client_conf) {
     const Protected* rule = find_rule(key);
     if (rule == nullptr) continue;
-    if (rule->rule == Rule::ours && !among(rule->values, value))
-      notes.push_back(fmt::format("{}: {}", key, rule->why));
+    if (rule->rule == Rule::ours && !among(rule->values, value)) notes.push_back(fmt::format("{}: {}", key, rule->why));
     if (rule->rule == Rule::patience)
       notes.push_back(fmt::format(
           "{}: messages never expire; the pipeline is shown as degraded when a batch takes longer than this", key));

@@ -13,7 +13,8 @@ constexpr std::size_t kLongestTopic = 249;
 bool is_topic_name(std::string_view name) {
   if (name.empty() || name.size() > kLongestTopic || name == "." || name == "..") return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   });
 }
 
@@ -32,7 +33,7 @@ const config::Spec<TlsConfig>& TlsConfig::spec() {
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
     config::Spec<Config> spec("kafka", "Publishes change events to an Apache Kafka topic, at least once and in order.");
-    spec.field("id", &Config::id, "Name used for checkpoints and metrics.", {.required = true, .min = 1})
+    spec.field("id", &Config::id, "Name used for checkpoints and metrics.", {.min = 1})
         .field("brokers", &Config::brokers, "Brokers to start from, `host:port`, separated by commas.",
                {.required = true, .min = 1})
         .field("topic", &Config::topic, "Topic to write to.", {.required = true, .min = 1})

@@ -2,9 +2,9 @@
 //
 // A slab is filled with the keys and values of one batch and handed over without a copy; librdkafka retries for ever by
 // itself, in order (idempotent producer, no message time-out). An error that it cannot mend ends this client: with its
-// gap-less guarantee nothing behind the failed rows is written any more, every receipt says "failed", and the lane builds
-// a new sink that sends again from the first batch without an acknowledgement. So the topic's order is the source's, also
-// after errors; only repetitions are possible.
+// gap-less guarantee nothing behind the failed rows is written any more, every receipt says "failed", and the lane
+// builds a new sink that sends again from the first batch without an acknowledgement. So the topic's order is the
+// source's, also after errors; only repetitions are possible.
 #include "sinks/kafka/kafka.h"
 
 #include <fmt/format.h>
@@ -65,7 +65,8 @@ class KafkaSink final : public Sink {
   bool poll() override;
 
  private:
-  void make_client(Client::Limits);
+  void make_client(std::size_t max_record);
+  bool awaits_report() const;
   bool ship_next();
   void encode_rows(Shipment&);
   std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
@@ -93,6 +94,9 @@ class KafkaSink final : public Sink {
   std::vector<std::unique_ptr<Shipment>> shipments_;
   Shipment* waiting_ = nullptr;  // encoded, not wholly taken by the client
   std::vector<rd_kafka_message_t> messages_;
+  // The first row of a client goes alone. A broker that has refused the first batch of a producer accepts what follows
+  // it, and only later ones must be without a gap.
+  bool proven_ = false;
   std::optional<Fault> giving_up_;  // the client is; the report of a row may yet say why
   std::optional<Fault> broken_;     // this sink can do nothing more
 };
@@ -107,25 +111,20 @@ std::optional<Position> KafkaSink::open() {
                      {{"pipeline", context_.pipeline}, {"sink", config_.id}});
 
   // The topic's own limit decides which rows are too large, so that such a row is found here, alone, and never makes a
-  // broker refuse the whole record batch around it. A broker accepts what stands behind a batch that it refused when that
-  // was the producer's first, so without knowledge of the limit nothing may be sent behind an unanswered batch.
+  // broker refuse the whole record batch around it.
   const std::size_t wanted = wanted_max_record(config_);
-  const std::size_t first = wanted != 0 ? wanted : kUsualTopicLimit - kFraming;
-  make_client({first});
-  const std::size_t limit = client_->topic_limit();
-  if (limit <= kFraming) {
-    make_client({first, true});
-    return std::nullopt;
+  make_client(wanted != 0 ? wanted : kUsualTopicLimit - kFraming);
+  if (std::size_t limit = client_->topic_limit(); limit > kFraming) {
+    std::size_t allowed = limit - kFraming;
+    if (wanted != 0) allowed = std::min(allowed, wanted);
+    if (allowed != client_->max_record()) make_client(allowed);
   }
-  std::size_t allowed = limit - kFraming;
-  if (wanted != 0) allowed = std::min(allowed, wanted);
-  if (allowed != client_->max_record()) make_client({allowed});
   return std::nullopt;
 }
 
-void KafkaSink::make_client(Client::Limits limits) {
+void KafkaSink::make_client(std::size_t max_record) {
   client_.reset();
-  client_ = std::make_unique<Client>(config_, context_, limits);
+  client_ = std::make_unique<Client>(config_, context_, max_record);
   client_->connect();
 }
 
@@ -144,10 +143,14 @@ bool KafkaSink::poll() {
   return more && !broken_;
 }
 
+bool KafkaSink::awaits_report() const {
+  return std::any_of(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return p.open > 0; });
+}
+
 // Encodes and hands over one slab. False: nothing to encode, or no slab is free; a report will wake the lane.
 bool KafkaSink::ship_next() {
   auto next = std::find_if(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return !p.encoded(); });
-  if (next == parcels_.end()) return false;
+  if (next == parcels_.end() || (!proven_ && awaits_report())) return false;
   Slab* slab = context_.slabs->take();
   if (slab == nullptr) return false;
 
@@ -171,7 +174,8 @@ void KafkaSink::encode_rows(Shipment& shipment) {
   Parcel& parcel = *shipment.parcel;
   const Batch& batch = *parcel.delivery->batch;
   std::uint32_t index = 0;
-  while (!slab.full() && shipment.rows.size() < kRowsPerSlab) {
+  const std::size_t most = proven_ ? kRowsPerSlab : 1;
+  while (!slab.full() && shipment.rows.size() < most) {
     const Event* event = parcel.next(index);
     if (event == nullptr) return;
     Shipment::Row row{};
@@ -202,8 +206,7 @@ std::string_view KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, c
 
 // Gives the client what it has not taken yet. What it has no room for stays in waiting_, in order.
 void KafkaSink::hand_over(Shipment& shipment) {
-  const std::size_t taken =
-      config_.headers == Headers::none ? produce_plain(shipment) : produce_with_headers(shipment);
+  const std::size_t taken = config_.headers == Headers::none ? produce_plain(shipment) : produce_with_headers(shipment);
   if (broken_) return;
   shipment.handed = taken;
   if (taken < shipment.rows.size()) waiting_ = &shipment;
@@ -225,8 +228,8 @@ std::size_t KafkaSink::produce_plain(Shipment& shipment) {
     message._private = &shipment;
   }
   if (count == 0) return begin;
-  int taken = rd_kafka_produce_batch(client_->topic(), RD_KAFKA_PARTITION_UA, 0, messages_.data(),
-                                     static_cast<int>(count));
+  int taken =
+      rd_kafka_produce_batch(client_->topic(), RD_KAFKA_PARTITION_UA, 0, messages_.data(), static_cast<int>(count));
   if (static_cast<std::size_t>(taken) == count) return shipment.rows.size();
   // Once the queue is full librdkafka takes nothing more of the same call, so that order holds.
   for (std::size_t i = 0; i < count; ++i)
@@ -313,7 +316,9 @@ void KafkaSink::take_reports(rd_kafka_event_t* event) {
     }
   }
   if (rows > 0) rows_done(*shipment, rows);
-  if (any) client_->acknowledged();
+  if (!any) return;
+  proven_ = true;
+  client_->acknowledged();
 }
 
 // A row that was not delivered.
@@ -339,11 +344,12 @@ void KafkaSink::complete_parcels() {
 }
 
 Reject KafkaSink::too_large(std::uint32_t event, std::size_t size) const {
-  return {event, "too_large",
-          fmt::format("the record of {} bytes is larger than the {} bytes that topic '{}' takes: raise max.message.bytes "
-                      "of the topic{}",
-                      size, client_->max_record(), config_.topic.text(),
-                      wanted_max_record(config_) != 0 ? " and message.max.bytes in client_conf" : "")};
+  return {
+      event, "too_large",
+      fmt::format("the record of {} bytes is larger than the {} bytes that topic '{}' takes: raise max.message.bytes "
+                  "of the topic{}",
+                  size, client_->max_record(), config_.topic.text(),
+                  wanted_max_record(config_) != 0 ? " and message.max.bytes in client_conf" : "")};
 }
 
 // Nothing more can be done with this client: the lane sends again what has no answer.

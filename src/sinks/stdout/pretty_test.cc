@@ -79,7 +79,9 @@ TEST(Pretty, Values) {
 TEST(Pretty, TextIsCutAndCannotControlTheTerminal) {
   auto text = [](std::string_view t) { return note(Value::of_text(Kind::text, t)); };
   EXPECT_EQ(text("tab\t nl\n cr\r esc\x1b[31m del\x7f"), "tab\\t nl\\n cr\\x0d esc\\x1b[31m del\\x7f");
-  EXPECT_EQ(text("C1 \xC2\x9B""31m"), "C1 \\xc2\\x9b31m");
+  EXPECT_EQ(text("C1 \xC2\x9B"
+                 "31m"),
+            "C1 \\xc2\\x9b31m");
   EXPECT_EQ(text("\xFF\xC3"), "\\xff\\xc3");
   EXPECT_EQ(text("Заказ 🦊"), "Заказ 🦊");
   EXPECT_EQ(text(std::string(60, 'x')), std::string(60, 'x'));

@@ -161,9 +161,7 @@ TEST(StdoutSink, TwoPipelinesDoNotMixTheirLines) {
     auto sink = subject.make(lane.context());
     for (int i = 0; i < 20; ++i) EXPECT_TRUE(lane.deliver(*sink, batches.rows(first_id + i * 100, 100)).delivered());
   };
-  {
-    std::jthread one(run, 0), two(run, 100'000);
-  }
+  { std::jthread one(run, 0), two(run, 100'000); }
   std::vector<std::int64_t> ids = row_ids(subject.read());
   std::vector<std::int64_t> low, high;
   for (std::int64_t id : ids) (id < 100'000 ? low : high).push_back(id);

@@ -46,7 +46,9 @@ Position position(std::uint64_t transaction) {
 
 std::uint64_t number(const Position& at) { return at.empty() ? 0 : at.as<NumberPosition>().value; }
 
-std::string NumberCodec::print(const Position& at) const { return std::string(kHead) + std::to_string(number(at)) + "}"; }
+std::string NumberCodec::print(const Position& at) const {
+  return std::string(kHead) + std::to_string(number(at)) + "}";
+}
 
 Position NumberCodec::parse(std::string_view record, std::string_view where) const {
   std::uint64_t value = 0;
@@ -75,8 +77,8 @@ Event& BatchBuilder::add(Op op) {
   event.op = op;
   event.commit = static_cast<std::uint32_t>(open_->commits().size());
   event.total_order = event.ordinal = open_->size() - first_;
-  event.locus = open_->pages().copy("\"lsn\":\"0/" + std::to_string(transaction_ + 1) + "\",\"txId\":" +
-                                    std::to_string(transaction_ + 700));
+  event.locus = open_->pages().copy("\"lsn\":\"0/" + std::to_string(transaction_ + 1) +
+                                    "\",\"txId\":" + std::to_string(transaction_ + 700));
   return event;
 }
 

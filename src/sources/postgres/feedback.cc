@@ -23,10 +23,12 @@ Feedback::Feedback(std::chrono::milliseconds timeout, SteadyTime now)
       interval_(std::min<Duration>(timeout_ / 3, 10s)),
       heard_(now),
       sent_(now),
-      due_(now) {}
+      due_(now),
+      asked_(now) {}
 
-void Feedback::sent(SteadyTime now) {
+void Feedback::sent(SteadyTime now, bool asked_for_reply) {
   sent_ = now;
+  if (asked_for_reply) asked_ = std::min(asked_, now);
   due_ = now + interval_;
   owed_ = false;
 }

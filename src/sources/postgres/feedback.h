@@ -23,27 +23,31 @@ class Feedback {
   // `timeout`: wal_sender_timeout of the session; zero means that the server never gives up.
   Feedback(std::chrono::milliseconds timeout, SteadyTime now);
 
-  void heard(SteadyTime now) { heard_ = now; }
-  // Nothing is being read on purpose: silence says nothing about the server.
-  void not_listening(SteadyTime now) { heard_ = now; }
+  // Something came; or nothing is being read on purpose, so that silence says nothing about the server.
+  void heard(SteadyTime now) {
+    heard_ = now;
+    asked_ = SteadyTime::max();
+  }
   void reply_requested() { owed_ = true; }
   // A new position can be told. Not at once, or a busy pipeline would send one per batch.
   void news(SteadyTime now) { due_ = std::min(due_, std::max(now, sent_ + std::chrono::seconds(1))); }
 
   bool must_send(SteadyTime now) const { return owed_ || now >= due_; }
   bool owes_reply() const { return owed_; }
-  void sent(SteadyTime now);
+  void sent(SteadyTime now, bool asked_for_reply);
   // When must_send() becomes true by itself.
-  SteadyTime due() const { return owed_ ? SteadyTime::min() : due_; }
+  SteadyTime due() const { return owed_ ? sent_ : due_; }
 
   // Long silence: ask for a sign of life with the next status.
   bool quiet(SteadyTime now) const { return now - heard_ >= interval_; }
-  // Nothing came for so long that the link must be dead.
-  bool dead(SteadyTime now) const { return now - heard_ >= timeout_; }
+  // We asked, and nothing came for so long that the link must be dead. To be called after a look at the socket: it may
+  // be this process that stood still.
+  bool dead(SteadyTime now) const { return now > asked_ && now - asked_ >= timeout_ - interval_; }
 
  private:
   Duration timeout_, interval_;
   SteadyTime heard_, sent_, due_;
+  SteadyTime asked_;  // first question since the server was heard; the start command is one
   bool owed_ = false;
 };
 

@@ -49,7 +49,7 @@ void Stream::run() {
     SteadyTime now = std::chrono::steady_clock::now();
     service(now);
     if (!parts_.intake.room()) {
-      feedback_.not_listening(now);
+      feedback_.heard(now);
       wait(false);
       continue;
     }
@@ -57,6 +57,9 @@ void Stream::run() {
     if (got > 0) {
       feedback_.heard(now);
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    } else if (feedback_.dead(now)) {
+      throw Error(ErrorKind::unavailable, "nothing came from the server for the time of its wal_sender_timeout: the "
+                                          "replication connection is taken for dead");
     }
     if (!consume() || !wire_.drained()) continue;
     if (pacer_.pause_after(got)) {
@@ -140,15 +143,8 @@ void Stream::keepalive(Bytes body) {
 void Stream::service(SteadyTime now) {
   parts_.shared.wake.clear();
   parts_.shared.received.store(number(received_), std::memory_order_relaxed);
-  if (!streaming_) {
-    if (feedback_.dead(now))
-      throw Error(ErrorKind::unavailable, "starting replication from slot " + parts_.slot + ": the server does not answer");
-    return;
-  }
+  if (!streaming_) return;
   if (parts_.shared.released.load(std::memory_order_acquire) > told_) feedback_.news(now);
-  if (feedback_.dead(now))
-    throw Error(ErrorKind::unavailable, "nothing came from the server for the time of its wal_sender_timeout: the "
-                                        "replication connection is taken for dead");
   if (feedback_.must_send(now)) send_status(now);
   if (now >= next_look_) {
     parts_.look();
@@ -162,13 +158,14 @@ void Stream::send_status(SteadyTime now) {
   received_ = std::max(received_, flushed);
   std::int64_t wall = Clock::system().wall_us();
   bool owed = feedback_.owes_reply();
-  wire_.send_copy_data(status_message(received_, flushed, wall, !owed && feedback_.quiet(now)));
+  bool ask = !owed && feedback_.quiet(now);
+  wire_.send_copy_data(status_message(received_, flushed, wall, ask));
   // We speak unprompted, so a server that asks is one that wants to shut down and waits until it has nothing to send
   // us any more. Without a flushed position it goes by the written one; the slot stays where it is.
   if (owed && flushed < received_ && !decoder_.in_transaction() && !wire_.holds_part())
     wire_.send_copy_data(status_message(received_, Lsn{}, wall, false));
   told_ = number(flushed);
-  feedback_.sent(now);
+  feedback_.sent(now, ask);
 }
 
 void Stream::wait(bool listen) {

@@ -98,21 +98,9 @@ Broker::Broker() {
   if (mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("mkdtemp " + directory_);
   port_ = free_port();
   scram_port_ = free_port();
-  const std::string controller = "127.0.0.1:" + std::to_string(free_port());
-  const std::string own = "PLAINTEXT://" + address() + ",SCRAM://" + scram_address();
-  std::ofstream(directory_ + "/server.properties")
-      << "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@" << controller
-      << "\nlisteners=" << own << ",CONTROLLER://" << controller << "\nadvertised.listeners=" << own
-      << "\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,SCRAM:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT\n"
-         "controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\nnum.partitions=1\n"
-         "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
-         "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
-         "auto.create.topics.enable=false\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
-         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
-         "super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=true\n"
-         "sasl.enabled.mechanisms=SCRAM-SHA-256\nlistener.name.scram.scram-sha-256.sasl.jaas.config="
-         "org.apache.kafka.common.security.scram.ScramLoginModule required;\n"
-      << "log.dirs=" << directory_ << "/data\n";
+  tls_port_ = free_port();
+  make_certificate();
+  write_properties();
   pid_t format = spawn(java({"kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
                              directory_ + "/server.properties", "--add-scram",
                              "SCRAM-SHA-256=[name=" + std::string(kUser) + ",password=" + kPassword + "]"}),
@@ -121,6 +109,36 @@ Broker::Broker() {
   waitpid(format, &status, 0);
   if (status != 0) throw std::runtime_error("Kafka could not format its storage");
   start();
+}
+
+// An authority, and a certificate that it has signed.
+void Broker::make_certificate() const {
+  const std::string log = output_of(
+      "cd " + directory_ +
+      " && { openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca && "
+      "openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost && "
+      "printf 'subjectAltName=DNS:localhost' > names && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key "
+      "-CAcreateserial -days 2 -extfile names -out server.crt && cat server.key server.crt > server.pem; } 2>&1");
+  if (!std::filesystem::exists(directory_ + "/server.pem")) throw std::runtime_error("openssl: " + log);
+}
+
+void Broker::write_properties() const {
+  const std::string controller = "127.0.0.1:" + std::to_string(free_port());
+  const std::string own = "PLAINTEXT://" + address() + ",SCRAM://" + scram_address() + ",SSL://" + tls_address();
+  std::ofstream(directory_ + "/server.properties")
+      << "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@" << controller
+      << "\nlisteners=" << own << ",CONTROLLER://" << controller << "\nadvertised.listeners=" << own
+      << "\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,SCRAM:SASL_PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT\n"
+         "controller.listener.names=CONTROLLER\ninter.broker.listener.name=PLAINTEXT\nnum.partitions=1\n"
+         "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
+         "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
+         "auto.create.topics.enable=false\nbroker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n"
+         "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+         "super.users=User:ANONYMOUS\nallow.everyone.if.no.acl.found=true\n"
+         "sasl.enabled.mechanisms=SCRAM-SHA-256\nlistener.name.scram.scram-sha-256.sasl.jaas.config="
+         "org.apache.kafka.common.security.scram.ScramLoginModule required;\n"
+      << "ssl.keystore.type=PEM\nssl.keystore.location=" << directory_ << "/server.pem\nlog.dirs=" << directory_
+      << "/data\n";
 }
 
 Broker::~Broker() {
@@ -135,7 +153,8 @@ Broker& Broker::shared() {
 }
 
 std::vector<std::string> Broker::java(std::vector<std::string> arguments) const {
-  std::vector<std::string> command = {"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", lib_ + "/*"};
+  std::vector<std::string> command = {"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                                      "-cp",  lib_ + "/*"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return command;
 }
@@ -174,7 +193,10 @@ void Broker::create_topic_named(const std::string& name, int partitions,
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(name.c_str(), partitions, 1, nullptr, 0);
   for (const auto& [key, value] : settings) rd_kafka_NewTopic_set_config(topic, key.c_str(), value.c_str());
   administer(
-      address(), [&](rd_kafka_t* client, rd_kafka_queue_t* answers) { rd_kafka_CreateTopics(client, &topic, 1, nullptr, answers); },
+      address(),
+      [&](rd_kafka_t* client, rd_kafka_queue_t* answers) {
+        rd_kafka_CreateTopics(client, &topic, 1, nullptr, answers);
+      },
       [](rd_kafka_event_t* event) {
         std::size_t count = 0;
         return rd_kafka_topic_result_error_string(

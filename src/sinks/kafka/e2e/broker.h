@@ -32,6 +32,9 @@ class Broker {
 
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   std::string scram_address() const { return "127.0.0.1:" + std::to_string(scram_port_); }
+  // TLS, with a certificate for localhost.
+  std::string tls_address() const { return "localhost:" + std::to_string(tls_port_); }
+  std::string ca_file() const { return directory_ + "/ca.pem"; }
 
   // A topic of a new name.
   std::string create_topic(int partitions = 1, const std::map<std::string, std::string>& settings = {});
@@ -44,10 +47,12 @@ class Broker {
 
  private:
   std::vector<std::string> java(std::vector<std::string> arguments) const;
+  void make_certificate() const;
+  void write_properties() const;
   bool answers() const;
 
   std::string directory_, lib_;
-  int port_ = 0, scram_port_ = 0;
+  int port_ = 0, scram_port_ = 0, tls_port_ = 0;
   pid_t pid_ = -1;
   int topics_ = 0;
 };

@@ -199,11 +199,32 @@ TEST_F(KafkaE2e, ScramLogin) {
 
 TEST_F(KafkaE2e, WrongPassword) {
   ::testing::internal::CaptureStderr();
-  Error error = open_error(maker(broker_.scram_address(), broker_.create_topic(), kScram + std::string("canary-wrong")));
+  Error error =
+      open_error(maker(broker_.scram_address(), broker_.create_topic(), kScram + std::string("canary-wrong")));
   std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(error.kind(), ErrorKind::auth);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("sasl.password"), HasSubstr("uthentication"), Not(HasSubstr("canary"))));
   EXPECT_THAT(log, Not(HasSubstr("canary")));
+}
+
+TEST_F(KafkaE2e, Tls) {
+  std::string topic = broker_.create_topic();
+  auto with = [&](const std::string& tls) { return maker(broker_.tls_address(), topic, "tls:\n" + tls); };
+  std::int64_t id = 0;
+  for (const std::string& good : {"  ca_file: " + broker_.ca_file(), std::string("  insecure_skip_verify: true")}) {
+    auto sink = with(good).build(lane_.context());
+    sink->open();
+    Delivery delivery = batches_.rows(id++, 1);
+    EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered()) << good;
+  }
+  EXPECT_EQ(ids(topic), sequence(0, 2));
+
+  Error untrusted = open_error(with("  insecure_skip_verify: false"));
+  EXPECT_EQ(untrusted.kind(), ErrorKind::auth);
+  EXPECT_THAT(untrusted.what(), AllOf(HasSubstr("certificate"), HasSubstr("tls.ca_file")));
+  Error unreadable = open_error(with("  ca_file: /not/there.pem"));
+  EXPECT_EQ(unreadable.kind(), ErrorKind::config);
+  EXPECT_THAT(unreadable.what(), HasSubstr("/not/there.pem"));
 }
 
 TEST_F(KafkaE2e, AMissingTopicIsNamedAndTriedAgain) {
@@ -240,7 +261,8 @@ TEST_F(KafkaE2e, RowsAroundTheLimit) {
   std::string topic = broker_.create_topic(1, {{"max.message.bytes", "20000"}});
   for (const char* headers : {"none", "standard"}) {
     auto sink = open(topic, "headers: " + std::string(headers) + "\nclient_conf:\n  compression.type: none\n");
-    for (int size = 18'800; size < 19'800; size += 5) batches_.insert(size, std::string(static_cast<std::size_t>(size), 'x'));
+    for (int size = 18'800; size < 19'800; size += 5)
+      batches_.insert(size, std::string(static_cast<std::size_t>(size), 'x'));
     Delivery delivery = batches_.build();
     auto answer = lane_.deliver(*sink, delivery);
     ASSERT_FALSE(answer.outcome.fault) << answer.outcome.fault->message;
@@ -249,8 +271,8 @@ TEST_F(KafkaE2e, RowsAroundTheLimit) {
   }
 }
 
-// One batch with a row that only the broker finds too large, and three batches behind it, each a request of its own: all
-// fail, and nothing behind the row is written before it.
+// One batch with a row that only the broker finds too large, and three batches behind it, each a request of its own:
+// all fail, and nothing behind the row is written before it.
 class KafkaE2eGap : public KafkaE2e {
  protected:
   void expect_nothing_behind(Sink& sink, const std::string& topic) {

@@ -15,8 +15,7 @@ inline SinkMaker maker(const std::string& brokers, const std::string& topic, con
   Catalogue catalogue;
   add(catalogue);
   config::Report report;
-  auto documents =
-      config::parse("id: k\nbrokers: " + brokers + "\ntopic: " + topic + "\n" + more, "test.yaml", report);
+  auto documents = config::parse("id: k\nbrokers: " + brokers + "\ntopic: " + topic + "\n" + more, "test.yaml", report);
   SinkMaker made = catalogue.sinks.check("kafka", documents.at(0).root, report);
   if (!report.ok()) throw std::runtime_error(report.text());
   return made;
