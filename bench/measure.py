@@ -78,7 +78,7 @@ def calibration_ms() -> float:
     return round(best * 1000, 1)
 
 
-def conditions(root: Path) -> dict[str, Any]:
+def conditions(root: Path, binary: Path) -> dict[str, Any]:
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
 
     def output(*argv: str) -> str:
@@ -86,7 +86,7 @@ def conditions(root: Path) -> dict[str, Any]:
     return {"date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "cpu": model.group(1) if model else "?",
             "cores": os.cpu_count(), "load": os.getloadavg()[0], "kernel": platform.release(),
             "calibration_ms": calibration_ms(), "commit": output("git", "rev-parse", "--short", "HEAD"),
-            "binary": output(str(root / "build/release/deltaforge"), "version")}
+            "binary": output(str(binary), "version")}
 
 
 def median(values: list[float]) -> float:

@@ -64,7 +64,7 @@ def layer_of(folder: str) -> str:
 def check_file(rules: Rules, src: Path, file: Path) -> Iterator[str]:
     name = file.relative_to(src).as_posix()
     own = folder_of(name)
-    is_test = name.endswith("_test.cc") or "/testing/" in name
+    is_test = name.endswith(("_test.cc", "_for_test.h", "_for_test.cc")) or "/testing/" in name
     for number, line in enumerate(file.read_text().splitlines(), 1):
         found = _INCLUDE.match(line)
         if not found:
@@ -87,7 +87,7 @@ def check_file(rules: Rules, src: Path, file: Path) -> Iterator[str]:
             continue
         if not any(fnmatchcase(layer_of(own), home) or home == "*" for home in homes):
             yield f"{where}: vendor header {header} belongs to {', '.join(homes)} (tools/layers.txt)"
-        elif name.endswith(".h"):
+        elif name.endswith(".h") and not is_test:
             yield f"{where}: vendor header {header} in a header; it may only stand in .cc files"
 
 

@@ -44,6 +44,7 @@ TableText::TableText(const TableSchema& schema) : id(schema.id) {
     ends_.push_back(names_.size());
     if (!is_utf8(column.name)) unusable = "the name of a column of " + quoted(schema.full_name) + " is not valid UTF-8";
   }
+  names_.append(JsonWriter::kPadding, '\0');
   for (std::string_view name :
        {std::string_view(schema.database), std::string_view(schema.schema), std::string_view(schema.table)})
     if (!is_utf8(name)) unusable = "the name of a table or of its database is not valid UTF-8";

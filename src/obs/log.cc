@@ -70,9 +70,9 @@ class Writer {
     changed_.notify_all();
   }
 
-  void flush() {
+  bool flush() {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kFlushLimit, [this] { return queue_.empty() && !writing_; });
+    return changed_.wait_for(lock, kFlushLimit, [this] { return queue_.empty() && !writing_; });
   }
 
  private:
@@ -146,6 +146,6 @@ void log_limited(Level level, std::string_view key, std::string_view message, st
   emit(level, message, all);
 }
 
-void flush_log() { Writer::instance().flush(); }
+bool flush_log() { return Writer::instance().flush(); }
 
 }  // namespace deltaforge::obs

@@ -28,8 +28,8 @@ void log(Level, std::string_view message, std::initializer_list<Field> = {});
 // many were left out ("repeated").
 void log_limited(Level, std::string_view key, std::string_view message, std::initializer_list<Field> = {});
 
-// Waits until what was logged is written, at most one second. Runs at exit by itself.
-void flush_log();
+// Waits until what was logged is written, at most one second; false: some of it is not. Runs at exit by itself.
+bool flush_log();
 
 inline void debug(std::string_view m, std::initializer_list<Field> f = {}) { log(Level::debug, m, f); }
 inline void info(std::string_view m, std::initializer_list<Field> f = {}) { log(Level::info, m, f); }

@@ -10,7 +10,8 @@ namespace deltaforge::schema {
 namespace {
 
 bool same_columns(const std::vector<Column>& a, const std::vector<Column>& b) {
-  return std::ranges::equal(a, b, [](const Column& x, const Column& y) { return x.name == y.name && x.type == y.type; });
+  return std::ranges::equal(a, b,
+                            [](const Column& x, const Column& y) { return x.name == y.name && x.type == y.type; });
 }
 
 bool same(const TableSchema& a, const TableSchema& b) {

@@ -1,7 +1,6 @@
 // kill -9 at random instants. This program starts itself as a child that writes rising numbers through every
 // primitive and reports each one that returned; whatever was reported must be there after the kill, and nothing torn.
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -79,19 +78,20 @@ class Child {
     EXPECT_EQ(::posix_spawn(&pid_, "/proc/self/exe", &actions, nullptr, arguments.data(), environ), 0);
     posix_spawn_file_actions_destroy(&actions);
   }
-  // Kills it `delay` after its first report; the last value that each writer has reported.
-  std::map<std::uint32_t, std::uint32_t> kill_after(std::chrono::microseconds delay) {
+  // Kills it a moment after so many reports; the last value that each writer has reported.
+  std::map<std::uint32_t, std::uint32_t> kill_after(int reports, std::chrono::microseconds moment) {
     std::map<std::uint32_t, std::uint32_t> last;
     std::thread killer;
-    pollfd ready{reports_.get(), POLLIN, 0};
-    EXPECT_EQ(::poll(&ready, 1, 10'000), 1) << "the child did not start";
-    killer = std::thread([&] {
-      std::this_thread::sleep_for(delay);
-      ::kill(pid_, SIGKILL);
-    });
     Report report{};
-    while (::read(reports_.get(), &report, sizeof report) == sizeof report) last[report.writer] = report.value;
-    killer.join();
+    for (int count = 1; ::read(reports_.get(), &report, sizeof report) == sizeof report; ++count) {
+      last[report.writer] = report.value;
+      if (count == reports)
+        killer = std::thread([this, moment] {
+          std::this_thread::sleep_for(moment);
+          ::kill(pid_, SIGKILL);
+        });
+    }
+    if (killer.joinable()) killer.join();
     int status = 0;
     EXPECT_EQ(::waitpid(pid_, &status, 0), pid_);
     EXPECT_TRUE(WIFSIGNALED(status)) << "the child ended by itself, status " << status;
@@ -140,7 +140,8 @@ TEST(SqliteCrash, WhatReturnedIsThereAfterAnyKill) {
   std::uint32_t before = 0;
   for (int round = 0; round < kRounds && !HasFailure(); ++round) {
     Child child(path);
-    const auto last = child.kill_after(std::chrono::microseconds(std::uniform_int_distribution(0, 150'000)(random)));
+    const auto last = child.kill_after(std::uniform_int_distribution(1, 60)(random),
+                                       std::chrono::microseconds(std::uniform_int_distribution(0, 5'000)(random)));
     SqliteStore store(StateOptions{.path = path, .require_state = true});
     std::uint32_t sum = 0;
     for (const auto& [writer, value] : last) {

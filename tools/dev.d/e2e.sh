@@ -13,4 +13,4 @@ done
 bash tools/dev.d/setup.sh
 build release deltaforge
 mkdir -p build/results
-exec $python -m pytest tests/e2e tests/harness -v --durations=10 --junitxml=build/results/e2e.xml "${args[@]}"
+exec $python -m pytest -c tests/pytest.ini tests/e2e tests/harness -v --durations=10 --junitxml=build/results/e2e.xml "${args[@]}"

@@ -28,13 +28,17 @@ races() {
 }
 
 end_to_end() {
-  timeout 2400 $python -m pytest tests/e2e tests/harness tools -q --junitxml="$results/e2e.xml"
+  timeout 2400 $python -m pytest -c tests/pytest.ini tests/e2e tests/harness tools -q --durations=10 --junitxml="$results/e2e.xml"
 }
 
-step 'setup' tools/dev.d/setup.sh || exit 1
+if ! bash tools/dev.d/setup.sh; then
+  echo '0 passed, 1 failed'
+  exit 1
+fi
 step 'build: debug, with address and undefined-behaviour sanitizers' build debug all
 step 'unit tests' unit
 step 'build: release' build release deltaforge
+step 'build: clang' build clang deltaforge
 step 'build: thread sanitizer' build tsan pipeline_test
 step 'pipeline under the thread sanitizer' races
 step 'end-to-end tests' end_to_end

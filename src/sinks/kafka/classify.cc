@@ -1,8 +1,8 @@
 #include "sinks/kafka/classify.h"
 
-#include <librdkafka/rdkafka.h>
-
 #include <array>
+
+#include <librdkafka/rdkafka.h>
 
 namespace deltaforge::sinks::kafka {
 namespace {

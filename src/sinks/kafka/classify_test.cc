@@ -1,9 +1,9 @@
 #include "sinks/kafka/classify.h"
 
+#include <vector>
+
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
-
-#include <vector>
 
 namespace deltaforge::sinks::kafka {
 namespace {

@@ -1,13 +1,17 @@
 #include "sinks/kafka/client.h"
 
-#include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <memory>
 #include <thread>
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 
 #include "obs/log.h"
 #include "sinks/kafka/classify.h"
@@ -38,6 +42,12 @@ using Owned = std::unique_ptr<T, Deleter<destroy>>;
 
 // Of what librdkafka allows for message.max.bytes.
 constexpr std::size_t kSmallest = 1'000, kLargest = 1'000'000'000 - Client::kRecordFraming;
+
+// librdkafka's own message does not say which file is missing.
+bool names_file(std::string_view key) {
+  return key == "ssl.ca.location" || key == "ssl.certificate.location" || key == "ssl.key.location" ||
+         key == "ssl.crl.location" || key == "ssl.keystore.location";
+}
 
 obs::Level level_of(int syslog_level) {
   if (syslog_level <= 2) return obs::Level::error;
@@ -73,7 +83,13 @@ void Client::configure() {
     if (rd_kafka_conf_set(conf.get(), key.c_str(), value.c_str(), error.data(), error.size()) != RD_KAFKA_CONF_OK)
       fail(key);
   };
-  for (const auto& [key, value] : client_settings(config_)) set(key, value);
+  for (const auto& [key, value] : client_settings(config_)) {
+    if (names_file(key) && value != "probe" && access(value.c_str(), R_OK) != 0)
+      throw Error(ErrorKind::config,
+                  fmt::format("sink '{}': {} '{}' cannot be read: {}", config_.id, key, value, std::strerror(errno)),
+                  "name a readable PEM file in tls or client_conf");
+    set(key, value);
+  }
   // librdkafka counts framing and headers against this limit only after it has taken a message.
   set("message.max.bytes", std::to_string(max_record_ + kRecordFraming));
 

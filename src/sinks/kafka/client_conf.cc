@@ -1,8 +1,5 @@
 #include "sinks/kafka/client_conf.h"
 
-#include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,6 +9,9 @@
 #include <optional>
 #include <sstream>
 #include <string_view>
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 
 #include "config/redact.h"
 #include "config/wording.h"

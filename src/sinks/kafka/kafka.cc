@@ -7,10 +7,8 @@
 // source's, also after errors; only repetitions are possible.
 #include "sinks/kafka/kafka.h"
 
-#include <fmt/format.h>
-#include <librdkafka/rdkafka.h>
-
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -18,6 +16,9 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
 
 #include "encode/idempotency_key.h"
 #include "encode/key.h"
@@ -247,21 +248,27 @@ std::size_t KafkaSink::produce_with_headers(Shipment& shipment) {
 }
 
 rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::Row& row) {
-  char* key = shipment.slab->data() + row.key_at;
-  char* value = shipment.slab->data() + row.value_at;
-  char* idempotency_key = shipment.slab->data() + row.headers_at;
-  char* event_id = shipment.slab->data() + row.end - kEventIdSize;  // the idempotency key ends with it
+  char* data = shipment.slab->data();
   std::string_view content_type = encoder_->content_type();
-  // clang-format off
-  return rd_kafka_producev(
-      client_->handle(), RD_KAFKA_V_RKT(client_->topic()), RD_KAFKA_V_MSGFLAGS(0),
-      RD_KAFKA_V_KEY(key, row.value_at - row.key_at),
-      RD_KAFKA_V_VALUE(value, row.headers_at - row.value_at),
-      RD_KAFKA_V_HEADER("df-event-id", event_id, kEventIdSize),
-      RD_KAFKA_V_HEADER("df-idempotency-key", idempotency_key, row.end - row.headers_at),
-      RD_KAFKA_V_HEADER("content-type", content_type.data(), content_type.size()),
-      RD_KAFKA_V_OPAQUE(&shipment), RD_KAFKA_V_END);
-  // clang-format on
+  std::array<rd_kafka_vu_t, 8> parts{};
+  parts[0].vtype = RD_KAFKA_VTYPE_RKT;
+  parts[0].u.rkt = client_->topic();
+  parts[1].vtype = RD_KAFKA_VTYPE_MSGFLAGS;  // 0: no copy
+  parts[2].vtype = RD_KAFKA_VTYPE_KEY;
+  parts[2].u.mem = {data + row.key_at, row.value_at - row.key_at};
+  parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
+  parts[3].u.mem = {data + row.value_at, row.headers_at - row.value_at};
+  parts[4].vtype = parts[5].vtype = parts[6].vtype = RD_KAFKA_VTYPE_HEADER;
+  // The idempotency key ends with the event id.
+  parts[4].u.header = {"df-event-id", data + row.end - kEventIdSize, kEventIdSize};
+  parts[5].u.header = {"df-idempotency-key", data + row.headers_at, static_cast<ssize_t>(row.end - row.headers_at)};
+  parts[6].u.header = {"content-type", content_type.data(), static_cast<ssize_t>(content_type.size())};
+  parts[7].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  parts[7].u.ptr = &shipment;
+  rd_kafka_error_t* error = rd_kafka_produceva(client_->handle(), parts.data(), parts.size());
+  rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+  rd_kafka_error_destroy(error);
+  return code;
 }
 
 // A message that the client did not take. False: stop here, either for want of room or because the sink is broken.

@@ -1,12 +1,12 @@
 // Configuration, properties of the client, statistics. No network.
 #include "sinks/kafka/kafka.h"
 
+#include <iostream>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
-
-#include <iostream>
-#include <string>
 
 #include "config/echo.h"
 #include "sinks/kafka/client_conf.h"

@@ -21,7 +21,8 @@ void check_server(const ServerFacts& server) {
                 fmt::format("the server is PostgreSQL {}: not in this build", server.version / 10000),
                 "PostgreSQL 13 or newer is needed");
   if (server.wal_level != "logical")
-    throw Error(ErrorKind::config, fmt::format("the server's wal_level is {}, streaming needs logical", server.wal_level),
+    throw Error(ErrorKind::config,
+                fmt::format("the server's wal_level is {}, streaming needs logical", server.wal_level),
                 "ALTER SYSTEM SET wal_level = 'logical'; then restart the server");
 }
 
@@ -36,10 +37,11 @@ void check_slot(const SlotFacts& slot, const std::string& name, const ServerFact
     refuse(fmt::format("it belongs to database {}, the dsn leads to {}", slot.database, server.database));
   if (slot.wal_status == "lost" || !slot.invalidation.empty())
     throw position_lost(
-        fmt::format("the server no longer keeps the log that slot \"{}\" needs (wal_status {}{}{}): it was invalidated, "
-                    "all changes after {} are lost to it; look at max_slot_wal_keep_size",
-                    name, slot.wal_status, slot.invalidation.empty() ? "" : ", ", slot.invalidation,
-                    slot.confirmed == Lsn{} ? "its confirmed position" : to_string(slot.confirmed)),
+        fmt::format(
+            "the server no longer keeps the log that slot \"{}\" needs (wal_status {}{}{}): it was invalidated, "
+            "all changes after {} are lost to it; look at max_slot_wal_keep_size",
+            name, slot.wal_status, slot.invalidation.empty() ? "" : ", ", slot.invalidation,
+            slot.confirmed == Lsn{} ? "its confirmed position" : to_string(slot.confirmed)),
         name);
 }
 
@@ -67,21 +69,24 @@ void check_position(const WalPosition& at, const std::string& slot, const Server
       lost(fmt::format("the position {} is on timeline {}, which is not in the past of the server's timeline {}",
                        to_string(at.lsn), at.timeline, server.timeline));
     if (ours->end < at.lsn)
-      lost(fmt::format("the server left our timeline {} at {}, before our position {}: the changes in between exist on "
-                       "the old server only",
-                       at.timeline, to_string(ours->end), to_string(at.lsn)));
+      lost(
+          fmt::format("the server left our timeline {} at {}, before our position {}: the changes in between exist on "
+                      "the old server only",
+                      at.timeline, to_string(ours->end), to_string(at.lsn)));
   }
   if (at.lsn > server.flushed)
-    lost(fmt::format("the position {} lies past the end of the server's log {}: it is an older copy of the server that "
-                     "we read from",
-                     to_string(at.lsn), to_string(server.flushed)));
+    lost(
+        fmt::format("the position {} lies past the end of the server's log {}: it is an older copy of the server that "
+                    "we read from",
+                    to_string(at.lsn), to_string(server.flushed)));
 }
 
 void check_slot_covers(const WalPosition& start, const SlotFacts& slot, const std::string& name) {
   if (!slot.exists)
-    throw position_lost(fmt::format("replication slot \"{}\" does not exist any more, the changes after {} cannot be read",
-                                    name, to_string(start.lsn)),
-                        name);
+    throw position_lost(
+        fmt::format("replication slot \"{}\" does not exist any more, the changes after {} cannot be read", name,
+                    to_string(start.lsn)),
+        name);
   if (slot.confirmed > start.lsn)
     throw position_lost(fmt::format("replication slot \"{}\" stands at {}, past our position {}: it was advanced, or "
                                     "dropped and made again; the changes between the two are not in it",

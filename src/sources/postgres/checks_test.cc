@@ -86,8 +86,9 @@ TEST(Checks, ALostSlotSaysWhy) {
   SlotFacts gone = slot();
   gone.wal_status = "lost";
   gone.invalidation = "wal_removed";
-  EXPECT_THAT(lost([&] { check_slot(gone, "s", server()); }),
-              AllOf(HasSubstr("wal_status lost, wal_removed"), HasSubstr("max_slot_wal_keep_size"), HasSubstr("0/1000")));
+  EXPECT_THAT(
+      lost([&] { check_slot(gone, "s", server()); }),
+      AllOf(HasSubstr("wal_status lost, wal_removed"), HasSubstr("max_slot_wal_keep_size"), HasSubstr("0/1000")));
   SlotFacts idle = slot();
   idle.invalidation = "idle_timeout";
   EXPECT_THAT(lost([&] { check_slot(idle, "s", server()); }), HasSubstr("idle_timeout"));
@@ -96,8 +97,9 @@ TEST(Checks, ALostSlotSaysWhy) {
 TEST(Checks, ADroppedAndAnAdvancedSlotHaveTheirOwnMessages) {
   EXPECT_THAT(lost([] { check_slot_covers(position(0x1000), {}, "s"); }),
               AllOf(HasSubstr("does not exist any more"), HasSubstr("after 0/1000")));
-  EXPECT_THAT(lost([] { check_slot_covers(position(0xFFF), slot(), "s"); }),
-              AllOf(HasSubstr("stands at 0/1000, past our position 0/FFF"), HasSubstr("advanced, or dropped and made again")));
+  EXPECT_THAT(
+      lost([] { check_slot_covers(position(0xFFF), slot(), "s"); }),
+      AllOf(HasSubstr("stands at 0/1000, past our position 0/FFF"), HasSubstr("advanced, or dropped and made again")));
 }
 
 TEST(Checks, AnotherServerOrDatabase) {

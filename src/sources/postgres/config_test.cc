@@ -20,7 +20,8 @@ struct Read {
 
 Read read(const std::string& more) {
   config::Report report;
-  auto documents = config::parse("dsn: postgres://u:canary@db/app\nslot: s\npublication: p\n" + more, "pipe.yaml", report);
+  auto documents =
+      config::parse("dsn: postgres://u:canary@db/app\nslot: s\npublication: p\n" + more, "pipe.yaml", report);
   Read result;
   if (documents.empty()) return {{}, report.text(), {}};
   Config::spec().parse(documents[0].root, result.config, report);
@@ -43,8 +44,8 @@ TEST(Config, TheLeast) {
 TEST(Config, StartPositions) {
   EXPECT_EQ(read("start_position: earliest").config.start_position.kind, StartPosition::Kind::earliest);
   EXPECT_EQ(read("start_position: latest").config.start_position.kind, StartPosition::Kind::latest);
-  for (const char* text : {"start_position: lsn:0/16B6C50", "start_position: {lsn: 0/16B6C50}",
-                           "start_position:\n  lsn: \"0/16B6C50\""}) {
+  for (const char* text :
+       {"start_position: lsn:0/16B6C50", "start_position: {lsn: 0/16B6C50}", "start_position:\n  lsn: \"0/16B6C50\""}) {
     Read it = read(text);
     EXPECT_EQ(it.problems, "") << text;
     EXPECT_EQ(it.config.start_position.kind, StartPosition::Kind::lsn);
@@ -52,14 +53,14 @@ TEST(Config, StartPositions) {
     EXPECT_THAT(it.echo, HasSubstr("\"lsn:0/16B6C50\""));
   }
   for (const char* text : {"start_position: newest", "start_position: 0/16B6C50", "start_position: lsn:zz",
-                           "start_position: {lsn: latest}", "start_position: {lsn: 0/1, x: 1}", "start_position: {x: 1}",
-                           "start_position: [latest]"})
+                           "start_position: {lsn: latest}", "start_position: {lsn: 0/1, x: 1}",
+                           "start_position: {x: 1}", "start_position: [latest]"})
     EXPECT_THAT(read(text).problems, HasSubstr("pipe.yaml:4:")) << text;
 }
 
 TEST(Config, WhatIsNotInThisBuild) {
-  for (const char* text : {"snapshot:", "snapshot: {mode: never}", "snapshot: {chunk_size: 5}", "outbox:",
-                           "on_schema_drift: adapt"})
+  for (const char* text :
+       {"snapshot:", "snapshot: {mode: never}", "snapshot: {chunk_size: 5}", "outbox:", "on_schema_drift: adapt"})
     EXPECT_EQ(read(text).problems, "") << text;
   EXPECT_THAT(read("snapshot: {mode: initial}").problems, HasSubstr("not in this build: snapshot"));
   EXPECT_THAT(read("snapshot: {mode: always}").problems, HasSubstr("not in this build: snapshot"));
@@ -71,7 +72,8 @@ TEST(Config, NamesAndPatterns) {
   EXPECT_EQ(read("tables: [public.orders, orders, public.order_*, '%.audit_log']").problems, "");
   EXPECT_THAT(read("tables: public.orders.x.y\nslots: 1").problems, HasSubstr("did you mean 'slot'"));
   config::Report report;
-  auto documents = config::parse("dsn: 'user=u passwort=canary canary2'\nslot: My-Slot\npublication: ''", "pipe.yaml", report);
+  auto documents =
+      config::parse("dsn: 'user=u passwort=canary canary2'\nslot: My-Slot\npublication: ''", "pipe.yaml", report);
   Config config;
   Config::spec().parse(documents[0].root, config, report);
   config.check(documents[0].root, report);

@@ -96,7 +96,7 @@ void Session::connect(const Options& options) {
     throw Error(ErrorKind::config, "reading the dsn: " + dsn.problem,
                 "write postgresql://user:password@host:port/database, or host=... user=... dbname=...");
   auto& words = dsn.words;
-  if (options.replication) words["replication"] = "database";
+  words["replication"] = options.replication ? "database" : "false";
   words["client_encoding"] = "UTF8";
   words["gssencmode"] = "disable";  // its framing would stand between us and the socket (wire.cc)
   words["options"] = words["options"].empty() ? kSettings : words["options"] + " " + kSettings;
@@ -193,7 +193,8 @@ Rows Session::collect(std::string_view doing, const std::string& remedy) {
       for (int row = 0; row < PQntuples(answer.get()); ++row) {
         auto& values = rows.emplace_back();
         for (int column = 0; column < PQnfields(answer.get()); ++column) {
-          if (PQgetisnull(answer.get(), row, column) != 0) values.emplace_back();
+          if (PQgetisnull(answer.get(), row, column) != 0)
+            values.emplace_back();
           else
             values.emplace_back(std::string(PQgetvalue(answer.get(), row, column),
                                             static_cast<std::size_t>(PQgetlength(answer.get(), row, column))));
@@ -232,6 +233,11 @@ int Session::server_version() const { return PQserverVersion(connection_); }
 std::string Session::user() const {
   const char* user = PQuser(connection_);
   return user != nullptr ? user : "";
+}
+
+std::string Session::database() const {
+  const char* database = PQdb(connection_);
+  return database != nullptr ? database : "";
 }
 
 std::string Session::parameter(const char* name) const {

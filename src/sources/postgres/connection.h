@@ -25,9 +25,9 @@ class Session {
  public:
   struct Options {
     config::Secret dsn;
-    bool replication = false;        // a walsender: takes simple SQL and the replication commands
-    std::string application;         // what pg_stat_activity shows
-    int stop_fd = -1;                // readable when the source must end
+    bool replication = false;          // a walsender: takes simple SQL and the replication commands
+    std::string application;           // what pg_stat_activity shows
+    int stop_fd = -1;                  // readable when the source must end
     const Session* same_as = nullptr;  // connect to that very server: the dsn may list several
   };
   // Throws Error, or Stopped.
@@ -48,8 +48,9 @@ class Session {
   std::string literal(std::string_view) const;
   std::string identifier(std::string_view) const;
 
-  int server_version() const;          // 150018
+  int server_version() const;  // 150018
   std::string user() const;
+  std::string database() const;
   std::string parameter(const char* name) const;  // as the server reported it: "server_encoding"
   int backend_pid() const;
   // Rows and password can be read by others on the way.

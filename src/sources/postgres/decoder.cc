@@ -132,9 +132,10 @@ void Decoder::describe_transaction() {
 }
 
 void Decoder::stop(char type, Lsn at, const std::string& why) const {
-  throw Error(ErrorKind::undecodable,
-              "decoding the replication stream at " + to_string(at) + ", message type " + type_name(type) + ": " + why,
-              "nothing was skipped; report this with the server's version, and resume with a build that understands it");
+  throw Error(
+      ErrorKind::undecodable,
+      "decoding the replication stream at " + to_string(at) + ", message type " + type_name(type) + ": " + why,
+      "nothing was skipped; report this with the server's version, and resume with a build that understands it");
 }
 
 }  // namespace deltaforge::sources::postgres

@@ -67,7 +67,8 @@ class RecordedLookup : public RelationLookup {
 };
 
 struct Fixture {
-  explicit Fixture(RecordedLookup from = {}, RelationCache::Captures captures = [](auto, auto) { return true; })
+  explicit Fixture(
+      RecordedLookup from = {}, RelationCache::Captures captures = [](auto, auto) { return true; })
       : lookup(std::move(from)), relations({"shop", ""}, std::move(captures), registry) {
     relations.begin(lookup, "app");
   }
@@ -167,7 +168,9 @@ TEST(Decoder, ARepeatedRelationAsksTheCatalogueOnceUnlessFull) {
 
 // --- what must stop the stream ---
 
-std::string begin() { return std::string("B") + std::string(7, '\0') + "\x10" + std::string(8, '\0') + bin("\0\0\0\7"); }
+std::string begin() {
+  return std::string("B") + std::string(7, '\0') + "\x10" + std::string(8, '\0') + bin("\0\0\0\7");
+}
 std::string commit(char low = '\x10') {
   return bin("C\0") + std::string(7, '\0') + low + std::string(7, '\0') + "\x20" + std::string(8, '\0');
 }
@@ -178,7 +181,9 @@ std::string relation_of_two() {
 std::string insert(const std::string& tuple, char type = 'I', char part = 'N') {
   return type + bin("\0\0\0\1") + part + tuple;
 }
-const std::string kRow = bin("\0\2t\0\0\0\1" "7n");
+const std::string kRow =
+    bin("\0\2t\0\0\0\1"
+        "7n");
 
 TEST(Decoder, AWholeTransactionByHand) {
   Fixture fixture;
@@ -212,11 +217,16 @@ TEST(Decoder, WhatDoesNotFitStops) {
     return fixture.what_of(message);
   };
   EXPECT_THAT(after_begin(insert(bin("\0\1n"))), HasSubstr("1 columns, its relation has 2"));
-  EXPECT_THAT(after_begin(insert(bin("\0\2t\0\0\0\2" "7"))), HasSubstr("ends early"));
+  EXPECT_THAT(after_begin(insert(bin("\0\2t\0\0\0\2"
+                                     "7"))),
+              HasSubstr("ends early"));
   EXPECT_THAT(after_begin(insert(kRow + "x")), HasSubstr("left over"));
-  EXPECT_THAT(after_begin(insert(bin("\0\2t\0\0\0\1" "xn"))),
+  EXPECT_THAT(after_begin(insert(bin("\0\2t\0\0\0\1"
+                                     "xn"))),
               HasSubstr("column \"id\" of type oid 23: not the text form"));
-  EXPECT_THAT(after_begin(insert(bin("\0\2b\0\0\0\1" "7n"))), HasSubstr("unknown kind of column value"));
+  EXPECT_THAT(after_begin(insert(bin("\0\2b\0\0\0\1"
+                                     "7n"))),
+              HasSubstr("unknown kind of column value"));
   EXPECT_THAT(after_begin(insert(kRow, 'I', 'K')), HasSubstr("unknown part 'K'"));
   EXPECT_THAT(after_begin(insert(kRow, 'D', 'N')), HasSubstr("unknown part 'N'"));
   EXPECT_THAT(after_begin("I" + bin("\0\0\0\2N")), HasSubstr("did not describe relation 2"));
@@ -233,7 +243,9 @@ TEST(Decoder, MessagesNeverHoldRowData) {
   Fixture fixture;
   fixture.feed(begin());
   fixture.feed(relation_of_two());
-  EXPECT_THAT(fixture.what_of(insert(bin("\0\2t\0\0\0\6" "secretn"))), Not(HasSubstr("secret")));
+  EXPECT_THAT(fixture.what_of(insert(bin("\0\2t\0\0\0\6"
+                                         "secretn"))),
+              Not(HasSubstr("secret")));
 }
 
 TEST(Decoder, BytesThatAreNotUtf8StopWhenTheDatabasePromisesNothing) {

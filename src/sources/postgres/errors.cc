@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace deltaforge::sources::postgres {
@@ -31,6 +32,7 @@ std::string tidy(std::string_view text) {
     std::size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
+    line.remove_prefix(std::min(line.find_first_not_of("\t "), line.size()));
     if (line.empty() || line.starts_with("LOCATION:")) continue;
     if (!out.empty()) out += "; ";
     out += line;
@@ -46,8 +48,7 @@ std::string connect_remedy(std::string_view state, std::string_view text, const 
   if (state == "28P01" || has(text, "no password supplied")) return "check the password in the dsn";
   if (state.starts_with("28")) return "check the user in the dsn: CREATE ROLE \"" + user + "\" LOGIN REPLICATION;";
   if (state == "3D000") return "check dbname in the dsn";
-  if (has(text, "certificate") || has(text, "SSL"))
-    return "check sslmode, sslrootcert, sslcert and sslkey in the dsn";
+  if (has(text, "certificate") || has(text, "SSL")) return "check sslmode, sslrootcert, sslcert and sslkey in the dsn";
   if (has(text, "startup parameter"))
     return "connect to PostgreSQL itself: connection poolers do not pass replication connections on";
   return "check host and port in the dsn, and that the server runs";
@@ -61,10 +62,14 @@ ServerError read_server_error(Bytes body) {
   while (in.ok() && in.left() > 1) {
     char field = static_cast<char>(in.u8());
     std::string text(in.c_string());
-    if (field == 'C') error.sqlstate = std::move(text);
-    else if (field == 'M') error.message = std::move(text);
-    else if (field == 'D') error.detail = std::move(text);
-    else if (field == 'H') error.hint = std::move(text);
+    if (field == 'C')
+      error.sqlstate = std::move(text);
+    else if (field == 'M')
+      error.message = std::move(text);
+    else if (field == 'D')
+      error.detail = std::move(text);
+    else if (field == 'H')
+      error.hint = std::move(text);
   }
   return error;
 }
@@ -88,7 +93,7 @@ Error connect_error(std::string_view libpq_message, const std::string& user) {
   ErrorKind kind = kind_of(state);
   if (state.empty()) {
     // libpq's own refusals: they stay until somebody changes the server, its certificates or ours.
-    constexpr std::array<std::string_view, 6> kAuth{"no password supplied", "SSL", "certificate", "channel binding",
+    constexpr std::array<std::string_view, 6> kAuth{"no password supplied",  "SSL",  "certificate", "channel binding",
                                                     "authentication method", "SCRAM"};
     for (std::string_view word : kAuth)
       if (has(text, word) && !has(text, "SSL SYSCALL")) kind = ErrorKind::auth;

@@ -11,8 +11,8 @@ StatusMessage status_message(Lsn written, Lsn flushed, std::int64_t wall_us, boo
   message[0] = std::byte{'r'};
   std::size_t at = 1;
   // Written, flushed, applied, our clock. Applied is what the server shows; the slot follows flushed alone.
-  for (std::uint64_t value : {number(written), number(flushed), number(flushed),
-                              static_cast<std::uint64_t>(wall_us - kPostgresEpochUs)})
+  for (std::uint64_t value :
+       {number(written), number(flushed), number(flushed), static_cast<std::uint64_t>(wall_us - kPostgresEpochUs)})
     for (int shift = 56; shift >= 0; shift -= 8) message[at++] = static_cast<std::byte>(value >> shift);
   message[at] = std::byte{ask_for_reply};
   return message;

@@ -29,16 +29,18 @@ void ensure_publication(const FirstStart& first, bool slot_exists) {
   first.publication.read(first.statements);
   if (first.publication.exists()) return;
   if (first.server.in_recovery)
-    throw Error(ErrorKind::config, "the publication does not exist, and the server is a standby, where none can be made",
+    throw Error(ErrorKind::config,
+                "the publication does not exist, and the server is a standby, where none can be made",
                 "CREATE PUBLICATION on the primary first");
   if (slot_exists && first.wanted.kind != StartPosition::Kind::latest)
-    throw Error(ErrorKind::config,
-                fmt::format("replication slot \"{}\" exists, but its publication does not: the log that the slot holds "
-                            "cannot be read with a publication that is made now",
-                            first.slot),
-                fmt::format("SELECT pg_drop_replication_slot('{}') to have both made anew, or begin after what the slot "
-                            "holds with start_position: latest",
-                            first.slot));
+    throw Error(
+        ErrorKind::config,
+        fmt::format("replication slot \"{}\" exists, but its publication does not: the log that the slot holds "
+                    "cannot be read with a publication that is made now",
+                    first.slot),
+        fmt::format("SELECT pg_drop_replication_slot('{}') to have both made anew, or begin after what the slot "
+                    "holds with start_position: latest",
+                    first.slot));
   first.publication.create(first.statements);
 }
 
@@ -48,7 +50,8 @@ std::string blockers(Session& statements) {
       "looking for open transactions",
       "SELECT pg_catalog.format('PID %s of %s in %s since %s (%s)', pid, usename, datname, xact_start, state)"
       " FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
-      " UNION ALL SELECT pg_catalog.format('prepared transaction %L of %s in %s since %s', gid, owner, database, prepared)"
+      " UNION ALL SELECT pg_catalog.format('prepared transaction %L of %s in %s since %s', gid, owner, database, "
+      "prepared)"
       " FROM pg_catalog.pg_prepared_xacts LIMIT 10");
   std::string text;
   for (const auto& row : rows) text += (text.empty() ? "" : "; ") + row[0].value_or("");
@@ -58,8 +61,8 @@ std::string blockers(Session& statements) {
 Lsn create_slot(const FirstStart& first, const Start& start) {
   const std::string key = "creating slot " + first.slot;
   auto slow = [&] {
-    std::string text = fmt::format("waiting for open transactions to end before slot \"{}\" can be made: {}", first.slot,
-                                   blockers(first.statements));
+    std::string text = fmt::format("waiting for open transactions to end before slot \"{}\" can be made: {}",
+                                   first.slot, blockers(first.statements));
     obs::log_limited(obs::Level::warn, first.slot, text);
     start.warn(key, text);
   };
@@ -81,10 +84,11 @@ Lsn wanted_lsn(const FirstStart& first, Lsn oldest) {
   if (first.wanted.kind == StartPosition::Kind::earliest) return oldest;
   if (first.wanted.kind == StartPosition::Kind::latest) return std::max(oldest, read_server(first.replication).flushed);
   if (first.wanted.lsn < oldest || first.wanted.lsn > read_server(first.replication).flushed)
-    throw Error(ErrorKind::config,
-                fmt::format("start_position {} is not in the log that slot \"{}\" holds, which begins at {} and ends at {}",
-                            to_string(first.wanted.lsn), first.slot, to_string(oldest), to_string(first.server.flushed)),
-                "use start_position: earliest, or an lsn in between");
+    throw Error(
+        ErrorKind::config,
+        fmt::format("start_position {} is not in the log that slot \"{}\" holds, which begins at {} and ends at {}",
+                    to_string(first.wanted.lsn), first.slot, to_string(oldest), to_string(first.server.flushed)),
+        "use start_position: earliest, or an lsn in between");
   return first.wanted.lsn;
 }
 
@@ -105,7 +109,8 @@ void read_start_position(const config::Node& node, StartPosition& out, config::R
     out = {StartPosition::Kind::latest, {}};
   } else {
     bool prefixed = lsn == nullptr && text.starts_with("lsn:");
-    auto parsed = lsn != nullptr || prefixed ? parse_lsn(std::string_view(text).substr(prefixed ? 4 : 0)) : std::nullopt;
+    auto parsed =
+        lsn != nullptr || prefixed ? parse_lsn(std::string_view(text).substr(prefixed ? 4 : 0)) : std::nullopt;
     if (!parsed) return report.add(node, "not a start position; " + std::string(kExpected));
     out = {StartPosition::Kind::lsn, *parsed};
   }

@@ -48,10 +48,18 @@ std::vector<std::string> cut(Frames& frames, std::string_view stream, std::size_
 TEST(Frames, AnyCutGivesTheSameMessages) {
   std::string big(5'000, 'b'), huge(100'000, 'h');
   std::string stream = message('a', "") + message('d', "one") + message('d', big) + message('d', huge) +
-                       message('z', "last") + message('d', std::string(995, 'x')) + message('d', std::string(1019, 'y')) +
-                       message('d', std::string(1020, 'z')) + message('e', "end");
-  std::vector<std::string> expected{"a", "done", "d" + big, "d" + huge, "zlast", "d" + std::string(995, 'x'),
-                                    "d" + std::string(1019, 'y'), "d" + std::string(1020, 'z'), "eend"};
+                       message('z', "last") + message('d', std::string(995, 'x')) +
+                       message('d', std::string(1019, 'y')) + message('d', std::string(1020, 'z')) +
+                       message('e', "end");
+  std::vector<std::string> expected{"a",
+                                    "done",
+                                    "d" + big,
+                                    "d" + huge,
+                                    "zlast",
+                                    "d" + std::string(995, 'x'),
+                                    "d" + std::string(1019, 'y'),
+                                    "d" + std::string(1020, 'z'),
+                                    "eend"};
   for (std::size_t piece : {1u, 2u, 7u, 64u, 1000u, 1024u, 1'000'000u}) {
     TestPlacer placer;
     Frames frames(placer, 1024);
@@ -89,10 +97,15 @@ TEST(ServerErrors, FieldsAndKinds) {
   ServerError error = read_server_error(as_bytes(std::string("SERROR\0C55006\0Mslot is active\0Dx\0\0", 33)));
   EXPECT_EQ(error.sqlstate, "55006");
   EXPECT_EQ(error.message, "slot is active");
-  for (auto [state, kind] : {std::pair{"28P01", ErrorKind::auth}, {"28000", ErrorKind::auth}, {"42501", ErrorKind::auth},
-                             {"3D000", ErrorKind::config}, {"57P01", ErrorKind::unavailable},
-                             {"08006", ErrorKind::unavailable}, {"53300", ErrorKind::unavailable},
-                             {"55006", ErrorKind::unavailable}, {"42601", ErrorKind::config}})
+  for (auto [state, kind] : {std::pair{"28P01", ErrorKind::auth},
+                             {"28000", ErrorKind::auth},
+                             {"42501", ErrorKind::auth},
+                             {"3D000", ErrorKind::config},
+                             {"57P01", ErrorKind::unavailable},
+                             {"08006", ErrorKind::unavailable},
+                             {"53300", ErrorKind::unavailable},
+                             {"55006", ErrorKind::unavailable},
+                             {"42601", ErrorKind::config}})
     EXPECT_EQ(kind_of(state), kind) << state;
 }
 
@@ -103,12 +116,14 @@ TEST(ServerErrors, WhatLibpqSaysWhenItCannotConnect) {
     EXPECT_NE(error.hint().find(remedy), std::string::npos) << error.what();
     EXPECT_EQ(std::string(error.what()).find("LOCATION"), std::string::npos);
   };
-  check("connection to server at \"h\", port 1 failed: FATAL:  28P01: password authentication failed for user \"cdc\"\n"
-        "LOCATION:  auth_failed, auth.c:326\n",
-        ErrorKind::auth, "password");
+  check(
+      "connection to server at \"h\", port 1 failed: FATAL:  28P01: password authentication failed for user \"cdc\"\n"
+      "LOCATION:  auth_failed, auth.c:326\n",
+      ErrorKind::auth, "password");
   check("connection failed: FATAL:  42501: must be superuser or replication role to start walsender\n", ErrorKind::auth,
         "ALTER ROLE \"cdc\" REPLICATION");
-  check("connection failed: FATAL:  28000: no pg_hba.conf entry for replication connection\n", ErrorKind::auth, "pg_hba.conf");
+  check("connection failed: FATAL:  28000: no pg_hba.conf entry for replication connection\n", ErrorKind::auth,
+        "pg_hba.conf");
   check("connection failed: FATAL:  3D000: database \"x\" does not exist\n", ErrorKind::config, "dbname");
   check("connection failed: FATAL:  57P03: the database system is starting up\n", ErrorKind::unavailable, "host");
   check("connection to server at \"h\", port 1 failed: Connection refused\n\tIs the server running?\n",

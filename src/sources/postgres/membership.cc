@@ -6,10 +6,12 @@
 
 namespace deltaforge::sources::postgres {
 
-std::vector<const CatalogueTable*> captured_tables(const std::vector<CatalogueTable>& tables, const Captures& captures) {
+std::vector<const CatalogueTable*> captured_tables(const std::vector<CatalogueTable>& tables,
+                                                   const Captures& captures) {
   std::unordered_set<std::uint32_t> matched;
   for (const CatalogueTable& table : tables)
-    if (table.logged && !is_system_schema(table.schema) && captures(table.schema, table.table)) matched.insert(table.oid);
+    if (table.logged && !is_system_schema(table.schema) && captures(table.schema, table.table))
+      matched.insert(table.oid);
   std::vector<const CatalogueTable*> captured;
   for (const CatalogueTable& table : tables) {
     bool with_its_root = false;

@@ -13,11 +13,11 @@ namespace deltaforge::sources::postgres {
 struct CatalogueTable {
   std::uint32_t oid = 0;
   std::string schema, table;
-  bool logged = true;            // its changes are in the log: neither unlogged nor temporary
-  bool has_identity = true;      // UPDATE and DELETE can be published, of all its partitions as well
-  bool full_identity = false;    // REPLICA IDENTITY FULL
-  bool in_main = false;          // a member of the publication
-  bool in_inserts = false;       // a member of the one for tables without identity
+  bool logged = true;                    // its changes are in the log: neither unlogged nor temporary
+  bool has_identity = true;              // UPDATE and DELETE can be published, of all its partitions as well
+  bool full_identity = false;            // REPLICA IDENTITY FULL
+  bool in_main = false;                  // a member of the publication
+  bool in_inserts = false;               // a member of the one for tables without identity
   std::vector<std::uint32_t> ancestors;  // of a partition, up to its root
 
   std::string name() const { return schema + "." + table; }

@@ -24,8 +24,8 @@ std::vector<std::string> names(const std::vector<const CatalogueTable*>& tables)
 bool all(std::string_view, std::string_view) { return true; }
 
 TEST(Membership, NewTablesGoWhereTheirIdentityAllows) {
-  std::vector<CatalogueTable> tables{table(1, "keyed"), table(2, "keyless"), table(3, "known"), table(4, "known_keyless"),
-                                     table(5, "unlogged"), table(6, "system")};
+  std::vector<CatalogueTable> tables{table(1, "keyed"),         table(2, "keyless"),  table(3, "known"),
+                                     table(4, "known_keyless"), table(5, "unlogged"), table(6, "system")};
   tables[1].has_identity = false;
   tables[2].in_main = true;
   tables[3].has_identity = false;

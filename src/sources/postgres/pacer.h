@@ -12,8 +12,10 @@ class Pacer {
   // The socket was read empty and gave `bytes`. True: pause before the next read.
   bool pause_after(std::size_t bytes) {
     burst_ += bytes;
-    if (!pausing_ && burst_ >= kBusy) pausing_ = true;
-    else if (pausing_ && bytes < kQuiet) pausing_ = false, burst_ = 0;
+    if (!pausing_ && burst_ >= kBusy)
+      pausing_ = true;
+    else if (pausing_ && bytes < kQuiet)
+      pausing_ = false, burst_ = 0;
     return pausing_;
   }
   // A wait for the server took so long that no burst is going on.

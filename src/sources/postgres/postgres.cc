@@ -36,9 +36,8 @@ void show_start_position(const StartPosition& start, config::Echo& to) {
 }
 
 bool is_slot_name(std::string_view name) {
-  return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  return !name.empty() && name.size() <= 63 &&
+         std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 }  // namespace
@@ -47,8 +46,10 @@ const config::Spec<Config>& Config::spec() {
   static const auto s =
       config::Spec<Config>("postgres", "Reads row changes from PostgreSQL by logical replication.")
           .field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
-          .field("dsn", &Config::dsn, "Connection string: postgresql://user:password@host/db?sslmode=verify-full, or "
-                                      "host=... user=... dbname=...", {.required = true})
+          .field("dsn", &Config::dsn,
+                 "Connection string: postgresql://user:password@host/db?sslmode=verify-full, or "
+                 "host=... user=... dbname=...",
+                 {.required = true})
           .field("slot", &Config::slot, "Replication slot; made at the first start.", {.required = true})
           .field("publication", &Config::publication, "Publication; made at the first start for the matching tables.",
                  {.required = true, .min = 1, .max = 63})
@@ -69,8 +70,9 @@ void Config::check(const config::Node& node, config::Report& report) const {
     report.add(node, "slot", "a slot name has 1 to 63 of the characters a-z, 0-9 and _");
   if (!dsn.empty())
     if (auto problem = dsn_problem(dsn))
-      report.add(node, "dsn", "not a PostgreSQL connection string: " + *problem +
-                                  "; write postgresql://user:password@host:port/database");
+      report.add(
+          node, "dsn",
+          "not a PostgreSQL connection string: " + *problem + "; write postgresql://user:password@host:port/database");
   if (on_schema_drift == OnSchemaDrift::halt) report.add(node, "on_schema_drift", "not in this build: halt");
 }
 
@@ -114,10 +116,10 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
 
   ServerFacts server = read_server(replication);
   check_server(server);
-  start.warn("plain_text", replication.crosses_network_in_plain_text()
-                               ? "rows and password cross the network to " + replication.where() +
-                                     " in plain text: add sslmode=verify-full to the dsn"
-                               : "");
+  const bool plain = replication.crosses_network_in_plain_text();
+  start.warn("plain_text", plain ? "rows and password cross the network to " + replication.where() +
+                                       " in plain text: add sslmode=verify-full to the dsn"
+                                 : "");
   Publication publication({config_.publication, config_.id, config_.tables}, start.warn);
   const WalPosition at = prepare(replication, statements, server, publication, start);
   publication.keep_up(statements, true);
@@ -141,10 +143,20 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
     start.connected();
   };
   const bool utf8_unchecked = replication.parameter("server_encoding") == "SQL_ASCII";
-  Stream({replication, intake, relations_, shared_, server,
-          {config_.id, context_.epoch, server.timeline, utf8_unchecked},
-          config_.slot, publication.names(statements), at.lsn, connected, look, stop_fd, stop})
-      .run();
+  Stream stream({.session = replication,
+                 .intake = intake,
+                 .relations = relations_,
+                 .shared = shared_,
+                 .server = server,
+                 .decoder = {config_.id, context_.epoch, server.timeline, utf8_unchecked},
+                 .slot = config_.slot,
+                 .publications = publication.names(statements),
+                 .start = at.lsn,
+                 .connected = connected,
+                 .look = look,
+                 .stop_fd = stop_fd,
+                 .stop = stop});
+  stream.run();
 }
 
 WalPosition Postgres::prepare(Session& replication, Session& statements, const ServerFacts& server,
@@ -190,9 +202,10 @@ void Postgres::wait_for_slot(Session& statements) {
 }
 
 void Postgres::note_lag(Session& statements) {
-  std::string end = statements.value("asking for the end of the log",
-                                     "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN"
-                                     " pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END");
+  std::string end =
+      statements.value("asking for the end of the log",
+                       "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN"
+                       " pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_flush_lsn() END");
   shared_.server_end.store(number(parse_lsn(end).value_or(Lsn{})), std::memory_order_relaxed);
 }
 

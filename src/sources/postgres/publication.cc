@@ -89,8 +89,7 @@ SELECT oid, nspname, relname, relpersistence = 'p', all_usable, relreplident = '
 FROM u WHERE {2} ORDER BY nspname, relname)";
 
 // Members in their right place need no look. Ancestors of the others do: a partition comes with its root.
-constexpr const char* kOutOfPlace =
-    "NOT (all_usable AND in_main OR NOT all_usable AND in_inserts) OR relkind = 'p'";
+constexpr const char* kOutOfPlace = "NOT (all_usable AND in_main OR NOT all_usable AND in_inserts) OR relkind = 'p'";
 
 }  // namespace
 
@@ -156,9 +155,10 @@ void Publication::create(Session& session) {
       " COMMENT ON PUBLICATION {3} IS {2}; COMMIT",
       create_statement(session, main), session.identifier(settings_.name), comment, second,
       inserts.empty() ? "" : " FOR TABLE ", quoted(session, inserts));
-  std::string remedy = fmt::format(
-      "GRANT CREATE ON DATABASE ... TO {0} and make it owner of the tables, or let their owner run: {1}",
-      session.identifier(session.user()), create_statement(session, main.empty() ? inserts : main));
+  std::string remedy =
+      fmt::format("GRANT CREATE ON DATABASE {0} TO {1}; and make it owner of the tables, or let their owner run: {2}",
+                  session.identifier(session.database()), session.identifier(session.user()),
+                  create_statement(session, main.empty() ? inserts : main));
   session.query("creating the publications " + settings_.name + " and " + inserts_, sql, {}, remedy);
   obs::info("created the publications", {{"publication", settings_.name},
                                          {"tables", static_cast<std::uint64_t>(main.size())},
@@ -171,19 +171,19 @@ void Publication::keep_up(Session& session, bool first) {
   if (first) tell_about_tables(tables);
   if (ours_) return apply(session, membership_change(tables, [this](auto s, auto t) { return captures(s, t); }));
   Tables missing = settings_.tables.empty() ? Tables{} : lacking(session, tables);
-  warn_("publication", missing.empty()
-                           ? ""
-                           : fmt::format("publication {} lacks {}: its changes are not captured; ALTER PUBLICATION {} "
-                                         "ADD TABLE {};",
-                                         settings_.name, list(missing), session.identifier(settings_.name),
-                                         quoted(session, missing)));
+  warn_("publication",
+        missing.empty()
+            ? ""
+            : fmt::format("publication {} lacks {}: its changes are not captured; ALTER PUBLICATION {} "
+                          "ADD TABLE {};",
+                          settings_.name, list(missing), session.identifier(settings_.name), quoted(session, missing)));
 }
 
 // Of a publication that is not ours. A partitioned table is there if it or any of its partitions is listed.
 Tables Publication::lacking(Session& session, const std::vector<CatalogueTable>& tables) const {
-  Rows rows = session.query("listing the tables of publication " + settings_.name,
-                            "SELECT t.relid FROM pg_catalog.pg_get_publication_tables(" +
-                                session.literal(settings_.name) + ") t");
+  Rows rows = session.query(
+      "listing the tables of publication " + settings_.name,
+      "SELECT t.relid FROM pg_catalog.pg_get_publication_tables(" + session.literal(settings_.name) + ") t");
   std::vector<std::uint32_t> listed;
   for (const auto& row : rows) listed.push_back(to_oid(row[0]));
   auto is_listed = [&listed](std::uint32_t oid) { return std::ranges::count(listed, oid) > 0; };
@@ -199,11 +199,14 @@ Tables Publication::lacking(Session& session, const std::vector<CatalogueTable>&
 }
 
 void Publication::apply(Session& session, const MembershipChange& change) {
-  if (inserts_oid_ == 0 && !(change.add_to_inserts.empty() && change.move_to_inserts.empty())) {
-    warn_("publication_inserts", fmt::format("publication {} was dropped: {} cannot be captured without a replica identity",
-                                             inserts_, list(change.add_to_inserts)));
-    return;
-  }
+  Tables keyless = change.add_to_inserts;
+  keyless.insert(keyless.end(), change.move_to_inserts.begin(), change.move_to_inserts.end());
+  const bool no_place = inserts_oid_ == 0 && !keyless.empty();
+  warn_("publication_inserts",
+        no_place ? fmt::format("publication {} was dropped: {} cannot be captured without a replica identity", inserts_,
+                               list(keyless))
+                 : "");
+  if (no_place) return;
   std::string main = "ALTER PUBLICATION " + session.identifier(settings_.name);
   std::string inserts = "ALTER PUBLICATION " + session.identifier(inserts_);
   auto each = [&](const Tables& tables, std::string_view what, auto statements) {
@@ -218,10 +221,9 @@ void Publication::apply(Session& session, const MembershipChange& change) {
       "ALTER TABLE ... REPLICA IDENTITY FULL, or add a primary key";
   each(change.add_to_main, kAdded, [&](const std::string& table) { return main + " ADD TABLE " + table; });
   each(change.add_to_inserts, kAdded, [&](const std::string& table) { return inserts + " ADD TABLE " + table; });
-  each(change.move_to_main, "table has a replica identity now: its updates and deletes are captured from here on",
-       [&](const std::string& table) {
-         return inserts + " DROP TABLE " + table + "; " + main + " ADD TABLE " + table;
-       });
+  each(
+      change.move_to_main, "table has a replica identity now: its updates and deletes are captured from here on",
+      [&](const std::string& table) { return inserts + " DROP TABLE " + table + "; " + main + " ADD TABLE " + table; });
   each(change.move_to_inserts, kInsertsOnly, [&](const std::string& table) {
     return main + " DROP TABLE " + table + "; " + inserts + " ADD TABLE " + table;
   });
@@ -243,8 +245,10 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
   Tables captured = captured_tables(tables, [this](auto s, auto t) { return captures(s, t); });
   Tables keys_only, inserts_only;
   for (const CatalogueTable* table : captured) {
-    if (!table->has_identity) inserts_only.push_back(table);
-    else if (!table->full_identity) keys_only.push_back(table);
+    if (!table->has_identity)
+      inserts_only.push_back(table);
+    else if (!table->full_identity)
+      keys_only.push_back(table);
   }
   if (!keys_only.empty())
     obs::warn("before images of these tables hold the key only: ALTER TABLE ... REPLICA IDENTITY FULL for whole rows",

@@ -1,7 +1,8 @@
 // The publications of a pipeline: <publication> and <publication>_inserts, the latter for tables whose UPDATE and
 // DELETE cannot be published (publishing them would make the application's own statements fail). Made by us for the
 // matched tables by name, and kept up as tables come and go. One that somebody else made is used as it is, never
-// altered; what it lacks is named. Ours are known by a comment that is made in the same transaction. Source thread only.
+// altered; what it lacks is named. Ours are known by a comment that is made in the same transaction. Source thread
+// only.
 #pragma once
 
 #include <cstdint>

@@ -20,9 +20,18 @@ class RowReader {
     char part = static_cast<char>(in_.u8());
     bool good = false;
     switch (type) {
-      case 'I': row.op = Op::create; good = part == 'N' && tuple(Old::none, row.after); break;
-      case 'U': row.op = Op::update; good = update(part, row); break;
-      case 'D': row.op = Op::remove; good = old_tuple(part, row.before); break;
+      case 'I':
+        row.op = Op::create;
+        good = part == 'N' && tuple(Old::none, row.after);
+        break;
+      case 'U':
+        row.op = Op::update;
+        good = update(part, row);
+        break;
+      case 'D':
+        row.op = Op::remove;
+        good = old_tuple(part, row.before);
+        break;
       default: break;
     }
     if (!good) return failure(part);

@@ -46,7 +46,8 @@ ServerFacts read_server(Session& session) {
 SlotFacts read_slot(Session& session, const std::string& slot) {
   std::string json = session.value("looking at the replication slot " + slot,
                                    "SELECT pg_catalog.to_jsonb(s) FROM pg_catalog.pg_replication_slots s"
-                                   " WHERE s.slot_name = " + session.literal(slot));
+                                   " WHERE s.slot_name = " +
+                                       session.literal(slot));
   return json.empty() ? SlotFacts{} : parse_slot(json);
 }
 

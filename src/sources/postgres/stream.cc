@@ -58,8 +58,9 @@ void Stream::run() {
       feedback_.heard(now);
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     } else if (feedback_.dead(now)) {
-      throw Error(ErrorKind::unavailable, "nothing came from the server for the time of its wal_sender_timeout: the "
-                                          "replication connection is taken for dead");
+      throw Error(ErrorKind::unavailable,
+                  "nothing came from the server for the time of its wal_sender_timeout: the "
+                  "replication connection is taken for dead");
     }
     if (!consume() || !wire_.drained()) continue;
     if (pacer_.pause_after(got)) {
@@ -103,8 +104,7 @@ void Stream::handle(Frame& frame) {
     case 'A': return;  // notice, changed setting, notification
     case 'c':
     case 'C':
-    case 'Z':
-      throw Error(ErrorKind::unavailable, "the server ended the replication stream: it is shutting down");
+    case 'Z': throw Error(ErrorKind::unavailable, "the server ended the replication stream: it is shutting down");
     default:
       throw Error(ErrorKind::undecodable,
                   fmt::format("reading the replication stream after {}: unknown protocol message type {}",
@@ -116,8 +116,9 @@ void Stream::copy_data(Frame& frame) {
   char type = frame.body.empty() ? '\0' : static_cast<char>(frame.body[0]);
   if (type == 'k') return keepalive(frame.body);
   if (type != 'w' || frame.body.size() < kDataHeader)
-    throw Error(ErrorKind::undecodable, fmt::format("reading the replication stream after {}: unknown copy data type {}",
-                                                    to_string(received_), static_cast<int>(type)));
+    throw Error(ErrorKind::undecodable,
+                fmt::format("reading the replication stream after {}: unknown copy data type {}", to_string(received_),
+                            static_cast<int>(type)));
   Lsn at{ByteReader(Bytes(frame.body).subspan(1)).u64()};
   received_ = std::max(received_, at);
   decoder_.message(frame.body.subspan(kDataHeader), frame.placed, at);
@@ -190,9 +191,9 @@ void Stream::wait(bool listen) {
 
 void Stream::server_failed(Bytes body) const {
   ServerError error = read_server_error(body);
-  std::string doing = streaming_ ? "streaming after " + to_string(received_)
-                                 : fmt::format("starting replication from slot {} at {}", parts_.slot,
-                                               to_string(parts_.start));
+  std::string doing =
+      streaming_ ? "streaming after " + to_string(received_)
+                 : fmt::format("starting replication from slot {} at {}", parts_.slot, to_string(parts_.start));
   std::string place = to_string(received_);
   if (error.sqlstate == "42704" && error.message.find("publication") != std::string::npos)
     throw position_lost(fmt::format("the log after {} was written while the publication did not exist, it cannot be "
@@ -200,7 +201,8 @@ void Stream::server_failed(Bytes body) const {
                                     place, error.message),
                         parts_.slot);
   if (error.sqlstate == "42704" || error.sqlstate == "58P01")
-    throw position_lost(fmt::format("the server cannot send the changes after {}: {}", place, error.message), parts_.slot);
+    throw position_lost(fmt::format("the server cannot send the changes after {}: {}", place, error.message),
+                        parts_.slot);
   // Failures to decode or to send a change come again at every attempt. Nothing is skipped.
   bool permanent = streaming_ && (error.sqlstate.starts_with("22") || error.sqlstate.starts_with("42") ||
                                   error.sqlstate.starts_with("54") || error.sqlstate.starts_with("XX"));

@@ -20,9 +20,7 @@ bool parse(Text text, Number& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-bool is_infinite(Text text) {
-  return view(text) == "infinity" || view(text) == "-infinity";
-}
+bool is_infinite(Text text) { return view(text) == "infinity" || view(text) == "-infinity"; }
 
 bool ends_with_bc(Text text) { return view(text).ends_with(" BC"); }
 

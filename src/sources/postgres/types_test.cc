@@ -39,8 +39,8 @@ class Scalars : public ::testing::TestWithParam<Case> {};
 TEST_P(Scalars, Decode) { EXPECT_EQ(decode(GetParam().oid, GetParam().text), GetParam().expected); }
 
 constexpr std::uint32_t kBool = 16, kBytea = 17, kChar = 18, kInt8 = 20, kInt4 = 23, kText = 25, kOid = 26, kJson = 114,
-                        kFloat4 = 700, kFloat8 = 701, kDate = 1082, kTime = 1083, kTimestamp = 1114, kTimestamptz = 1184,
-                        kTimetz = 1266, kNumeric = 1700, kUuid = 2950, kJsonb = 3802;
+                        kFloat4 = 700, kFloat8 = 701, kDate = 1082, kTime = 1083, kTimestamp = 1114,
+                        kTimestamptz = 1184, kTimetz = 1266, kNumeric = 1700, kUuid = 2950, kJsonb = 3802;
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, Scalars,
@@ -59,49 +59,50 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kBytea, "\\x0g", "refused"}, Case{kBytea, "abc", "refused"}, Case{kBytea, "", "refused"},
         Case{kChar, "x", "\"x\""}, Case{kChar, "\x80", "\"\\\\200\""}, Case{kChar, "\\200", "\"\\\\200\""},
         Case{kChar, "", "\"\""}, Case{kJson, "{\"a\": 1,  \"a\":2}", "json {\"a\": 1,  \"a\":2}"},
-        Case{kJsonb, "null", "json null"}, Case{kUuid, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
-                                                "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""}));
+        Case{kJsonb, "null", "json null"},
+        Case{kUuid, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\""}));
 
 INSTANTIATE_TEST_SUITE_P(
     Times, Scalars,
-    ::testing::Values(
-        Case{kDate, "2024-02-29", "date 2024-02-29"}, Case{kDate, "infinity", "\"infinity\""},
-        Case{kDate, "0044-03-15 BC", "\"0044-03-15 BC\""}, Case{kDate, "5874897-12-31", "date 5874897-12-31"},
-        Case{kTime, "24:00:00", "time 24:00:00"}, Case{kTimetz, "12:34:56+05:30:15", "time 12:34:56+05:30:15"},
-        Case{kTimestamp, "2024-02-29 12:00:00.5", "datetime 2024-02-29T12:00:00.5"},
-        Case{kTimestamp, "-infinity", "\"-infinity\""},
-        Case{kTimestamp, "0044-03-15 12:00:00 BC", "\"0044-03-15T12:00:00 BC\""},
-        Case{kTimestamp, "294276-12-31 23:59:59.999999", "datetime 294276-12-31T23:59:59.999999"},
-        Case{kTimestamp, "10/03/2024", "refused"},
-        Case{kTimestamptz, "2024-02-29 12:00:00.5+00", "timestamp 2024-02-29T12:00:00.5Z"},
-        Case{kTimestamptz, "0044-03-15 12:00:00+00 BC", "\"0044-03-15T12:00:00Z BC\""},
-        Case{kTimestamptz, "infinity", "\"infinity\""},
-        // A session whose zone is not UTC: our settings did not hold, and nothing may be guessed.
-        Case{kTimestamptz, "2024-02-29 12:00:00-05", "refused"}, Case{kTimestamptz, "+00", "refused"},
-        Case{kTimestamptz, "2024-02-29 12:00:00", "refused"}, Case{kTimestamptz, "", "refused"}));
+    ::testing::Values(Case{kDate, "2024-02-29", "date 2024-02-29"}, Case{kDate, "infinity", "\"infinity\""},
+                      Case{kDate, "0044-03-15 BC", "\"0044-03-15 BC\""},
+                      Case{kDate, "5874897-12-31", "date 5874897-12-31"}, Case{kTime, "24:00:00", "time 24:00:00"},
+                      Case{kTimetz, "12:34:56+05:30:15", "time 12:34:56+05:30:15"},
+                      Case{kTimestamp, "2024-02-29 12:00:00.5", "datetime 2024-02-29T12:00:00.5"},
+                      Case{kTimestamp, "-infinity", "\"-infinity\""},
+                      Case{kTimestamp, "0044-03-15 12:00:00 BC", "\"0044-03-15T12:00:00 BC\""},
+                      Case{kTimestamp, "294276-12-31 23:59:59.999999", "datetime 294276-12-31T23:59:59.999999"},
+                      Case{kTimestamp, "10/03/2024", "refused"},
+                      Case{kTimestamptz, "2024-02-29 12:00:00.5+00", "timestamp 2024-02-29T12:00:00.5Z"},
+                      Case{kTimestamptz, "0044-03-15 12:00:00+00 BC", "\"0044-03-15T12:00:00Z BC\""},
+                      Case{kTimestamptz, "infinity", "\"infinity\""},
+                      // A session whose zone is not UTC: our settings did not hold, and nothing may be guessed.
+                      Case{kTimestamptz, "2024-02-29 12:00:00-05", "refused"}, Case{kTimestamptz, "+00", "refused"},
+                      Case{kTimestamptz, "2024-02-29 12:00:00", "refused"}, Case{kTimestamptz, "", "refused"}));
 
 constexpr std::uint32_t kInts = 1007, kTexts = 1009, kByteas = 1001, kBoxes = 1020, kTimestamptzs = 1185;
 
 INSTANTIATE_TEST_SUITE_P(
     Arrays, Scalars,
-    ::testing::Values(
-        Case{kInts, "{}", "[]"}, Case{kInts, "{1}", "[1]"}, Case{kInts, "{1,NULL,-3}", "[1,null,-3]"},
-        Case{kInts, "[0:2]={1,NULL,3}", "[1,null,3]"}, Case{kInts, "{{1,2},{3,4}}", "[[1,2],[3,4]]"},
-        Case{kInts, "{{{1,2},{3,4}},{{5,6},{7,8}}}", "[[[1,2],[3,4]],[[5,6],[7,8]]]"},
-        Case{kInts, "{{{{{{1}}}}}}", "[[[[[[1]]]]]]"}, Case{kInts, "{{{{{{{1}}}}}}}", "refused"},
-        Case{kTexts, "{a,\"NULL\",NULL,null}", "[\"a\",\"NULL\",null,\"null\"]"},
-        Case{kTexts, R"({"q\"\\x","a,b",""," s ","{}"})", R"(["q\"\\x","a,b",""," s ","{}"])"},
-        Case{kTexts, "[-1:0][2:3]={{a,b},{c,d}}", "[[\"a\",\"b\"],[\"c\",\"d\"]]"},
-        Case{kTexts, R"({{"a,b",NULL},{"NULL","q\"\\x"}})", R"([["a,b",null],["NULL","q\"\\x"]])"},
-        Case{kTexts, "{a b}", "[\"a b\"]"}, Case{kByteas, R"({"\\x00ff","\\x",NULL})", "[x00ff,x,null]"},
-        Case{kBoxes, "{(1,1),(0,0);(2,2),(1,1)}", "[\"(1,1),(0,0)\",\"(2,2),(1,1)\"]"},
-        Case{kTimestamptzs, R"({"2024-02-29 12:00:00+00",infinity})", "[timestamp 2024-02-29T12:00:00Z,\"infinity\"]"},
-        Case{kInts, "", "refused"}, Case{kInts, "{", "refused"}, Case{kInts, "{1", "refused"},
-        Case{kInts, "{1,", "refused"}, Case{kInts, "{1,}", "refused"}, Case{kInts, "{,1}", "refused"},
-        Case{kInts, "{1}x", "refused"}, Case{kInts, "{{1}", "refused"}, Case{kInts, "{1}}", "refused"},
-        Case{kInts, "{x}", "refused"}, Case{kInts, "[0:1]", "refused"}, Case{kInts, "[0:1]=", "refused"},
-        Case{kInts, "1,2", "refused"}, Case{kTexts, "{\"a}", "refused"}, Case{kTexts, "{\"a\\", "refused"},
-        Case{kTexts, "{\"a\"b}", "refused"}, Case{kTexts, "{a\"b\"}", "refused"}, Case{kTexts, "{a\\,b}", "refused"}));
+    ::testing::Values(Case{kInts, "{}", "[]"}, Case{kInts, "{1}", "[1]"}, Case{kInts, "{1,NULL,-3}", "[1,null,-3]"},
+                      Case{kInts, "[0:2]={1,NULL,3}", "[1,null,3]"}, Case{kInts, "{{1,2},{3,4}}", "[[1,2],[3,4]]"},
+                      Case{kInts, "{{{1,2},{3,4}},{{5,6},{7,8}}}", "[[[1,2],[3,4]],[[5,6],[7,8]]]"},
+                      Case{kInts, "{{{{{{1}}}}}}", "[[[[[[1]]]]]]"}, Case{kInts, "{{{{{{{1}}}}}}}", "refused"},
+                      Case{kTexts, "{a,\"NULL\",NULL,null}", "[\"a\",\"NULL\",null,\"null\"]"},
+                      Case{kTexts, R"({"q\"\\x","a,b",""," s ","{}"})", R"(["q\"\\x","a,b",""," s ","{}"])"},
+                      Case{kTexts, "[-1:0][2:3]={{a,b},{c,d}}", "[[\"a\",\"b\"],[\"c\",\"d\"]]"},
+                      Case{kTexts, R"({{"a,b",NULL},{"NULL","q\"\\x"}})", R"([["a,b",null],["NULL","q\"\\x"]])"},
+                      Case{kTexts, "{a b}", "[\"a b\"]"}, Case{kByteas, R"({"\\x00ff","\\x",NULL})", "[x00ff,x,null]"},
+                      Case{kBoxes, "{(1,1),(0,0);(2,2),(1,1)}", "[\"(1,1),(0,0)\",\"(2,2),(1,1)\"]"},
+                      Case{kTimestamptzs, R"({"2024-02-29 12:00:00+00",infinity})",
+                           "[timestamp 2024-02-29T12:00:00Z,\"infinity\"]"},
+                      Case{kInts, "", "refused"}, Case{kInts, "{", "refused"}, Case{kInts, "{1", "refused"},
+                      Case{kInts, "{1,", "refused"}, Case{kInts, "{1,}", "refused"}, Case{kInts, "{,1}", "refused"},
+                      Case{kInts, "{1}x", "refused"}, Case{kInts, "{{1}", "refused"}, Case{kInts, "{1}}", "refused"},
+                      Case{kInts, "{x}", "refused"}, Case{kInts, "[0:1]", "refused"}, Case{kInts, "[0:1]=", "refused"},
+                      Case{kInts, "1,2", "refused"}, Case{kTexts, "{\"a}", "refused"},
+                      Case{kTexts, "{\"a\\", "refused"}, Case{kTexts, "{\"a\"b}", "refused"},
+                      Case{kTexts, "{a\"b\"}", "refused"}, Case{kTexts, "{a\\,b}", "refused"}));
 
 TEST(TypeTable, UnknownTypesAreTheirText) {
   TypeTable types;
@@ -113,7 +114,8 @@ TEST(TypeTable, DomainsAreTheirBaseTypeAndArraysOfThemToo) {
   TypeTable types;
   // posint -> int4; posint[]; a domain over that domain; a domain over text[]; an array of a domain over an array
   std::vector<TypeRow> rows{{50'003, 50'000, 0, ','}, {50'001, 0, 50'000, ','}, {50'000, 23, 0, ','},
-                            {50'004, 1009, 0, ','},   {50'005, 0, 50'004, ','}, {50'006, 0, 50'007, ';'}, {50'007, 0, 0, ','}};
+                            {50'004, 1009, 0, ','},   {50'005, 0, 50'004, ','}, {50'006, 0, 50'007, ';'},
+                            {50'007, 0, 0, ','}};
   types.learn(rows);
   EXPECT_EQ(Decoding()(*types.get(50'000), "7"), "7");
   EXPECT_EQ(Decoding()(*types.get(50'003), "7"), "7");
@@ -132,7 +134,8 @@ TEST(TypeTable, ACircleInTheCatalogueEnds) {
 }
 
 TEST(Utf8, KnowsWhatIsValid) {
-  for (std::string good : {"", "abc", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"})
+  for (std::string good :
+       {"", "abc", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"})
     EXPECT_TRUE(valid_utf8(good)) << good;
   for (std::string bad : {"\x80", "\xe9", "\xc0\xaf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "\xe2\x28\xa1", "a\xff"})

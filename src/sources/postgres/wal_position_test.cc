@@ -77,13 +77,14 @@ TEST(WalAlgebra, PrintsWhatItParses) {
 }
 
 TEST(WalAlgebra, RefusesWhatItCannotRead) {
-  for (std::string bad : {
-           "", "[]", "{}", "null", "{\"server\":{},\"stream\":{}}",
-           R"({"server":{"system_identifier":7,"timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
-           R"({"server":{"system_identifier":"7x","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
-           R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"01","xid":1}})",
-           R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"file":"x","pos":1}})",
-           R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1},"tracks":{"t":1}})"}) {
+  for (
+      std::string bad :
+      {"", "[]", "{}", "null", "{\"server\":{},\"stream\":{}}",
+       R"({"server":{"system_identifier":7,"timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
+       R"({"server":{"system_identifier":"7x","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
+       R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"01","xid":1}})",
+       R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"file":"x","pos":1}})",
+       R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1},"tracks":{"t":1}})"}) {
     try {
       algebra.parse(bad);
       ADD_FAILURE() << bad;

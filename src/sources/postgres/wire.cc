@@ -65,9 +65,7 @@ void Wire::say_goodbye() noexcept {
   }
 }
 
-short Wire::events() const {
-  return static_cast<short>(POLLIN | (!unsent_.empty() || tls_wants_write_ ? POLLOUT : 0));
-}
+short Wire::events() const { return static_cast<short>(POLLIN | (!unsent_.empty() || tls_wants_write_ ? POLLOUT : 0)); }
 
 std::size_t Wire::fill() {
   std::size_t total = 0;

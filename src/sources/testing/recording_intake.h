@@ -52,9 +52,9 @@ class RecordingIntake final : public Intake, private BatchHome {
 
   // --- any thread ---
   void set_room(bool);
-  std::vector<Recorded> all() const;         // position-only records too
+  std::vector<Recorded> all() const;  // position-only records too
   std::vector<Recorded> transactions() const;
-  std::vector<std::string> events() const;   // of all transactions
+  std::vector<std::string> events() const;  // of all transactions
   bool wait_for(const std::function<bool(const std::vector<Recorded>&)>&, std::chrono::milliseconds) const;
   int drained_times() const { return drained_; }
   std::size_t page_bytes() const { return budget_.used(); }

@@ -3,6 +3,7 @@
 
 #include "sinks/kafka/e2e/broker.h"
 #include "sinks/kafka/e2e/maker.h"
+#include "sinks/testing/server_contract.h"
 
 namespace deltaforge::sinks::kafka::e2e {
 namespace {
@@ -29,10 +30,26 @@ class HeadersSubject final : public TopicSubject {
   HeadersSubject() : TopicSubject("headers: standard\n") {}
 };
 
+class ServerSubject final : public testing::ServerSubject {
+ public:
+  ~ServerSubject() override { come_back(); }
+  std::unique_ptr<Sink> make(SinkContext context) override { return topic_.make(std::move(context)); }
+  std::vector<std::string> read() override { return topic_.read(); }
+  void leave() override { Broker::shared().freeze(true); }
+  void come_back() override { Broker::shared().freeze(false); }
+  std::unique_ptr<Sink> make_with_wrong_password(SinkContext context) override {
+    return maker(Broker::shared().scram_address(), "orders", kScram + std::string("wrong")).build(context);
+  }
+
+ private:
+  TopicSubject topic_;
+};
+
 }  // namespace
 }  // namespace deltaforge::sinks::kafka::e2e
 
 namespace deltaforge::sinks::testing {
 INSTANTIATE_TEST_SUITE_P(Kafka, SinkContract, ::testing::Values(subject_of<kafka::e2e::TopicSubject>()));
 INSTANTIATE_TEST_SUITE_P(KafkaWithHeaders, SinkContract, ::testing::Values(subject_of<kafka::e2e::HeadersSubject>()));
+INSTANTIATE_TEST_SUITE_P(Kafka, ServerSinkContract, ::testing::Values(server_subject_of<kafka::e2e::ServerSubject>()));
 }  // namespace deltaforge::sinks::testing

@@ -1,21 +1,21 @@
 // What happens when a broker fails, refuses or is away: nothing lost, order kept, a clear word to the operator.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <librdkafka/rdkafka.h>
-
 #include <chrono>
 #include <list>
 #include <map>
-#include <numeric>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
+
 #include "sinks/kafka/e2e/broker.h"
 #include "sinks/kafka/e2e/maker.h"
 #include "sinks/testing/batch_builder.h"
 #include "sinks/testing/lane.h"
+#include "sinks/testing/subject.h"
 
 namespace deltaforge::sinks::kafka::e2e {
 namespace {
@@ -26,12 +26,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-std::vector<std::int64_t> sequence(std::int64_t first, std::int64_t count) {
-  std::vector<std::int64_t> ids(static_cast<std::size_t>(count));
-  std::iota(ids.begin(), ids.end(), first);
-  return ids;
-}
+using testing::sequence;
 
 class KafkaE2e : public ::testing::Test {
  protected:
@@ -69,13 +64,9 @@ class KafkaE2e : public ::testing::Test {
     return id;
   }
   std::vector<std::int64_t> ids(const std::string& topic) {
-    static const std::string kBefore = "\"after\":{\"id\":";
-    std::vector<std::int64_t> found;
-    for (const Message& message : broker_.read(topic)) {
-      std::size_t at = message.value.find(kBefore);
-      found.push_back(at == std::string::npos ? -1 : std::stoll(message.value.substr(at + kBefore.size())));
-    }
-    return found;
+    std::vector<std::string> values;
+    for (Message& message : broker_.read(topic)) values.push_back(std::move(message.value));
+    return testing::row_ids(values);
   }
 };
 
@@ -90,8 +81,8 @@ TEST_F(KafkaE2e, KeysAndHeaders) {
   ASSERT_EQ(messages.size(), 2u);
   EXPECT_EQ(messages[0].key, "7");
   EXPECT_EQ(messages[1].key, "8");
-  static const std::string kBeforeId = "\"event_id\":\"";
-  std::string id = messages[0].value.substr(messages[0].value.find(kBeforeId) + kBeforeId.size(), 36);
+  std::string id = testing::member(messages[0].value, "event_id");
+  EXPECT_EQ(id.size(), 36u);
   EXPECT_THAT(messages[0].headers, HasSubstr("df-event-id=" + id));
   EXPECT_THAT(messages[0].headers, HasSubstr("df-idempotency-key=_|shop.orders|"));
   EXPECT_THAT(messages[0].headers, HasSubstr("content-type=application/json"));
