@@ -15,6 +15,7 @@ std::string_view to_string(ErrorKind kind) {
     case ErrorKind::source_id_in_use: return "source_id_in_use";
     case ErrorKind::limit: return "limit";
     case ErrorKind::storage: return "storage";
+    case ErrorKind::internal: return "internal";
     case ErrorKind::state_lost: return "state_lost";
     case ErrorKind::state_locked: return "state_locked";
   }

@@ -24,6 +24,7 @@ enum class ErrorKind {
   source_id_in_use,  // two live pipelines with one source id
   limit,             // a configured bound was passed (max_tx_bytes): failed until resume
   storage,           // the state directory cannot be written: degraded, tried again
+  internal,          // an exception that nobody expected: failed until resume
   state_lost,        // marker without database: process exits 3
   state_locked,      // another process holds the state: process exits 3
 };

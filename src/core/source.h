@@ -31,12 +31,14 @@ class Intake {
   // May more be read? Cuts a batch that is due. False when memory is used up or the pipeline is paused (pause counts
   // only between transactions): then read nothing, keep the connection alive, wait on wake_fd() until deadline(),
   // and ask again. It must have said yes since the last commit() or rollback() before anything below is called,
-  // idle(), rollback() and drained() excepted.
+  // idle(), rollback() and drained() excepted. Throws Error{limit} when the open transaction is larger than
+  // batch.max_tx_bytes.
   virtual bool room() = 0;
   // A new event of the open transaction; its images point into pages().
   virtual Event& event() = 0;
+  // Whoever asks for them is inside a transaction from here on: no batch is cut before its end.
   virtual Pages& pages() = 0;
-  // Ends the open transaction. Throws Error{limit} when it is larger than batch.max_tx_bytes.
+  // Ends the open transaction.
   virtual void commit(const Mark&, const TransactionInfo&) = 0;
   // A position-only record: no captured row up to this mark, which replaces an earlier one. Only between
   // transactions; cheap, and sent on at most every 10 s while nothing else happens.

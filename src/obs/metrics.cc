@@ -41,7 +41,6 @@ constexpr auto kHistogram = MetricType::Histogram;
 constexpr Definition kTable[] = {
     // The process.
     {"deltaforge_build_info", kGauge, "version", "Always 1; the labels say what is running."},
-    {"deltaforge_panics_total", kCounter, "", "Failures inside a thread that no handler expected."},
     {"deltaforge_log_dropped_total", kCounter, "", "Log lines dropped because stderr was stalled or closed."},
     {"deltaforge_state_write_errors_total", kCounter, "", "Writes of the state database that failed."},
     {"deltaforge_api_requests_total", kCounter, "route,method,status", "Requests that the API answered."},
@@ -55,9 +54,6 @@ constexpr Definition kTable[] = {
     {"deltaforge_pipeline_status", kGauge, "pipeline", "1 running, 0.5 paused, 0 stopped, -1 failed."},
     {"deltaforge_pipeline_degraded", kGauge, "pipeline", "1 while the pipeline runs but something keeps failing."},
     {"deltaforge_pipeline_info", kGauge, "pipeline,tenant", "Always 1; the labels describe the pipeline."},
-    {"deltaforge_pipeline_pauses_total", kCounter, "pipeline", "Times the pipeline was paused."},
-    {"deltaforge_pipeline_resumes_total", kCounter, "pipeline", "Times the pipeline was resumed."},
-    {"deltaforge_pipeline_restarts_total", kCounter, "pipeline", "Times the supervisor restarted the pipeline."},
     {"deltaforge_pipeline_channel_depth", kGauge, "pipeline", "Batches that wait between the source and the sinks."},
     {"deltaforge_pipeline_memory_bytes", kGauge, "pipeline", "Memory of the pipeline's events, of batch.memory_bytes."},
     // Sources.
@@ -66,7 +62,6 @@ constexpr Definition kTable[] = {
     {"deltaforge_source_reconnects_total", kCounter, "pipeline,source", "Connections to the source after the first."},
     {"deltaforge_source_errors_total", kCounter, "pipeline,source,kind", "Errors that ended a run of the source."},
     {"deltaforge_source_lag_seconds", kGauge, "pipeline", "Age of the newest delivered event while behind, else 0."},
-    {"deltaforge_source_table_lag_seconds", kGauge, "pipeline,table", "The same, by table."},
     {"deltaforge_source_idle_seconds", kGauge, "pipeline,source", "Time since the last message of the server."},
     {"deltaforge_source_log_lag_bytes", kGauge, "pipeline,source", "End of the server's log minus what was read."},
     // Batches.
@@ -75,11 +70,6 @@ constexpr Definition kTable[] = {
     {"deltaforge_bytes_total", kCounter, "pipeline", "Bytes of all batches."},
     {"deltaforge_stage_latency_seconds", kHistogram, "pipeline,stage,trigger", "Time a batch spent in a stage.",
      kSeconds},
-    {"deltaforge_processor_latency_seconds", kHistogram, "pipeline,processor", "Time of a processor per batch.",
-     kSeconds},
-    {"deltaforge_processor_events_in_total", kCounter, "pipeline,processor", "Events given to the processor."},
-    {"deltaforge_processor_events_out_total", kCounter, "pipeline,processor", "Events that the processor let through."},
-    {"deltaforge_processor_errors_total", kCounter, "pipeline,processor", "Errors of the processor."},
     {"deltaforge_e2e_latency_seconds", kHistogram, "pipeline", "From received to delivered, per batch.", kSeconds},
     // Checkpoints.
     {"deltaforge_checkpoints_total", kCounter, "pipeline", "Checkpoints stored."},
@@ -89,14 +79,10 @@ constexpr Definition kTable[] = {
     {"deltaforge_sink_batch_total", kCounter, "pipeline,sink", "Batches delivered."},
     {"deltaforge_sink_bytes_total", kCounter, "pipeline,sink", "Encoded bytes handed to the sink's client."},
     {"deltaforge_sink_errors_total", kCounter, "pipeline,sink", "Batches that the sink did not accept."},
-    {"deltaforge_sink_retries_total", kCounter, "pipeline,sink", "Attempts after the first."},
     {"deltaforge_sink_reconnects_total", kCounter, "pipeline,sink", "Times the sink was opened after the first."},
     {"deltaforge_sink_rejected_events_total", kCounter, "pipeline,sink", "Events that the sink refused for good."},
-    {"deltaforge_sink_routing_errors_total", kCounter, "pipeline,sink,kind", "Events without a topic or key."},
     {"deltaforge_sink_latency_seconds", kHistogram, "pipeline,sink", "From sent to acknowledged, per batch.", kSeconds},
     {"deltaforge_sink_checkpoint_status", kGauge, "pipeline,sink,required", "1 in order, 0 behind."},
-    {"deltaforge_sink_last_checkpoint_ts", kGauge, "pipeline,sink", "Time of its last checkpoint, Unix seconds."},
-    {"deltaforge_sink_detached", kGauge, "pipeline,sink", "1 while the others go on without this sink."},
     {"deltaforge_kafka_produce_retries_total", kCounter, "pipeline,sink", "Produce requests that librdkafka retried."},
     {"deltaforge_kafka_producer_queue_messages", kGauge, "pipeline,sink", "Messages in librdkafka's queue."},
     {"deltaforge_kafka_producer_queue_bytes", kGauge, "pipeline,sink", "Bytes in librdkafka's queue."},

@@ -61,6 +61,7 @@ Event& BatchIntake::event() {
 
 Pages& BatchIntake::pages() {
   DF_CHECK(open_ != nullptr, "pages() without room()");
+  in_transaction_ = true;  // what is put there belongs to a transaction whose first event is still to come
   return open_->pages();
 }
 
@@ -96,7 +97,8 @@ void BatchIntake::commit(const Mark& mark, const TransactionInfo& info) {
 }
 
 void BatchIntake::idle(const Mark& mark) {
-  DF_CHECK(!in_transaction_, "idle() inside a transaction");
+  DF_CHECK(open_ == nullptr || open_->size() == committed_events_, "idle() inside a transaction");
+  in_transaction_ = false;
   if (!ensure_open()) return;  // the next one will do
   if (idle_last_) {
     open_->commits().back().mark = mark;

@@ -64,7 +64,7 @@ class BatchIntake final : public Intake {
   BatchPtr open_;
   BatchSeq next_seq_{1};
   Position cut_position_;            // after the last batch that was cut
-  bool in_transaction_ = false;
+  bool in_transaction_ = false;      // from the first page or event that was asked for until the commit
   std::uint32_t total_order_ = 0;
   std::uint32_t committed_events_ = 0;  // of the open batch
   std::size_t committed_bytes_ = 0;

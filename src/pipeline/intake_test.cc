@@ -96,6 +96,24 @@ TEST_F(IntakeTest, RollbackLeavesNothingBehind) {
   EXPECT_EQ(batch->event(2).commit, 1u);
 }
 
+TEST_F(IntakeTest, ATransactionBeginsWithItsFirstPage) {
+  make();
+  rows(1);
+  commit(10);
+  ASSERT_TRUE(intake_->room());
+  intake_->pages().allocate(2 * 1024 * 1024);  // its first row is being received
+  clock_.advance(1h);
+  intake_->pause(true);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(next(), nullptr) << "the batch went away under the row";
+  intake_->event().ordinal = 1;
+  commit(11);
+  EXPECT_FALSE(intake_->room());
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->commits().size(), 2u);
+}
+
 TEST_F(IntakeTest, PauseCountsBetweenTransactionsAndCutsWhatIsThere) {
   make();
   rows(1);

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "core/event_id.h"
 #include "obs/log.h"
+#include "pipeline/supervisor.h"
 
 namespace deltaforge::pipeline {
 namespace {
@@ -16,10 +17,6 @@ constexpr milliseconds kFirstBackoff{100}, kBackoffCap{5'000};
 constexpr milliseconds kRejectInterval{2'000};  // rejected rows are offered again this often
 constexpr std::chrono::seconds kDetachAfter{5};
 constexpr std::chrono::seconds kProbeInterval{5};  // of a detached sink
-
-bool may_be_retried(const Error& error) {
-  return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::storage;
-}
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 }  // namespace
@@ -105,6 +102,8 @@ SteadyTime Lane::step() {
   take_answers(now);
   retire();
   if (!is_open_ && now >= open_at_) open(now);
+  if (is_open_ && used_ > 0 && slot(0).state == State::rejected && now >= slot(0).again_at)
+    close(now, trouble().value_or("a row is refused"));  // a new client may know a new limit
   if (is_open_ && started_ && !detached()) {
     accept(now);
     move_sink(now);
@@ -120,7 +119,7 @@ void Lane::move_sink(SteadyTime now) {
     send_unsent(now);
     more_ = sink_->poll();
   } catch (const Error& error) {
-    if (!may_be_retried(error)) throw;
+    if (!retried_inside(error.kind())) throw;
     close(now, error.what());
   }
 }
@@ -136,7 +135,7 @@ void Lane::open(SteadyTime now) {
       held_ = std::move(held);
     }
   } catch (const Error& error) {
-    if (!may_be_retried(error)) throw;
+    if (!retried_inside(error.kind())) throw;
     close(now, error.what());
     return;
   }
@@ -210,6 +209,7 @@ void Lane::take_answers(SteadyTime now) {
 }
 
 // Without dead letters a row that is refused blocks: it alone is offered again, and nothing behind it is retired.
+// Sinks that hold positions never answer so: their position would pass the row.
 void Lane::note_rejects(Slot& rejected, std::vector<Reject> rejects, SteadyTime now) {
   const Batch& batch = *rejected.delivery.batch;
   const Event& event = batch.event(rejects.front().event);
@@ -291,16 +291,16 @@ void Lane::prepare(Slot& fresh, const Position& base) {
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
-// After a new sink was opened: it may hold more than was known here.
+// After a new sink was opened: it may hold more than was known here. Of a batch with refused rows only those are left.
 void Lane::prepare_all() {
-  for (std::size_t i = 0; i < used_; ++i) prepare(slot(i), i == 0 ? position_ : slot(i - 1).delivery.after);
+  for (std::size_t i = 0; i < used_; ++i)
+    if (!slot(i).refused) prepare(slot(i), i == 0 ? position_ : slot(i - 1).delivery.after);
 }
 
 void Lane::send_unsent(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
     Slot& next = slot(i);
-    bool due = next.state == State::unsent || (next.state == State::rejected && now >= next.again_at);
-    if (due) {
+    if (next.state == State::unsent) {
       next.state = State::sending;
       next.sent_at = now;
       sink_->send(next.delivery, Receipt(*this, generation_, next.delivery.batch->seq));

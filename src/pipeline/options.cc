@@ -12,7 +12,7 @@ const config::Spec<BatchOptions>& BatchOptions::spec() {
           .field("max_ms", &BatchOptions::max_ms, "Cut at the latest this long after the batch's first commit.",
                  {.min = 1, .max = 3'600'000})
           .field("respect_source_tx", &BatchOptions::respect_source_tx,
-                 "Never split a source transaction over two batches.")
+                 "Never split a source transaction over two batches. False allows it; this build never does.")
           .field("max_inflight", &BatchOptions::max_inflight, "Depth of the queue in front of each sink.",
                  {.min = 1, .max = 64})
           .field("memory_bytes", &BatchOptions::memory_bytes, "Memory for the events of this pipeline.",

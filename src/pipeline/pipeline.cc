@@ -41,6 +41,9 @@ std::string_view to_string(Status status) {
 class Pipeline::Impl {
  public:
   Impl(PipelineSpec spec, Store& store) : spec_(std::move(spec)), store_(store) {
+    if (!spec_.batch.respect_source_tx)
+      obs::warn("respect_source_tx: false changes nothing in this build, a transaction is always one batch",
+                {{"pipeline", spec_.name}});
     supervisor_ = std::jthread([this](std::stop_token stop) { supervise(stop); });
   }
 
@@ -72,7 +75,7 @@ class Pipeline::Impl {
     stop_deadline_ = Clock::system().now() + deadline;
     drained_ = true;
     bell_.ring();
-    ended_.wait(lock, [this] { return run_ == nullptr; });
+    ended_.wait(lock, [this] { return run_ == nullptr && !starting_; });
     return drained_;
   }
 
@@ -93,6 +96,7 @@ class Pipeline::Impl {
   mutable std::mutex mutex_;  // guards what follows; never held while a run starts, drains or ends
   std::condition_variable ended_;
   bool wanted_ = false, paused_ = false, drained_ = true;
+  bool starting_ = false;  // a run is being made
   SteadyTime stop_deadline_{};
   std::shared_ptr<Run> run_;
   SteadyTime started_{};
@@ -147,6 +151,7 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
     if (!again_at_) return SteadyTime::max();
     if (now < *again_at_) return *again_at_;
   }
+  starting_ = true;
   lock.unlock();
   begin_run();
   return SteadyTime::max();
@@ -167,7 +172,12 @@ void Pipeline::Impl::begin_run() {
     started_ = Clock::system().now();
   } catch (const Error& error) {
     note_failure(error);
+  } catch (const std::exception& error) {
+    note_failure(Error(ErrorKind::internal, std::string("cannot start: ") + error.what()));
   }
+  std::lock_guard lock(mutex_);
+  starting_ = false;
+  ended_.notify_all();
   bell_.ring();
 }
 
@@ -221,6 +231,7 @@ PipelineStatus Pipeline::Impl::status() const {
   status.warnings = run->warnings();
   status.sinks = run->sinks();
   status.lag_seconds = run->lag_seconds();
+  run->publish();
   return status;
 }
 

@@ -15,7 +15,7 @@ std::string RecordCodec::print(const Position& position) const {
 Position RecordCodec::parse(std::string_view record, std::string_view where) const {
   auto refuse = [&](std::string why) -> Position {
     throw Error(ErrorKind::sink_state, fmt::format("the position record in {} cannot be used: {}", where, why),
-                "remove that record (and what it belongs to) if it is not wanted any more, or restore the right one");
+                "give the sink an empty place of its own, or restore the state directory that belongs to this record");
   };
   auto json = nlohmann::json::parse(record, nullptr, false);
   if (!json.is_object() || !json.contains("v") || !json["v"].is_number_unsigned())

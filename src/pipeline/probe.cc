@@ -72,6 +72,8 @@ SourceProbe::SourceProbe(const std::string& pipeline, const std::string& source)
     : pipeline_(pipeline), source_(source) {
   reconnects_ = metrics().counter("deltaforge_source_reconnects_total", {{"pipeline", pipeline}, {"source", source}});
   lag_ = metrics().gauge("deltaforge_source_lag_seconds", {{"pipeline", pipeline}});
+  log_lag_ = metrics().gauge("deltaforge_source_log_lag_bytes", {{"pipeline", pipeline}, {"source", source}});
+  memory_ = metrics().gauge("deltaforge_pipeline_memory_bytes", {{"pipeline", pipeline}});
   idle_ = metrics().gauge("deltaforge_source_idle_seconds", {{"pipeline", pipeline}, {"source", source}});
 }
 

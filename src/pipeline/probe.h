@@ -60,11 +60,13 @@ class SourceProbe {
   void failed(const std::string& kind);
   void lag(double seconds) { lag_.set(seconds); }
   void idle(double seconds) { idle_.set(seconds); }
+  void log_lag(double bytes) { log_lag_.set(bytes); }
+  void memory(double bytes) { memory_.set(bytes); }
 
  private:
   std::string pipeline_, source_;
   obs::Counter reconnects_;
-  obs::Gauge lag_, idle_;
+  obs::Gauge lag_, idle_, log_lag_, memory_;
 };
 
 }  // namespace deltaforge::pipeline

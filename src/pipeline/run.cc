@@ -9,6 +9,7 @@
 
 #include "obs/log.h"
 #include "pipeline/state_keys.h"
+#include "pipeline/supervisor.h"
 
 namespace deltaforge::pipeline {
 namespace {
@@ -49,11 +50,6 @@ class StoredSourceState final : public SourceState {
   Store& store_;
   const std::string prefix_;
 };
-
-// These are tried again for as long as it takes; everything else ends the run.
-bool may_be_retried(const Error& error) {
-  return error.kind() == ErrorKind::unavailable || error.kind() == ErrorKind::storage;
-}
 
 }  // namespace
 
@@ -154,7 +150,7 @@ void Run::begin_thread(const char* name, std::function<void(std::stop_token)> bo
     } catch (const Error& error) {
       fail(error);
     } catch (const std::exception& error) {
-      fail(Error(ErrorKind::limit, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
+      fail(Error(ErrorKind::internal, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
     }
   });
 }
@@ -210,7 +206,7 @@ void Run::read_source(std::stop_token stop) {
       if (!stop.stop_requested()) throw Error(ErrorKind::unavailable, "the source ended its stream");
     } catch (const Error& error) {
       source_probe_.failed(std::string(to_string(error.kind())));
-      if (!may_be_retried(error)) throw;
+      if (!retried_inside(error.kind())) throw;
       set_trouble("source", error);
       obs::log_limited(obs::Level::warn, spec_.name, "source failed, trying again",
                        {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
@@ -280,7 +276,7 @@ void Run::checkpoint(std::stop_token stop) {
         set_trouble("store", std::nullopt);
       }
     } catch (const Error& error) {
-      if (!may_be_retried(error)) throw;
+      if (!retried_inside(error.kind())) throw;
       set_trouble("store", error);
       obs::log_limited(obs::Level::error, spec_.name, "positions cannot be stored, trying again; nothing is released",
                        {{"pipeline", spec_.name}, {"error", std::string_view(error.what())}});
@@ -369,10 +365,18 @@ std::vector<SinkStatus> Run::sinks() const {
   return all;
 }
 
-std::optional<double> Run::lag_seconds() const {
+double Run::lag_seconds() const {
   double lag = 0;
   for (const auto& lane : lanes_) lag = std::max(lag, lane->lag_seconds());
   return lag;
+}
+
+void Run::publish() {
+  SourceGauges gauges = source_->gauges();
+  source_probe_.lag(lag_seconds());
+  source_probe_.idle(static_cast<double>(gauges.idle_us) / 1e6);
+  if (gauges.log_end_lag_bytes >= 0) source_probe_.log_lag(static_cast<double>(gauges.log_end_lag_bytes));
+  source_probe_.memory(static_cast<double>(budget_.used()));
 }
 
 }  // namespace deltaforge::pipeline

@@ -52,7 +52,8 @@ class Run {
   std::map<std::string, Error> troubles() const;
   std::vector<std::string> warnings() const;
   std::vector<SinkStatus> sinks() const;
-  std::optional<double> lag_seconds() const;
+  double lag_seconds() const;  // age of the oldest commit in flight
+  void publish();              // sets the gauges that are read, not counted
 
  private:
   void read_source(std::stop_token);
@@ -95,8 +96,8 @@ class Run {
   std::map<std::string, Error> troubles_;
   std::map<std::string, std::string, std::less<>> warnings_;
 
-  std::vector<std::jthread> threads_;  // last member: they end first
   std::stop_source source_stop_;
+  std::vector<std::jthread> threads_;  // last member: they end first
 };
 
 }  // namespace deltaforge::pipeline

@@ -8,16 +8,19 @@
 
 namespace deltaforge::pipeline {
 
+// A run, and each lane in it, tries these again by itself for as long as it takes.
+inline bool retried_inside(ErrorKind kind) { return kind == ErrorKind::unavailable || kind == ErrorKind::storage; }
+
 struct Verdict {
   // When a failed pipeline is tried again by itself; nullopt: only a `resume` does.
   std::optional<std::chrono::seconds> again;
 };
 
-// `unavailable` and `storage` never get here: the run itself retries them.
 inline Verdict judge(ErrorKind kind) {
   // Wrong credentials and missing grants are mended from outside.
   if (kind == ErrorKind::auth) return {std::chrono::seconds(60)};
-  if (kind == ErrorKind::unavailable || kind == ErrorKind::storage) return {std::chrono::seconds(5)};
+  // Seen here only while a run is being made.
+  if (retried_inside(kind)) return {std::chrono::seconds(5)};
   return {};
 }
 

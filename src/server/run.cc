@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "pipeline/start_positions.h"
 #include "server/api.h"
 #include "server/components.h"
 #include "server/config_files.h"
@@ -81,6 +82,7 @@ void drain(Manager& manager, StopSignals& signals, std::chrono::milliseconds dea
 
 int run_pipelines(const RunOptions& options, Configuration configuration, StopSignals& signals) {
   std::unique_ptr<Store> store = open_store(options, configuration.storage);
+  for (const std::string& key : store->take_resets()) pipeline::apply_reset(*store, key);
   Manager manager(launch_on(*store));
   Api api(manager, !options.api.loopback() && !options.insecure_listen);
   HttpServer rest(options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 
@@ -138,3 +139,25 @@ def test_lost_slot(version: int, bench: Workbench) -> None:
     message = _halted(engine)
     assert "lost" in message.removeprefix("position lost") or "invalid" in message, message
     assert reader.drain() == []
+
+
+def test_reset_by_operator(bench: Workbench, servers: Callable[[int], Postgres], kafka: Kafka) -> None:
+    """A checkpoint removed through the kv view: the sink starts afresh where the slot stands, loudly."""
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    topic = kafka.create_topic(database)
+    engine = bench.engine(pg, database, [kafka_sink(kafka.brokers, topic)]).start()
+    reader = KafkaReader(kafka.brokers, topic)
+    pg.execute("INSERT INTO t VALUES (1)", database)
+    wait_until(lambda: reader.drain() or reader.records, 20, "the first row")
+    assert engine.terminate() == 0
+    pg.wait_slot_free(f"df_{database}")
+    with sqlite3.connect(engine.database) as state:
+        keys = [row[0] for row in state.execute("SELECT key FROM kv WHERE namespace = 'checkpoints'")]
+        assert len(keys) == 2, keys  # of the sink, and of the source
+        state.execute("DELETE FROM kv WHERE namespace = 'checkpoints'")
+    pg.execute("INSERT INTO t VALUES (2)", database)
+    engine.start()
+    wait_until(lambda: reader.drain() and b'"after":{"id":2}' in reader.records[-1], 20, "the row after the reset")
+    assert "reset by operator" in engine.log_text()

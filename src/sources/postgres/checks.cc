@@ -10,8 +10,9 @@ namespace deltaforge::sources::postgres {
 
 Error position_lost(const std::string& reason, const std::string& slot) {
   return Error(ErrorKind::position_lost, "position lost: " + reason + ". Re-snapshot required.",
-               fmt::format("to go on without those changes: SELECT pg_drop_replication_slot('{}'), remove the "
-                           "pipeline's positions from its state (kv view), and resume it",
+               fmt::format("to go on without those changes: stop deltaforge, SELECT pg_drop_replication_slot('{}'), "
+                           "delete the pipeline's checkpoints from its state (kv view), give each file sink an empty "
+                           "directory, and start again",
                            slot));
 }
 

@@ -28,6 +28,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::sequence;
 
+constexpr seconds kPatience{120};  // the machine may be busy with other tests
+
 class KafkaE2e : public ::testing::Test {
  protected:
   Broker& broker_ = Broker::shared();
@@ -35,19 +37,40 @@ class KafkaE2e : public ::testing::Test {
   testing::Lane lane_;
 
   std::unique_ptr<Sink> open(const std::string& topic, const std::string& more = "") {
-    auto sink = maker(broker_.address(), topic, more).build(lane_.context());
-    sink->open();
-    return sink;
+    return open(maker(broker_.address(), topic, more));
   }
-  // The error of open(), or one that says "none".
-  Error open_error(const SinkMaker& made) {
-    auto sink = made.build(lane_.context());
-    try {
-      sink->open();
-    } catch (const Error& error) {
-      return error;
+  std::unique_ptr<Sink> open_scram(const std::string& topic, const std::string& more = "") {
+    return open(maker(broker_.scram_address(), topic, kScram + std::string(Broker::kPassword) + more));
+  }
+  // As a lane does: again and again while nobody answers.
+  std::unique_ptr<Sink> open(const SinkMaker& made) {
+    for (auto end = std::chrono::steady_clock::now() + kPatience;;) {
+      auto sink = made.build(lane_.context());
+      try {
+        sink->open();
+        return sink;
+      } catch (const Error& error) {
+        if (error.kind() != ErrorKind::unavailable || std::chrono::steady_clock::now() > end) throw;
+      }
     }
-    return {ErrorKind::limit, "none"};
+  }
+  testing::Answer deliver(Sink& sink, const Delivery& delivery) {
+    lane_.send(sink, delivery);
+    EXPECT_TRUE(lane_.drain(sink, kPatience));
+    return lane_.answers().back();
+  }
+  // The error of open() that says this; other ones are tried again.
+  Error open_error(const SinkMaker& made, const std::string& text) {
+    for (auto end = std::chrono::steady_clock::now() + kPatience;;) {
+      auto sink = made.build(lane_.context());
+      try {
+        sink->open();
+        return {ErrorKind::limit, "it could be opened"};
+      } catch (const Error& error) {
+        if (std::string(error.what()).find(text) != std::string::npos || std::chrono::steady_clock::now() > end)
+          return error;
+      }
+    }
   }
   // Sends rows as fast as the window allows for `time`, 10 a batch. Returns how many were sent.
   std::int64_t feed(Sink& sink, std::list<Delivery>& sent, std::int64_t first, milliseconds time) {
@@ -76,7 +99,7 @@ TEST_F(KafkaE2e, KeysAndHeaders) {
   batches_.insert(7);
   batches_.remove(8);
   Delivery delivery = batches_.build();
-  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  ASSERT_TRUE(deliver(*sink, delivery).delivered());
   auto messages = broker_.read(topic);
   ASSERT_EQ(messages.size(), 2u);
   EXPECT_EQ(messages[0].key, "7");
@@ -88,7 +111,7 @@ TEST_F(KafkaE2e, KeysAndHeaders) {
   EXPECT_THAT(messages[0].headers, HasSubstr("content-type=application/json"));
 
   std::string plain = broker_.create_topic();
-  ASSERT_TRUE(lane_.deliver(*open(plain), delivery).delivered());
+  ASSERT_TRUE(deliver(*open(plain), delivery).delivered());
   EXPECT_THAT(broker_.read(plain)[0].headers, IsEmpty());
   EXPECT_EQ(broker_.read(plain)[0].value, messages[0].value);
 }
@@ -100,7 +123,7 @@ TEST_F(KafkaE2e, ARowStaysInItsPartition) {
   for (int round = 0; round < 50; ++round)
     for (int id = 0; id < 8; ++id) batches_.update(id, "x", std::to_string(round));
   Delivery delivery = batches_.build();
-  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  ASSERT_TRUE(deliver(*sink, delivery).delivered());
   std::map<std::string, std::set<int>> partitions;
   std::map<std::string, int> rounds;
   for (const Message& message : broker_.read(topic)) {
@@ -127,7 +150,7 @@ TEST_F(KafkaE2e, BrokerKilledInTheMiddleNothingLostOrderKept) {
   id = feed(*sink, sent, id, seconds(1));
   broker_.start();
   id = feed(*sink, sent, id, seconds(1));
-  ASSERT_TRUE(lane_.drain(*sink, seconds(40)));
+  ASSERT_TRUE(lane_.drain(*sink, kPatience));
   for (const auto& answer : lane_.answers()) EXPECT_TRUE(answer.delivered());
   EXPECT_GT(id, 100);
   EXPECT_EQ(ids(topic), sequence(0, id));
@@ -140,14 +163,14 @@ TEST_F(KafkaE2e, AnOutageLongerThanTheMessageTimeout) {
   EXPECT_EQ(sink->patience(), milliseconds(5000));
   std::list<Delivery> sent;
   sent.push_back(batches_.rows(0, 10));
-  ASSERT_TRUE(lane_.deliver(*sink, sent.back()).delivered());
+  ASSERT_TRUE(deliver(*sink, sent.back()).delivered());
   broker_.kill();
   std::int64_t id = feed(*sink, sent, 10, seconds(8));
   EXPECT_EQ(lane_.answers().size(), 1u);
   EXPECT_EQ(lane_.sent(), 1 + sink->window());
   EXPECT_THAT(lane_.trouble(), ::testing::AnyOf(HasSubstr("all brokers are down"), HasSubstr("Connection refused")));
   broker_.start();
-  ASSERT_TRUE(lane_.drain(*sink, seconds(40)));
+  ASSERT_TRUE(lane_.drain(*sink, kPatience));
   for (const auto& answer : lane_.answers()) EXPECT_TRUE(answer.delivered());
   EXPECT_EQ(ids(topic), sequence(0, id));
   EXPECT_THAT(lane_.trouble(), IsEmpty());
@@ -158,14 +181,14 @@ TEST_F(KafkaE2e, GoesAtOnceWhileTheBrokerIsSilent) {
   std::string topic = broker_.create_topic();
   auto sink = open(topic);
   Delivery first = batches_.rows(0, 10), second = batches_.rows(10, 10);
-  ASSERT_TRUE(lane_.deliver(*sink, first).delivered());
+  ASSERT_TRUE(deliver(*sink, first).delivered());
   broker_.freeze(true);
   lane_.send(*sink, second);
   while (sink->poll()) continue;
   std::this_thread::sleep_for(milliseconds(100));
   auto begun = std::chrono::steady_clock::now();
   sink.reset();
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(2));
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(5));
   broker_.freeze(false);
   ASSERT_EQ(lane_.answers().size(), 2u);
   EXPECT_TRUE(lane_.answers()[1].outcome.fault);
@@ -173,25 +196,24 @@ TEST_F(KafkaE2e, GoesAtOnceWhileTheBrokerIsSilent) {
 
 TEST_F(KafkaE2e, NobodyAnswers) {
   auto begun = std::chrono::steady_clock::now();
-  Error error = open_error(maker("127.0.0.1:1", "orders"));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(4));
+  Error error = open_error(maker("127.0.0.1:1", "orders"), "127.0.0.1:1");
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(8));
   EXPECT_EQ(error.kind(), ErrorKind::unavailable);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("127.0.0.1:1"), HasSubstr("brokers")));
 }
 
 TEST_F(KafkaE2e, ScramLogin) {
   std::string topic = broker_.create_topic();
-  auto sink = maker(broker_.scram_address(), topic, kScram + std::string(Broker::kPassword)).build(lane_.context());
-  sink->open();
+  auto sink = open_scram(topic);
   Delivery delivery = batches_.rows(0, 10);
-  ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  ASSERT_TRUE(deliver(*sink, delivery).delivered());
   EXPECT_EQ(ids(topic), sequence(0, 10));
 }
 
 TEST_F(KafkaE2e, WrongPassword) {
   ::testing::internal::CaptureStderr();
-  Error error =
-      open_error(maker(broker_.scram_address(), broker_.create_topic(), kScram + std::string("canary-wrong")));
+  Error error = open_error(maker(broker_.scram_address(), broker_.create_topic(), kScram + std::string("canary-wrong")),
+                           "sasl.password");
   std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(error.kind(), ErrorKind::auth);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("sasl.password"), HasSubstr("uthentication"), Not(HasSubstr("canary"))));
@@ -203,31 +225,29 @@ TEST_F(KafkaE2e, Tls) {
   auto with = [&](const std::string& tls) { return maker(broker_.tls_address(), topic, "tls:\n" + tls); };
   std::int64_t id = 0;
   for (const std::string& good : {"  ca_file: " + broker_.ca_file(), std::string("  insecure_skip_verify: true")}) {
-    auto sink = with(good).build(lane_.context());
-    sink->open();
+    auto sink = open(with(good));
     Delivery delivery = batches_.rows(id++, 1);
-    EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered()) << good;
+    EXPECT_TRUE(deliver(*sink, delivery).delivered()) << good;
   }
   EXPECT_EQ(ids(topic), sequence(0, 2));
 
-  Error untrusted = open_error(with("  insecure_skip_verify: false"));
+  Error untrusted = open_error(with("  insecure_skip_verify: false"), "certificate");
   EXPECT_EQ(untrusted.kind(), ErrorKind::auth);
   EXPECT_THAT(untrusted.what(), AllOf(HasSubstr("certificate"), HasSubstr("tls.ca_file")));
-  Error unreadable = open_error(with("  ca_file: /not/there.pem"));
+  Error unreadable = open_error(with("  ca_file: /not/there.pem"), "there.pem");
   EXPECT_EQ(unreadable.kind(), ErrorKind::config);
   EXPECT_THAT(unreadable.what(), HasSubstr("/not/there.pem"));
 }
 
 TEST_F(KafkaE2e, AMissingTopicIsNamedAndTriedAgain) {
   SinkMaker made = maker(broker_.address(), "not-there");
-  Error error = open_error(made);
+  Error error = open_error(made, "not-there");
   EXPECT_EQ(error.kind(), ErrorKind::unavailable);
   EXPECT_THAT(error.what(), AllOf(HasSubstr("not-there"), HasSubstr("auto.create.topics.enable")));
   broker_.create_topic_named("not-there", 1, {});
-  auto sink = made.build(lane_.context());
-  sink->open();
+  auto sink = open(made);
   Delivery delivery = batches_.rows(0, 5);
-  EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  EXPECT_TRUE(deliver(*sink, delivery).delivered());
 }
 
 // The topic's own limit, smaller than the client's: one reject, the rest is delivered.
@@ -236,7 +256,7 @@ TEST_F(KafkaE2e, ARowTooLargeForTheTopicIsRejectedAlone) {
   auto sink = open(topic);
   for (int id = 0; id < 30; ++id) batches_.insert(id, std::string(id == 11 ? 150'000 : 20'000, 'x'));
   Delivery delivery = batches_.build();
-  auto answer = lane_.deliver(*sink, delivery);
+  auto answer = deliver(*sink, delivery);
   ASSERT_FALSE(answer.outcome.fault) << answer.outcome.fault->message;
   ASSERT_EQ(answer.outcome.rejects.size(), 1u);
   EXPECT_EQ(answer.outcome.rejects[0].event, 11u);
@@ -255,7 +275,7 @@ TEST_F(KafkaE2e, RowsAroundTheLimit) {
     for (int size = 18'800; size < 19'800; size += 5)
       batches_.insert(size, std::string(static_cast<std::size_t>(size), 'x'));
     Delivery delivery = batches_.build();
-    auto answer = lane_.deliver(*sink, delivery);
+    auto answer = deliver(*sink, delivery);
     ASSERT_FALSE(answer.outcome.fault) << answer.outcome.fault->message;
     EXPECT_GT(answer.outcome.rejects.size(), 10u);
     EXPECT_LT(answer.outcome.rejects.size(), 190u);
@@ -274,7 +294,7 @@ class KafkaE2eGap : public KafkaE2e {
     for (int id = 1; id < 4; ++id) rest_.push_back(batches_.rows(id, 1));
     lane_.send(sink, large_);
     for (const Delivery& delivery : rest_) lane_.send(sink, delivery);
-    ASSERT_TRUE(lane_.drain(sink));
+    ASSERT_TRUE(lane_.drain(sink, kPatience));
     auto answers = lane_.answers();
     for (std::size_t i = answered; i < answers.size(); ++i) {
       ASSERT_TRUE(answers[i].outcome.fault);
@@ -293,36 +313,31 @@ TEST_F(KafkaE2eGap, ALimitThatIsLoweredLater) {
   std::string topic = broker_.create_topic();
   auto sink = open(topic, kOneRowARequest);
   Delivery small = batches_.rows(0, 1);
-  ASSERT_TRUE(lane_.deliver(*sink, small).delivered());
+  ASSERT_TRUE(deliver(*sink, small).delivered());
   broker_.set_topic(topic, "max.message.bytes", "20000");
   expect_nothing_behind(*sink, topic);
 
   sink = open(topic);
-  EXPECT_EQ(lane_.deliver(*sink, large_).outcome.rejects.size(), 1u);
-  for (const Delivery& delivery : rest_) EXPECT_TRUE(lane_.deliver(*sink, delivery).delivered());
+  EXPECT_EQ(deliver(*sink, large_).outcome.rejects.size(), 1u);
+  for (const Delivery& delivery : rest_) EXPECT_TRUE(deliver(*sink, delivery).delivered());
   EXPECT_EQ(ids(topic), sequence(0, 4));
 }
 
 TEST_F(KafkaE2eGap, ALimitThatTheBrokerDoesNotTell) {
   std::string topic = broker_.create_topic(1, {{"max.message.bytes", "20000"}});
   broker_.allow_only(topic, {RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_OPERATION_WRITE});
-  auto sink = maker(broker_.scram_address(), topic,
-                    kScram + std::string(Broker::kPassword) + "\n  batch.num.messages: 1\n  compression.type: none\n")
-                  .build(lane_.context());
-  sink->open();
+  auto sink = open_scram(topic, "\n  batch.num.messages: 1\n  compression.type: none\n");
   expect_nothing_behind(*sink, topic);
 }
 
 TEST_F(KafkaE2e, ForbiddenToWrite) {
   std::string topic = broker_.create_topic();
-  auto sink = maker(broker_.scram_address(), topic, kScram + std::string(Broker::kPassword)).build(lane_.context());
-  sink->open();
+  auto sink = open_scram(topic);
   broker_.allow_only(topic, {RD_KAFKA_ACL_OPERATION_DESCRIBE});
-  std::this_thread::sleep_for(milliseconds(500));
   Delivery first = batches_.rows(0, 10), second = batches_.rows(10, 10);
   lane_.send(*sink, first);
   lane_.send(*sink, second);
-  ASSERT_TRUE(lane_.drain(*sink));
+  ASSERT_TRUE(lane_.drain(*sink, kPatience));
   for (const auto& answer : lane_.answers()) {
     ASSERT_TRUE(answer.outcome.fault);
     EXPECT_TRUE(answer.outcome.fault->fatal);
