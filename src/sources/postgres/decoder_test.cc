@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -263,6 +264,32 @@ TEST(Decoder, BytesThatAreNotUtf8StopWhenTheDatabasePromisesNothing) {
     else
       feed(row);
   }
+}
+
+// Damage is an Error{undecodable} or goes unnoticed inside a value; it is never a crash (the sanitizers watch).
+TEST(Decoder, DamagedMessagesNeverCrash) {
+  std::minstd_rand random(7);
+  auto below = [&random](std::size_t bound) { return random() % bound; };
+  int refused = 0;
+  for (const char* name : {"types", "rows"}) {
+    RecordedLookup lookup(name);
+    auto messages = recorded(name);
+    for (int round = 0; round < 150; ++round) {
+      Fixture fixture{lookup};
+      try {
+        for (Recorded message : messages) {
+          if (below(20) == 0) message.bytes.resize(below(message.bytes.size() + 1));
+          if (below(5) == 0 && !message.bytes.empty())
+            message.bytes[below(std::min<std::size_t>(message.bytes.size(), 400))] = static_cast<char>(random());
+          fixture.feed(message.bytes, message.at);
+        }
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::undecodable);
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 200);
 }
 
 TEST(Decoder, OnlyRowsThatNobodyWantsMayBeDropped) {
