@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from conftest import Workbench
@@ -25,6 +26,25 @@ def test_one_segment(bench: Workbench, servers: Callable[[int], Postgres]) -> No
     wait_until(lambda: reader.drain() or reader.records, 60, "the transaction")
     assert [count for _, count in reader.segments if count] == [ROWS]
     _assert_whole(reader, [0])
+
+
+def test_giant_first_rows_between_small_commits(bench: Workbench, servers: Callable[[int], Postgres]) -> None:
+    """A row larger than the receive buffer arrives in pieces; no batch may be cut under it, though the timer is due."""
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE big (id bigint PRIMARY KEY, pad text)", database)
+    bench.engine(pg, database, [file_sink(bench.home / "out")], batch={"max_ms": 1}).start()
+    reader = FileReader(bench.home / "out")
+    for number in range(15):
+        for small in range(3):
+            pg.execute(f"INSERT INTO big VALUES ({number * 10 + small}, 'small')", database)
+        pg.execute(f"INSERT INTO big VALUES ({number * 10 + 9}, repeat(md5('{number}'), 120000))", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 60, 60, "all rows")
+    for record in reader.records:
+        after = parse(record)["after"]
+        number, rest = divmod(after["id"], 10)
+        digest = hashlib.md5(str(number).encode()).hexdigest()
+        assert after["pad"] == (digest * 120000 if rest == 9 else "small"), f"row {after['id']} is damaged"
 
 
 def test_one_segment_when_killed_in_the_middle(bench: Workbench, servers: Callable[[int], Postgres]) -> None:

@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kLookInterval = 5s;
+constexpr auto kSilentInterval = 1s;  // until the server is heard again
 // A wait this long means that the server had nothing to send.
 constexpr auto kLongWait = 500us;
 constexpr timespec kPause{0, 1'000'000};
@@ -147,10 +148,11 @@ void Stream::service(SteadyTime now) {
   if (!streaming_) return;
   if (parts_.shared.released.load(std::memory_order_acquire) > told_) feedback_.news(now);
   if (feedback_.must_send(now)) send_status(now);
-  if (now >= next_look_) {
-    parts_.look();
-    next_look_ = std::chrono::steady_clock::now() + kLookInterval;
-  }
+  if (now < next_look_) return;
+  // A question to a server that has gone silent would only hide from us that the link is dead.
+  bool silent = feedback_.quiet(now);
+  if (!silent) parts_.look();
+  next_look_ = std::chrono::steady_clock::now() + (silent ? kSilentInterval : kLookInterval);
 }
 
 void Stream::send_status(SteadyTime now) {
