@@ -6,7 +6,10 @@ namespace deltaforge {
 namespace {
 
 TEST(ByteReader, ReadsBigEndianNumbersAndText) {
-  ByteReader reader(as_bytes(std::string_view("\x01\x02\x03\xff\xff\xff\xfe" "abc\0z", 12)));
+  ByteReader reader(
+      as_bytes(std::string_view("\x01\x02\x03\xff\xff\xff\xfe"
+                                "abc\0z",
+                                12)));
   EXPECT_EQ(reader.u8(), 1);
   EXPECT_EQ(reader.u16(), 0x0203);
   EXPECT_EQ(reader.i32(), -2);

@@ -5,8 +5,8 @@ namespace deltaforge {
 [[noreturn]] void check_failed(const char* file, int line, const char* condition, const char* what);
 }
 
-#define DF_CHECK(condition, what)                                                   \
-  do {                                                                              \
-    if (!(condition)) [[unlikely]]                                                  \
-      ::deltaforge::check_failed(__FILE__, __LINE__, #condition, what);             \
+#define DF_CHECK(condition, what)                                       \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]]                                      \
+      ::deltaforge::check_failed(__FILE__, __LINE__, #condition, what); \
   } while (false)

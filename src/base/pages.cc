@@ -6,7 +6,7 @@
 namespace deltaforge {
 
 PageBudget::~PageBudget() {
-  for (std::byte* page : free_) ::operator delete(page, std::align_val_t{64});
+  for (std::byte* page : free_) ::operator delete (page, std::align_val_t{64});
 }
 
 std::byte* PageBudget::take(std::size_t size) {
@@ -19,7 +19,7 @@ std::byte* PageBudget::take(std::size_t size) {
       return page;
     }
   }
-  return static_cast<std::byte*>(::operator new(size, std::align_val_t{64}));
+  return static_cast<std::byte*>(::operator new (size, std::align_val_t{64}));
 }
 
 void PageBudget::give_back(std::byte* page, std::size_t size) noexcept {
@@ -32,7 +32,7 @@ void PageBudget::give_back(std::byte* page, std::size_t size) noexcept {
       return;
     }
   }
-  ::operator delete(page, std::align_val_t{64});
+  ::operator delete (page, std::align_val_t{64});
 }
 
 std::byte* Pages::allocate_slow(std::size_t size) {

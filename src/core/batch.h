@@ -117,8 +117,7 @@ class BatchRef {
     return *this;
   }
   ~BatchRef() {
-    if (batch_ != nullptr && batch_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
-      BatchRecycler{}(batch_);
+    if (batch_ != nullptr && batch_->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) BatchRecycler{}(batch_);
   }
   const Batch& operator*() const { return *batch_; }
   const Batch* operator->() const { return batch_; }

@@ -63,7 +63,7 @@ inline EventId event_id(const Commit& commit, const Event& event) {
   // The remaining 62 bits start at bit 12 of e.
   std::uint64_t rest = byte(1) & 0x0F;
   for (std::size_t i = 2; i < 9; ++i) rest = rest << 8 | byte(i);  // 4 + 56 = 60 bits
-  rest = rest << 2 | byte(9) >> 6;                                  // 62 bits
+  rest = rest << 2 | byte(9) >> 6;                                 // 62 bits
   rest |= std::uint64_t{2} << 62;
   for (std::size_t i = 0; i < 8; ++i) id[8 + i] = static_cast<std::uint8_t>(rest >> (8 * (7 - i)));
   return id;

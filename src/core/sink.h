@@ -47,8 +47,8 @@ struct Fault {
 };
 
 struct Outcome {
-  std::optional<Fault> fault;    // nothing may be assumed of the batch
-  std::vector<Reject> rejects;   // delivered, except for these
+  std::optional<Fault> fault;   // nothing may be assumed of the batch
+  std::vector<Reject> rejects;  // delivered, except for these
 };
 
 class ReceiptBook {
@@ -117,7 +117,7 @@ struct SinkContext {
   std::string tenant;
   SlabPool* slabs = nullptr;
   const PositionCodec* positions = nullptr;
-  std::function<void()> wake;      // any thread: have the lane call poll() again
+  std::function<void()> wake;                            // any thread: have the lane call poll() again
   std::function<void(std::uint64_t bytes)> count_bytes;  // encoded bytes handed over; per slab, not per event
   // Any thread: why nothing moves just now ("all brokers are down"); shown while a batch is overdue.
   std::function<void(std::string why)> trouble;

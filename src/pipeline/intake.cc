@@ -89,8 +89,8 @@ void BatchIntake::commit(const Mark& mark, const TransactionInfo& info) {
   record(mark, &info);
   idle_last_ = false;
   SteadyTime now = parts_.clock.now();
-  due_ = std::min(due_, with_events ? now + std::chrono::milliseconds(options_.max_ms.count)
-                                    : std::max(now, next_idle_cut_));
+  due_ = std::min(due_,
+                  with_events ? now + std::chrono::milliseconds(options_.max_ms.count) : std::max(now, next_idle_cut_));
   if (open_->size() >= static_cast<std::uint64_t>(options_.max_events) ||
       open_->pages().used() >= options_.max_bytes.count || open_->marks().size() >= kMaxCommits)
     cut();

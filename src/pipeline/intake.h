@@ -21,8 +21,8 @@ class BatchIntake final : public Intake {
     BatchPool& pool;
     PageBudget& budget;
     WakeFd& wake;
-    Handoff<BatchPtr>& out;                // as long as the pool, so a push never fails
-    std::function<void()> pushed;          // rings the transform stage
+    Handoff<BatchPtr>& out;                 // as long as the pool, so a push never fails
+    std::function<void()> pushed;           // rings the transform stage
     std::function<bool()> downstream_idle;  // no batch waits for a lane
     const PositionAlgebra& algebra;
     const Clock& clock;
@@ -63,14 +63,14 @@ class BatchIntake final : public Intake {
 
   BatchPtr open_;
   BatchSeq next_seq_{1};
-  Position cut_position_;            // after the last batch that was cut
-  bool in_transaction_ = false;      // from the first page or event that was asked for until the commit
+  Position cut_position_;        // after the last batch that was cut
+  bool in_transaction_ = false;  // from the first page or event that was asked for until the commit
   std::uint32_t total_order_ = 0;
   std::uint32_t committed_events_ = 0;  // of the open batch
   std::size_t committed_bytes_ = 0;
-  bool idle_last_ = false;           // the open batch ends with a position-only record
+  bool idle_last_ = false;  // the open batch ends with a position-only record
   SteadyTime due_ = SteadyTime::max();
-  SteadyTime next_idle_cut_{};       // position-only batches go out at most every 10 s
+  SteadyTime next_idle_cut_{};  // position-only batches go out at most every 10 s
 };
 
 }  // namespace deltaforge::pipeline

@@ -19,8 +19,8 @@ class IntakeTest : public ::testing::Test {
   void make(std::size_t batches = 3) {
     pool_.emplace(batches, budget_, wake_);
     cut_.emplace(batches);
-    intake_.emplace(BatchIntake::Parts{*pool_, budget_, wake_, *cut_, [] {}, [this] { return idle_; }, algebra_, clock_},
-                    options_);
+    intake_.emplace(
+        BatchIntake::Parts{*pool_, budget_, wake_, *cut_, [] {}, [this] { return idle_; }, algebra_, clock_}, options_);
     intake_->begin_at(testing::sim_position(1));
   }
   void rows(std::uint32_t count) {

@@ -22,7 +22,10 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 }  // namespace
 
 Lane::Lane(Parts parts, std::size_t queue_depth)
-    : parts_(std::move(parts)), queue_(queue_depth), backoff_(kFirstBackoff, kBackoffCap, parts_.seed), slots_(kMaxWindow) {
+    : parts_(std::move(parts)),
+      queue_(queue_depth),
+      backoff_(kFirstBackoff, kBackoffCap, parts_.seed),
+      slots_(kMaxWindow) {
   parts_.context.slabs = &slabs_;
   parts_.context.positions = &parts_.codec;
   parts_.context.wake = [this] { bell_.ring(); };
@@ -77,6 +80,8 @@ void Lane::set_trouble(std::optional<std::string> why) {
 bool Lane::offer(const BatchRef& batch) {
   if (detached()) return true;
   if (!queue_.try_push(BatchRef(batch))) return false;
+  if (oldest_us_.load(std::memory_order_relaxed) == 0)
+    oldest_us_.store(batch->commits().front().ts_us, std::memory_order_relaxed);
   bell_.ring();
   return true;
 }
@@ -155,8 +160,8 @@ void Lane::resume_from(std::optional<Position> held) {
   bool fallen = held ? !parts_.algebra.equal(parts_.algebra.meet(position_, *held), position_) : delivered_any_;
   if (fallen)
     throw Error(ErrorKind::sink_state,
-                fmt::format("sink '{}' has lost data that it had acknowledged: it stands at {}, it had reached {}", id(),
-                            held ? parts_.algebra.show(*held) : "nothing", parts_.algebra.show(position_)),
+                fmt::format("sink '{}' has lost data that it had acknowledged: it stands at {}, it had reached {}",
+                            id(), held ? parts_.algebra.show(*held) : "nothing", parts_.algebra.show(position_)),
                 "restore the sink's data, or resume the pipeline to begin again from what the sink holds");
   if (held) position_ = std::move(*held);
 }
@@ -213,9 +218,9 @@ void Lane::take_answers(SteadyTime now) {
 void Lane::note_rejects(Slot& rejected, std::vector<Reject> rejects, SteadyTime now) {
   const Batch& batch = *rejected.delivery.batch;
   const Event& event = batch.event(rejects.front().event);
-  std::string why = fmt::format("event {} of table {} is refused ({}): {}",
-                                to_string(event_id(batch.commits()[event.commit], event)), event.schema->full_name,
-                                rejects.front().kind, rejects.front().reason);
+  std::string why =
+      fmt::format("event {} of table {} is refused ({}): {}", to_string(event_id(batch.commits()[event.commit], event)),
+                  event.schema->full_name, rejects.front().kind, rejects.front().reason);
   rejected.delivery.ranges.clear();
   std::sort(rejects.begin(), rejects.end(), [](const Reject& a, const Reject& b) { return a.event < b.event; });
   for (const Reject& reject : rejects) rejected.delivery.ranges.push_back({reject.event, reject.event + 1});
@@ -322,8 +327,10 @@ void Lane::watch(SteadyTime now) {
   }
   if (!failing_since_) set_trouble(std::nullopt);
   parts_.probe.behind(used_ > 0 || queue_.size() > 0);
-  auto commits = used_ > 0 ? slot(0).delivery.batch->commits() : std::span<const Commit>();
-  oldest_us_.store(commits.empty() ? 0 : commits.front().ts_us, std::memory_order_relaxed);
+  if (used_ > 0)
+    oldest_us_.store(slot(0).delivery.batch->commits().front().ts_us, std::memory_order_relaxed);
+  else if (queue_.size() == 0)
+    oldest_us_.store(0, std::memory_order_relaxed);
   if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() &&
       parts_.ledger.may_detach(parts_.index))
     detach();

@@ -80,7 +80,7 @@ class Lane final : public ReceiptBook {
     Delivery delivery;
     State state = State::unsent;
     bool refused = false;  // a row of it was rejected
-    SteadyTime since{};  // first attempt
+    SteadyTime since{};    // first attempt
     SteadyTime sent_at{}, again_at{};
   };
   struct Answer {
@@ -117,28 +117,28 @@ class Lane final : public ReceiptBook {
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
   bool is_open_ = false;
-  bool started_ = false;           // begin() was called
-  SteadyTime open_at_{};           // next attempt
+  bool started_ = false;  // begin() was called
+  SteadyTime open_at_{};  // next attempt
   std::optional<SteadyTime> failing_since_;
-  SteadyTime progress_at_{};       // when the sink last handed bytes over
+  SteadyTime progress_at_{};  // when the sink last handed bytes over
   bool holds_position_ = false;
   bool more_ = false;
   bool delivered_any_ = false;
 
-  Position position_;              // of the delivered prefix
-  std::vector<Slot> slots_;        // ring; [head_, head_ + used_)
+  Position position_;        // of the delivered prefix
+  std::vector<Slot> slots_;  // ring; [head_, head_ + used_)
   std::size_t head_ = 0, used_ = 0, window_ = 1;
 
   std::atomic<std::size_t> in_flight_{0};
-  std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch in flight; 0: none
+  std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false};
-  mutable std::mutex mutex_;       // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<Answer> answers_;
   std::optional<Position> held_;
   std::optional<Position> begin_;
   std::optional<std::string> trouble_;
   std::string client_trouble_;
-  std::vector<Answer> taken_;      // lane thread: answers_ swapped out
+  std::vector<Answer> taken_;  // lane thread: answers_ swapped out
 };
 
 }  // namespace deltaforge::pipeline

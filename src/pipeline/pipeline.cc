@@ -19,9 +19,7 @@ constexpr std::chrono::seconds kRejoinInterval{30};
 constexpr int kRejoinShare = 10;
 constexpr milliseconds kRejoinDrain{30'000};
 
-ErrorInfo info_of(const Error& error) {
-  return {std::string(to_string(error.kind())), error.message(), error.hint()};
-}
+ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
 
 }  // namespace
 
@@ -224,10 +222,10 @@ PipelineStatus Pipeline::Impl::status() const {
   status.error.reset();
   auto troubles = run->troubles();
   if (!troubles.empty()) status.error = info_of(troubles.begin()->second);
-  status.status = paused                ? Status::paused
-                  : !troubles.empty()   ? Status::degraded
-                  : !run->connected()   ? Status::starting
-                                        : Status::running;
+  status.status = paused              ? Status::paused
+                  : !troubles.empty() ? Status::degraded
+                  : !run->connected() ? Status::starting
+                                      : Status::running;
   status.warnings = run->warnings();
   status.sinks = run->sinks();
   status.lag_seconds = run->lag_seconds();

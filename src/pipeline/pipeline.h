@@ -26,20 +26,20 @@ struct SinkStatus {
   std::string id;
   std::string type;
   bool required = true;
-  std::string state;                       // "attached", "detached"
-  std::optional<std::string> error;        // why it is not taking batches just now
-  std::string position;                    // short form as JSON, or "" when it has none yet
-  std::optional<double> age_seconds;       // since its checkpoint last moved
-  bool behind = false;                     // it has something to deliver that is older than the open batch
+  std::string state;                  // "attached", "detached"
+  std::optional<std::string> error;   // why it is not taking batches just now
+  std::string position;               // short form as JSON, or "" when it has none yet
+  std::optional<double> age_seconds;  // since its checkpoint last moved
+  bool behind = false;                // it has something to deliver that is older than the open batch
 };
 
 struct PipelineStatus {
   Status status = Status::stopped;
-  std::optional<ErrorInfo> error;          // of `failed` and `degraded`
-  std::vector<std::string> warnings;       // conditions that do not stop it ("publication lacks ...")
+  std::optional<ErrorInfo> error;     // of `failed` and `degraded`
+  std::vector<std::string> warnings;  // conditions that do not stop it ("publication lacks ...")
   std::vector<SinkStatus> sinks;
   double uptime_seconds = 0;
-  std::optional<double> lag_seconds;       // commit time of the newest delivered event against now, while behind
+  std::optional<double> lag_seconds;  // commit time of the newest delivered event against now, while behind
 };
 
 struct PipelineSpec {

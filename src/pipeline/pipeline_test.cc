@@ -17,8 +17,8 @@ namespace deltaforge::pipeline {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::SimMark;
 using testing::sim_position;
+using testing::SimMark;
 
 const TableSchema& schema() {
   static const TableSchema made{.connector = "sim", .source_id = "src", .full_name = "t", .columns = {{"n", "int"}}};

@@ -24,7 +24,8 @@ Position RecordCodec::parse(std::string_view record, std::string_view where) con
   if (json.value("uid", "") != uid_)
     return refuse(fmt::format("it was written by pipeline uid '{}', this one is '{}'", json.value("uid", ""), uid_));
   if (json.value("epoch", std::uint64_t{0}) != epoch_)
-    return refuse(fmt::format("it is of epoch {}, this pipeline is at {}", json.value("epoch", std::uint64_t{0}), epoch_));
+    return refuse(
+        fmt::format("it is of epoch {}, this pipeline is at {}", json.value("epoch", std::uint64_t{0}), epoch_));
   try {
     return algebra_.parse(record);
   } catch (const Error& error) {

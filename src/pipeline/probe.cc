@@ -49,9 +49,10 @@ void BatchProbe::frozen(std::uint64_t events, std::uint64_t bytes, double proces
 void BatchProbe::table_events(std::uint64_t schema_id, const std::string& table, std::uint64_t events) {
   auto found = tables_.find(schema_id);
   if (found == tables_.end())
-    found = tables_.emplace(schema_id, metrics().counter("deltaforge_source_events_total",
-                                                         {{"pipeline", pipeline_}, {"source", source_},
-                                                          {"table", table}})).first;
+    found = tables_
+                .emplace(schema_id, metrics().counter("deltaforge_source_events_total",
+                                                      {{"pipeline", pipeline_}, {"source", source_}, {"table", table}}))
+                .first;
   found->second.add(static_cast<double>(events));
 }
 

@@ -94,8 +94,8 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
                .pushed = [this] { transform_.bell().ring(); },
                .downstream_idle =
                    [this] {
-                     return transform_.empty() && std::all_of(lanes_.begin(), lanes_.end(),
-                                                              [](const auto& lane) { return lane->idle(); });
+                     return transform_.empty() &&
+                            std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->idle(); });
                    },
                .algebra = algebra_,
                .clock = clock_},
@@ -111,8 +111,7 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
       source_probe_(spec.name, spec.source.id),
       checkpoint_probe_(spec.name) {
   intake_.pause(paused);
-  for (auto& lane : lanes_)
-    begin_thread("df-lane", [this, &lane](std::stop_token stop) { deliver(*lane, stop); });
+  for (auto& lane : lanes_) begin_thread("df-lane", [this, &lane](std::stop_token stop) { deliver(*lane, stop); });
   begin_thread("df-transform", [this](std::stop_token stop) { transform(stop); });
   begin_thread("df-checkpoint", [this](std::stop_token stop) { checkpoint(stop); });
   begin_thread("df-source", [this](std::stop_token) { read_source(source_stop_.get_token()); });
@@ -124,21 +123,24 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
   SinkContext context;
   context.pipeline = spec_.name;
   context.tenant = spec_.tenant;
-  return std::make_unique<Lane>(
-      Lane::Parts{.index = index,
-                  .maker = maker,
-                  .context = std::move(context),
-                  .algebra = algebra_,
-                  .codec = codec_,
-                  .ledger = ledger_,
-                  .clock = clock_,
-                  .probe = LaneProbe(spec_.name, maker.id, maker.required),
-                  .freed = [this] { transform_.bell().ring(); source_bell_.ring(); },
-                  .retired = [this] { checkpoint_bell_.ring(); },
-                  .rejoin = [this] { changed_(); },
-                  .opened = [this] { source_bell_.ring(); },
-                  .seed = std::random_device{}()},
-      static_cast<std::size_t>(spec_.batch.max_inflight));
+  return std::make_unique<Lane>(Lane::Parts{.index = index,
+                                            .maker = maker,
+                                            .context = std::move(context),
+                                            .algebra = algebra_,
+                                            .codec = codec_,
+                                            .ledger = ledger_,
+                                            .clock = clock_,
+                                            .probe = LaneProbe(spec_.name, maker.id, maker.required),
+                                            .freed =
+                                                [this] {
+                                                  transform_.bell().ring();
+                                                  source_bell_.ring();
+                                                },
+                                            .retired = [this] { checkpoint_bell_.ring(); },
+                                            .rejoin = [this] { changed_(); },
+                                            .opened = [this] { source_bell_.ring(); },
+                                            .seed = std::random_device{}()},
+                                static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 
 // The name is what `top -H` shows, 15 characters at most.
@@ -208,8 +210,9 @@ void Run::read_source(std::stop_token stop) {
       source_probe_.failed(std::string(to_string(error.kind())));
       if (!retried_inside(error.kind())) throw;
       set_trouble("source", error);
-      obs::log_limited(obs::Level::warn, spec_.name, "source failed, trying again",
-                       {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
+      obs::log_limited(
+          obs::Level::warn, spec_.name, "source failed, trying again",
+          {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
       source_probe_.reconnected();
       intake_.rollback();
       if (prepared && !start.meet.empty()) start.meet = intake_.resume_position();
@@ -335,7 +338,9 @@ std::map<std::string, Error> Run::troubles() const {
   for (const auto& lane : lanes_) {
     auto why = lane->trouble();
     if (lane->detached() && !why) why = "detached: it catches up when it answers again";
-    if (why) all.insert_or_assign("sink " + lane->id(), Error(ErrorKind::unavailable, fmt::format("sink '{}': {}", lane->id(), *why)));
+    if (why)
+      all.insert_or_assign("sink " + lane->id(),
+                           Error(ErrorKind::unavailable, fmt::format("sink '{}': {}", lane->id(), *why)));
   }
   return all;
 }

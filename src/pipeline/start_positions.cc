@@ -18,10 +18,10 @@ std::vector<Position> StartPositions::find(const std::vector<SinkState>& sinks) 
     if (sink.held) {
       positions[i] = *sink.held;
     } else if (local && sink.holds_position) {
-      throw Error(ErrorKind::sink_state,
-                  fmt::format("sink '{}' has lost its own position, though this store says that it had reached one",
-                              sink.id),
-                  fmt::format("restore the sink's data, or delete its checkpoint '{}' to begin afresh", key));
+      throw Error(
+          ErrorKind::sink_state,
+          fmt::format("sink '{}' has lost its own position, though this store says that it had reached one", sink.id),
+          fmt::format("restore the sink's data, or delete its checkpoint '{}' to begin afresh", key));
     } else if (local) {
       positions[i] = codec_.parse(*local, fmt::format("the store, {}/{}", kCheckpoints, key));
     } else if (auto origin = store_.get(kOrigins, key)) {
@@ -51,7 +51,8 @@ std::vector<Position> StartPositions::find(const std::vector<SinkState>& sinks) 
 
 void StartPositions::begin_at(const Position& position, const std::vector<std::string>& sink_ids) {
   std::vector<Store::Entry> entries;
-  for (const std::string& id : sink_ids) entries.push_back({kOrigins, sink_key(source_id_, id), codec_.print(position)});
+  for (const std::string& id : sink_ids)
+    entries.push_back({kOrigins, sink_key(source_id_, id), codec_.print(position)});
   store_.put(entries);
 }
 

@@ -83,9 +83,9 @@ TEST_F(StartPositionsTest, ResetForgetsOneSinkOrAll) {
 
 TEST_F(StartPositionsTest, RecordsOfOthersAreRefused) {
   RecordCodec foreign(algebra_, "uid2", 1), later(algebra_, "uid1", 2);
-  for (const std::string& record : {foreign.print(sim_position(5)), later.print(sim_position(5)),
-                                    std::string(R"({"v":2,"uid":"uid1","epoch":1})"), std::string("garbage"),
-                                    std::string("{}"), std::string()})
+  for (const std::string& record :
+       {foreign.print(sim_position(5)), later.print(sim_position(5)), std::string(R"({"v":2,"uid":"uid1","epoch":1})"),
+        std::string("garbage"), std::string("{}"), std::string()})
     EXPECT_THROW(codec_.parse(record, "a test"), Error) << record;
   EXPECT_EQ(end_of(codec_.parse(codec_.print(sim_position(5)), "a test")), 5u);
 }

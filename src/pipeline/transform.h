@@ -36,8 +36,8 @@ class Transform {
   BatchProbe probe_;
   const Clock& clock_;
   Bell bell_;
-  BatchRef current_;          // frozen, not yet taken by every lane
-  std::vector<bool> taken_;   // by which lanes
+  BatchRef current_;         // frozen, not yet taken by every lane
+  std::vector<bool> taken_;  // by which lanes
   std::atomic<bool> holding_{false};
 };
 

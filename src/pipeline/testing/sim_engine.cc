@@ -170,9 +170,7 @@ void SimEngine::step() {
     case 4:
     case 5:
     case 6: lanes_[world_.pick(static_cast<unsigned>(lanes_.size()))]->step(); break;
-    case 7:
-      try {
-        checkpointer_.step();
+    case 7: try { checkpointer_.step();
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::storage) throw;
       }
@@ -189,7 +187,8 @@ void SimEngine::step() {
 
 bool SimEngine::finished() const {
   return started_ && source_.at_end() && transform_.empty() && ledger_.clean() &&
-         std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->empty() && !lane->detached(); }) &&
+         std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->empty() && !lane->detached(); }) &&
          world_.released_to == world_.log.back().end;
 }
 
@@ -198,9 +197,9 @@ bool SimEngine::wants_rejoin() const {
 }
 
 std::string SimEngine::describe() const {
-  std::string text = fmt::format("started {}, source at end {}, transform empty {}, ledger clean {}, released {} of {}",
-                                 started_, source_.at_end(), transform_.empty(), ledger_.clean(), world_.released_to,
-                                 world_.log.back().end);
+  std::string text =
+      fmt::format("started {}, source at end {}, transform empty {}, ledger clean {}, released {} of {}", started_,
+                  source_.at_end(), transform_.empty(), ledger_.clean(), world_.released_to, world_.log.back().end);
   for (const auto& lane : lanes_)
     text += fmt::format("; {}: empty {}, detached {}, opened {}, trouble {}", lane->id(), lane->empty(),
                         lane->detached(), lane->opened(), lane->trouble().value_or("none"));

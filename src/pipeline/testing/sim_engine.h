@@ -61,7 +61,7 @@ class SimEngine {
   bool finished() const;
   bool wants_rejoin() const;
   std::string describe() const;  // for the message of a hang
-  bool leaks() const;  // something still holds a batch though nothing is in flight
+  bool leaks() const;            // something still holds a batch though nothing is in flight
 
  private:
   void prepare_start();

@@ -32,8 +32,8 @@ class SimSink final : public Sink {
   SimWorld& world_;
   SimServer& server_;
   const std::size_t window_;
-  std::deque<Sent> sent_;      // not yet completely written
-  std::deque<Receipt> acks_;   // written, not yet answered
+  std::deque<Sent> sent_;     // not yet completely written
+  std::deque<Receipt> acks_;  // written, not yet answered
 };
 
 }  // namespace deltaforge::pipeline::testing

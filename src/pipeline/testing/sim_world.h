@@ -27,9 +27,7 @@ struct SimPosition final : PositionData {
 };
 
 inline Position sim_position(std::uint64_t end) { return Position(std::make_unique<SimPosition>(end)); }
-inline std::uint64_t end_of(const Position& position) {
-  return position.empty() ? 0 : position.as<SimPosition>().end;
-}
+inline std::uint64_t end_of(const Position& position) { return position.empty() ? 0 : position.as<SimPosition>().end; }
 
 class SimAlgebra final : public PositionAlgebra {
  public:
@@ -69,8 +67,8 @@ struct SimRow {
 struct SimServer {  // of one sink
   std::string id;
   bool required = true, holds_position = false;
-  std::vector<SimRow> rows;          // everything that ever arrived, in order
-  std::uint64_t complete_to = 0;     // rows of all transactions up to here have arrived
+  std::vector<SimRow> rows;           // everything that ever arrived, in order
+  std::uint64_t complete_to = 0;      // rows of all transactions up to here have arrived
   std::optional<std::uint64_t> held;  // position written in the same act as rows
   bool down = false;
 };
