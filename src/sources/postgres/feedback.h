@@ -30,7 +30,7 @@ class Feedback {
   }
   void reply_requested() { owed_ = true; }
   // A new position can be told. Not at once, or a busy pipeline would send one per batch.
-  void news(SteadyTime now) { due_ = std::min(due_, std::max(now, sent_ + std::chrono::seconds(1))); }
+  void news(SteadyTime now) { due_ = std::min(due_, std::max(now, sent_ + std::chrono::milliseconds(100))); }
 
   bool must_send(SteadyTime now) const { return owed_ || now >= due_; }
   bool owes_reply() const { return owed_; }
