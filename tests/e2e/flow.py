@@ -87,7 +87,7 @@ class SlotWatch:
         self._stop.set()
         self._thread.join(10)
         assert not self.problems, self.problems[:3]
-        assert len(self.moved) > 1, f"the slot did not move during the test: {self.moved}"
+        assert len(self.moved) > 2, f"the slot did not move during the test: {self.moved}"
 
 
 @dataclass

@@ -51,13 +51,8 @@ void SimWorld::arrived(SimServer& sink, SimRow row) {
   if (next == log.end()) broken("a row arrived that is not in the log");
   if (next->end != row.transaction) broken("a transaction arrived out of order, or one was left out");
   std::uint32_t expected = 1;
-  if (!sink.rows.empty() && sink.rows.back().transaction == row.transaction) {
-    for (const SimRow& have : sink.rows)
-      if (have.transaction == row.transaction) expected = std::max(expected, have.row + 1);
-  } else {
-    for (const SimRow& have : sink.rows)
-      if (have.transaction == row.transaction) expected = std::max(expected, have.row + 1);
-  }
+  for (const SimRow& have : sink.rows)
+    if (have.transaction == row.transaction) expected = std::max(expected, have.row + 1);
   if (row.row != expected) broken("a row arrived out of order, or one was left out");
   sink.rows.push_back(row);
   if (row.row == next->rows) sink.complete_to = row.transaction;
