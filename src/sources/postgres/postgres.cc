@@ -82,9 +82,7 @@ Postgres::Postgres(Config config, const SourceContext& context)
       relations_(
           {config_.id, ""},
           [this](std::string_view schema, std::string_view table) {
-            return config_.tables.empty() || std::ranges::any_of(config_.tables, [&](const auto& pattern) {
-                     return pattern.matches(schema, table, "public");
-                   });
+            return captured_by(config_.tables, schema, table);
           },
           schemas_) {}
 

@@ -96,8 +96,8 @@ constexpr const char* kOutOfPlace = "NOT (all_usable AND in_main OR NOT all_usab
 Publication::Publication(Settings settings, Warn warn)
     : settings_(std::move(settings)), inserts_(inserts_name(settings_.name)), warn_(std::move(warn)) {}
 
-bool Publication::captures(std::string_view schema, std::string_view table) const {
-  return settings_.tables.empty() || std::ranges::any_of(settings_.tables, [&](const config::TablePattern& pattern) {
+bool captured_by(const std::vector<config::TablePattern>& tables, std::string_view schema, std::string_view table) {
+  return tables.empty() || std::ranges::any_of(tables, [&](const config::TablePattern& pattern) {
            return pattern.matches(schema, table, "public");
          });
 }

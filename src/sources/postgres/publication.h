@@ -16,6 +16,9 @@
 
 namespace deltaforge::sources::postgres {
 
+// Whether the option `tables` names this one. No patterns: every table.
+bool captured_by(const std::vector<config::TablePattern>& tables, std::string_view schema, std::string_view table);
+
 class Publication {
  public:
   struct Settings {
@@ -39,7 +42,9 @@ class Publication {
   // `first`: of this start, which also tells about identities and patterns that match nothing.
   void keep_up(Session&, bool first);
 
-  bool captures(std::string_view schema, std::string_view table) const;
+  bool captures(std::string_view schema, std::string_view table) const {
+    return captured_by(settings_.tables, schema, table);
+  }
   // For START_REPLICATION: "p","p_inserts"
   std::string names(const Session&) const;
 
