@@ -3,6 +3,7 @@
 // says where. A decoder checks ok() once, at its end.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,6 +17,29 @@ using Bytes = std::span<const std::byte>;
 inline Bytes as_bytes(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
 inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
+static_assert(std::endian::native == std::endian::little);
+
+template <class Number>
+Number swap_bytes(Number value) {
+  if constexpr (sizeof value == 8) return static_cast<Number>(__builtin_bswap64(value));
+  if constexpr (sizeof value == 4) return static_cast<Number>(__builtin_bswap32(value));
+  if constexpr (sizeof value == 2) return static_cast<Number>(__builtin_bswap16(value));
+  return value;
+}
+
+template <class Number>
+Number load_big_endian(const std::byte* from) {
+  Number value;
+  std::memcpy(&value, from, sizeof value);
+  return swap_bytes(value);
+}
+
+template <class Number>
+void store_big_endian(std::byte* to, Number value) {
+  value = swap_bytes(value);
+  std::memcpy(to, &value, sizeof value);
+}
+
 class ByteReader {
  public:
   explicit ByteReader(Bytes bytes) : bytes_(bytes) {}
@@ -24,10 +48,10 @@ class ByteReader {
   std::size_t offset() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
 
-  std::uint8_t u8() { return static_cast<std::uint8_t>(number<1>()); }
-  std::uint16_t u16() { return static_cast<std::uint16_t>(number<2>()); }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(number<4>()); }
-  std::uint64_t u64() { return number<8>(); }
+  std::uint8_t u8() { return number<std::uint8_t>(); }
+  std::uint16_t u16() { return number<std::uint16_t>(); }
+  std::uint32_t u32() { return number<std::uint32_t>(); }
+  std::uint64_t u64() { return number<std::uint64_t>(); }
   std::int16_t i16() { return static_cast<std::int16_t>(u16()); }
   std::int32_t i32() { return static_cast<std::int32_t>(u32()); }
   std::int64_t i64() { return static_cast<std::int64_t>(u64()); }
@@ -62,12 +86,11 @@ class ByteReader {
     return false;
   }
 
-  template <std::size_t N>
-  std::uint64_t number() {
-    if (!need(N)) return 0;
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < N; ++i) value = value << 8 | std::to_integer<std::uint64_t>(bytes_[at_ + i]);
-    at_ += N;
+  template <class Number>
+  Number number() {
+    if (!need(sizeof(Number))) return 0;
+    auto value = load_big_endian<Number>(bytes_.data() + at_);
+    at_ += sizeof(Number);
     return value;
   }
 

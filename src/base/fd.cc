@@ -17,15 +17,20 @@ Fd::~Fd() {
 WakeFd::WakeFd() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { DF_CHECK(fd_, "eventfd: out of descriptors"); }
 
 void WakeFd::signal() noexcept {
+  if (signalled_.exchange(true, std::memory_order_acq_rel)) return;
   std::uint64_t one = 1;
   while (::write(fd_.get(), &one, sizeof one) < 0 && errno == EINTR) {
   }
 }
 
 void WakeFd::clear() noexcept {
+  if (!signalled_.load(std::memory_order_acquire)) return;
   std::uint64_t count = 0;
-  while (::read(fd_.get(), &count, sizeof count) < 0 && errno == EINTR) {
+  ssize_t got = 0;
+  while ((got = ::read(fd_.get(), &count, sizeof count)) < 0 && errno == EINTR) {
   }
+  // Nothing there: its writer has yet to write, and the next clear() takes it.
+  if (got > 0) signalled_.exchange(false, std::memory_order_acq_rel);
 }
 
 }  // namespace deltaforge

@@ -1,6 +1,7 @@
 // Owned file descriptors, and the eventfd that wakes a poll().
 #pragma once
 
+#include <atomic>
 #include <utility>
 
 namespace deltaforge {
@@ -22,7 +23,8 @@ class Fd {
   int fd_ = -1;
 };
 
-// Level-triggered: stays readable from signal() until clear(). Both may be called from any thread.
+// Level-triggered: stays readable from signal() until clear(). signal() may be called from any thread, clear() from
+// the one that polls; without a signal it costs no system call.
 class WakeFd {
  public:
   WakeFd();
@@ -32,6 +34,7 @@ class WakeFd {
 
  private:
   Fd fd_;
+  std::atomic<bool> signalled_{false};  // from before the write until after the read that took it
 };
 
 }  // namespace deltaforge

@@ -17,7 +17,7 @@
 
 namespace deltaforge {
 
-using EventId = std::array<std::uint8_t, 16>;
+using EventId = std::array<std::byte, 16>;
 
 // `transaction`: PostgreSQL the commit record's LSN as %X/%X.
 inline Hash128 transaction_hash(std::string_view source_id, std::string_view epoch, std::string_view transaction) {
@@ -44,38 +44,40 @@ inline Hash128 transaction_hash(std::string_view source_id, std::string_view epo
 
 inline EventId event_id(const Commit& commit, const Event& event) {
   std::array<std::byte, 32> input;
-  auto big_endian = [&input](std::size_t at, std::uint64_t value, std::size_t width) {
-    for (std::size_t i = 0; i < width; ++i) input[at + i] = static_cast<std::byte>(value >> (8 * (width - 1 - i)));
-  };
   std::memcpy(input.data(), commit.id_hash.data(), 16);
-  big_endian(16, event.schema->name_hash, 8);
-  big_endian(24, event.ordinal, 4);
-  big_endian(28, event.fan_out, 4);
-  Hash128 e = xxh3_128(input);
-  auto byte = [&e](std::size_t i) { return std::to_integer<std::uint32_t>(e[i]); };
+  store_big_endian(input.data() + 16, event.schema->name_hash);
+  store_big_endian(input.data() + 24, std::uint64_t{event.ordinal} << 32 | event.fan_out);
+  const Hash128 e = xxh3_128(input);
+  const std::uint64_t high = load_big_endian<std::uint64_t>(e.data()),
+                      low = load_big_endian<std::uint64_t>(e.data() + 8);
 
   // 74 bits of e: 12 behind the version nibble, 62 behind the two variant bits.
+  const auto ms = static_cast<std::uint64_t>(commit.ts_us >= 0 ? commit.ts_us / 1000 : 0);
+  const std::uint64_t first = ms << 16 | std::uint64_t{7} << 12 | high >> 52;
+  const std::uint64_t second = std::uint64_t{2} << 62 | (high << 12 | low >> 52) >> 2;
   EventId id;
-  auto ms = static_cast<std::uint64_t>(commit.ts_us >= 0 ? commit.ts_us / 1000 : 0);
-  for (std::size_t i = 0; i < 6; ++i) id[i] = static_cast<std::uint8_t>(ms >> (8 * (5 - i)));
-  id[6] = static_cast<std::uint8_t>(0x70 | byte(0) >> 4);
-  id[7] = static_cast<std::uint8_t>(byte(0) << 4 | byte(1) >> 4);
-  // The remaining 62 bits start at bit 12 of e.
-  std::uint64_t rest = byte(1) & 0x0F;
-  for (std::size_t i = 2; i < 9; ++i) rest = rest << 8 | byte(i);  // 4 + 56 = 60 bits
-  rest = rest << 2 | byte(9) >> 6;                                 // 62 bits
-  rest |= std::uint64_t{2} << 62;
-  for (std::size_t i = 0; i < 8; ++i) id[8 + i] = static_cast<std::uint8_t>(rest >> (8 * (7 - i)));
+  store_big_endian(id.data(), first);
+  store_big_endian(id.data() + 8, second);
   return id;
 }
 
+// "00" "01" ... "ff".
+inline constexpr std::array<char, 512> kHexPairs = [] {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::array<char, 512> pairs{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = digits[i >> 4];
+    pairs[2 * i + 1] = digits[i & 15];
+  }
+  return pairs;
+}();
+
 // The usual 36 characters: 8-4-4-4-12, lower case.
 inline void print_event_id(const EventId& id, char* to) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  for (std::size_t i = 0; i < 16; ++i) {
+  for (std::size_t i = 0; i < id.size(); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
-    *to++ = kHex[id[i] >> 4];
-    *to++ = kHex[id[i] & 15];
+    std::memcpy(to, &kHexPairs[2 * std::to_integer<std::size_t>(id[i])], 2);
+    to += 2;
   }
 }
 

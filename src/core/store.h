@@ -53,9 +53,10 @@ class Store {
   // Inclusive. Returns how many were removed.
   virtual std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) = 0;
 
-  // Positions that an operator removed from outside while the process was down (the `kv` view), oldest first, and
-  // forgets them: each starts its pipeline afresh, loudly.
-  virtual std::vector<std::string> take_resets() = 0;
+  // Positions that an operator removed from outside while the process was down (the `kv` view), oldest first: each
+  // starts its pipeline afresh, loudly. They are told again until forget_resets(), so that a crash loses none.
+  virtual std::vector<std::string> resets() = 0;
+  virtual void forget_resets() = 0;
 };
 
 }  // namespace deltaforge

@@ -10,31 +10,13 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/utf8.h"
 #include "encode/base64.h"
 
 namespace deltaforge::encode {
 namespace {
 
 constexpr char kHex[] = "0123456789abcdef";
-
-// Length of the UTF-8 sequence at `at`, whose first byte is >= 0x80; 0 when it is none. Table 3-7 of the Unicode
-// standard.
-std::size_t sequence_length(const char* at, const char* end) {
-  auto byte = [at](std::size_t i) { return static_cast<unsigned char>(at[i]); };
-  auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned first = byte(0);
-  const auto left = static_cast<std::size_t>(end - at);
-  if (first < 0xC2 || first > 0xF4) return 0;
-  if (first < 0xE0) return left >= 2 && follows(1) ? 2 : 0;
-  if (first < 0xF0) {
-    const unsigned low = first == 0xE0 ? 0xA0 : 0x80, high = first == 0xED ? 0x9F : 0xBF;
-    return left >= 3 && follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  const unsigned low = first == 0xF0 ? 0x90 : 0x80, high = first == 0xF4 ? 0x8F : 0xBF;
-  return left >= 4 && follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-}
 
 // One bit per byte that cannot be copied as it is: a control character, '"', '\', or not ASCII.
 unsigned special_bytes(__m128i block) {
@@ -115,21 +97,6 @@ char* print_float(Float number, char* to, char* end) {
 
 }  // namespace
 
-std::size_t utf8_prefix(std::string_view text) {
-  const char* at = text.data();
-  const char* end = at + text.size();
-  while (at < end) {
-    if (static_cast<signed char>(*at) >= 0) {
-      ++at;
-    } else if (std::size_t length = sequence_length(at, end); length != 0) {
-      at += length;
-    } else {
-      break;
-    }
-  }
-  return static_cast<std::size_t>(at - text.data());
-}
-
 void JsonWriter::more(std::size_t size) {
   slab_.add(static_cast<std::size_t>(at_ - begin_));
   map(size + kAhead);
@@ -173,7 +140,7 @@ bool JsonWriter::string(std::string_view text) {
         to = escape(*at++, to);
         continue;
       }
-      std::size_t length = sequence_length(at, end);
+      std::size_t length = utf8_sequence(at, end);
       if (length == 0) return false;
       for (; length > 0; --length) *to++ = *at++;
     }

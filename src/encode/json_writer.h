@@ -92,7 +92,4 @@ class JsonWriter {
   bool committed_ = false;
 };
 
-// Where the text stops being UTF-8 (no overlong forms, no surrogates); its size when it never does.
-std::size_t utf8_prefix(std::string_view text);
-
 }  // namespace deltaforge::encode

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace deltaforge::encode {
 namespace {
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace deltaforge::encode {
 namespace {
@@ -22,8 +23,6 @@ class Quoter {
  private:
   Slab slab_;
 };
-
-bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
 
 constexpr std::size_t kIdSize = 36;
 

@@ -226,6 +226,8 @@ PipelineStatus Pipeline::Impl::status() const {
                   : !troubles.empty() ? Status::degraded
                   : !run->connected() ? Status::starting
                                       : Status::running;
+  status.processing =
+      run->connected() && !troubles.contains(Run::kSourceTrouble) && !troubles.contains(Run::kStoreTrouble);
   status.warnings = run->warnings();
   status.sinks = run->sinks();
   status.lag_seconds = run->lag_seconds();

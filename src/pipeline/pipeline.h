@@ -36,6 +36,7 @@ struct SinkStatus {
 struct PipelineStatus {
   Status status = Status::stopped;
   std::optional<ErrorInfo> error;     // of `failed` and `degraded`
+  bool processing = false;            // the source is connected and positions can be stored, whatever the sinks do
   std::vector<std::string> warnings;  // conditions that do not stop it ("publication lacks ...")
   std::vector<SinkStatus> sinks;
   double uptime_seconds = 0;

@@ -181,7 +181,7 @@ void Run::read_source(std::stop_token stop) {
   start.connected = [&] {
     connected_.store(true, std::memory_order_release);
     backoff.reset();
-    set_trouble("source", std::nullopt);
+    set_trouble(kSourceTrouble, std::nullopt);
   };
   start.begin_at = [&](const Position& position) {
     starts_.begin_at(position, sink_ids(spec_));
@@ -209,7 +209,7 @@ void Run::read_source(std::stop_token stop) {
     } catch (const Error& error) {
       source_probe_.failed(std::string(to_string(error.kind())));
       if (!retried_inside(error.kind())) throw;
-      set_trouble("source", error);
+      set_trouble(kSourceTrouble, error);
       obs::log_limited(
           obs::Level::warn, spec_.name, "source failed, trying again",
           {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
@@ -276,11 +276,11 @@ void Run::checkpoint(std::stop_token stop) {
                                  std::chrono::duration<double>(end - begin).count());
         begin = end;
         backoff.reset();
-        set_trouble("store", std::nullopt);
+        set_trouble(kStoreTrouble, std::nullopt);
       }
     } catch (const Error& error) {
       if (!retried_inside(error.kind())) throw;
-      set_trouble("store", error);
+      set_trouble(kStoreTrouble, error);
       obs::log_limited(obs::Level::error, spec_.name, "positions cannot be stored, trying again; nothing is released",
                        {{"pipeline", spec_.name}, {"error", std::string_view(error.what())}});
       next = clock_.now() + backoff.next();

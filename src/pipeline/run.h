@@ -48,7 +48,9 @@ class Run {
   std::optional<Error> failure() const;  // set once: the run is over
   bool wants_rejoin() const;
   bool connected() const { return connected_.load(std::memory_order_acquire); }
-  // Conditions that degrade the pipeline just now, by place: "source", "store", "sink x", ...
+  // Conditions that degrade the pipeline just now, by place: one of these two, or "sink x".
+  static constexpr const char* kSourceTrouble = "source";
+  static constexpr const char* kStoreTrouble = "store";
   std::map<std::string, Error> troubles() const;
   std::vector<std::string> warnings() const;
   std::vector<SinkStatus> sinks() const;

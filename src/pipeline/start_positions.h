@@ -40,7 +40,7 @@ class StartPositions {
   const std::string source_id_;
 };
 
-// Forgets the positions that an operator removed while the process was down (Store::take_resets), so that they start
+// Forgets the positions that an operator removed while the process was down (Store::resets), so that they start
 // afresh. `key`: "{source}::sink::{sink}" or "{source}" for all of its sinks.
 void apply_reset(Store& store, const std::string& key);
 

@@ -79,8 +79,7 @@ bool is_ready(const PipelineStatus& state) {
     case Status::running:
     case Status::paused:
     case Status::stopped: return true;
-    case Status::degraded:
-      return std::ranges::any_of(state.sinks, [](const auto& sink) { return sink.error || sink.state == "detached"; });
+    case Status::degraded: return state.processing;
     case Status::starting:
     case Status::failed: return false;
   }

@@ -65,6 +65,9 @@ TEST_F(ApiTest, ReadyNeedsEverySourceButNotEverySink) {
                                           R"("message":"connecting to the database: refused","hint":"start it"})"));
 
   status.sinks = {{"k", "kafka", true, "attached", "all brokers are down", "", {}, true}};
+  EXPECT_EQ(ask("GET", "/ready").status, 503) << "source and sink away";
+
+  status.processing = true;
   Response sink_away = ask("GET", "/ready");
   EXPECT_EQ(sink_away.status, 200);
   EXPECT_THAT(sink_away.body, HasSubstr(R"("status":"degraded")"));

@@ -82,7 +82,8 @@ void drain(Manager& manager, StopSignals& signals, std::chrono::milliseconds dea
 
 int run_pipelines(const RunOptions& options, Configuration configuration, StopSignals& signals) {
   std::unique_ptr<Store> store = open_store(options, configuration.storage);
-  for (const std::string& key : store->take_resets()) pipeline::apply_reset(*store, key);
+  for (const std::string& key : store->resets()) pipeline::apply_reset(*store, key);
+  store->forget_resets();
   Manager manager(launch_on(*store));
   Api api(manager, !options.api.loopback() && !options.insecure_listen);
   HttpServer rest(options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); });

@@ -29,7 +29,8 @@ class MemoryStore final : public Store {
   std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) override;
 
   // Nobody can reach this state from outside.
-  std::vector<std::string> take_resets() override { return {}; }
+  std::vector<std::string> resets() override { return {}; }
+  void forget_resets() override {}
 
  private:
   using Key = std::pair<std::string, std::string>;

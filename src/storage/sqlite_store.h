@@ -38,7 +38,8 @@ class SqliteStore final : public Store {
   std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit) override;
   std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) override;
 
-  std::vector<std::string> take_resets() override;
+  std::vector<std::string> resets() override;
+  void forget_resets() override;
 
  private:
   std::unique_ptr<Connection> open_first();

@@ -112,7 +112,8 @@ class SimStore final : public Store {
   std::uint64_t push(std::string_view, std::string_view, std::string_view) override { return 0; }
   std::vector<Item> peek(std::string_view, std::string_view, std::size_t) override { return {}; }
   std::size_t drop_upto(std::string_view, std::string_view, std::uint64_t) override { return 0; }
-  std::vector<std::string> take_resets() override { return {}; }
+  std::vector<std::string> resets() override { return {}; }
+  void forget_resets() override {}
 
  private:
   SimWorld& world_;

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <iterator>
 
-#include "encode/json_writer.h"
+#include "base/utf8.h"
 
 namespace deltaforge::sinks::stdout {
 namespace {
@@ -39,7 +39,7 @@ void show_text(std::string_view text, std::string& line) {
     at += length;
     // U+0080..U+009F are control characters too.
     const bool control = byte < 0x20 || byte == 0x7F || (byte == 0xC2 && length == 2 && (character[1] & 0xE0) == 0x80);
-    if (!control && encode::utf8_prefix(character) == length) {
+    if (!control && is_utf8(character)) {
       line += character;
     } else if (byte == '\n') {
       line += "\\n";

@@ -1,6 +1,7 @@
 #include "sources/postgres/rows.h"
 
 #include "base/bytes.h"
+#include "base/utf8.h"
 #include "sources/postgres/text.h"
 
 namespace deltaforge::sources::postgres {
@@ -90,7 +91,7 @@ class RowReader {
     if (!in_.ok()) return false;
     // The message is ours to rewrite (rows.h); the reader only lends read-only views.
     std::span<char> text(const_cast<char*>(sent.data()), sent.size());
-    if (utf8_unchecked_ && !valid_utf8(sent)) return column_failure(index, "bytes that are not UTF-8");
+    if (utf8_unchecked_ && !is_utf8(sent)) return column_failure(index, "bytes that are not UTF-8");
     const Type& type = *relation_.columns[index].type;
     return type.decode(type, text, scratch_, value) || column_failure(index, "not the text form of its type");
   }

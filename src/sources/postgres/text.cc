@@ -147,22 +147,4 @@ bool decode_timestamp(const Type&, Text text, Scratch&, Value& out) {
   return true;
 }
 
-bool valid_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* end = at + text.size();
-  while (at < end) {
-    unsigned char lead = *at++;
-    if (lead < 0x80) continue;
-    int more = lead >= 0xF0 && lead < 0xF5 ? 3 : lead >= 0xE0 && lead < 0xF0 ? 2 : lead >= 0xC2 && lead < 0xE0 ? 1 : 0;
-    if (more == 0 || end - at < more) return false;
-    // The second byte rules out overlong forms, surrogates and what lies above U+10FFFF.
-    unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
-    unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
-    if (*at < low || *at > high) return false;
-    for (++at; --more > 0; ++at)
-      if ((*at & 0xC0) != 0x80) return false;
-  }
-  return true;
-}
-
 }  // namespace deltaforge::sources::postgres

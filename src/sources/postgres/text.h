@@ -22,7 +22,4 @@ bool decode_time(const Type&, std::span<char>, Scratch&, Value&);       // with 
 bool decode_datetime(const Type&, std::span<char>, Scratch&, Value&);   // timestamp
 bool decode_timestamp(const Type&, std::span<char>, Scratch&, Value&);  // timestamptz
 
-// For databases whose encoding promises nothing (SQL_ASCII).
-bool valid_utf8(std::string_view);
-
 }  // namespace deltaforge::sources::postgres

@@ -199,7 +199,7 @@ TYPED_TEST_P(StoreContract, EverythingIsThereAfterReopening) {
   EXPECT_EQ(this->store().slot("s", "k")->value, "slot");
   EXPECT_THAT(this->peek("k"), ElementsAre("queued"));
   EXPECT_GT(this->store().append("l", "k", "more"), seq);
-  EXPECT_THAT(this->store().take_resets(), IsEmpty());
+  EXPECT_THAT(this->store().resets(), IsEmpty());
 }
 
 REGISTER_TYPED_TEST_SUITE_P(StoreContract, KvKeepsTheLastValueOfEachKeyInItsNamespace, ValuesAreBytes,
