@@ -13,9 +13,12 @@ import pytest
 
 from harness.engine import Engine, capture
 from harness.kafka import Kafka
+from harness.mysql import SERVERS, MysqlFamily
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
+
+Servers = Callable[["int | str"], Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,17 +43,29 @@ def root() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def servers(root: Path) -> Iterator[Callable[[int], Postgres]]:
-    """servers(15), servers(18): started at the first use."""
-    running: dict[int, Postgres] = {}
+def servers(root: Path) -> Iterator[Servers]:
+    """servers(15), servers(18), servers("mysql"), servers("mariadb"): started at the first use."""
+    running: dict[int | str, Postgres | MysqlFamily] = {}
 
-    def get(version: int) -> Postgres:
-        if version not in running:
-            running[version] = Postgres(version, root / f"pg{version}").start()
-        return running[version]
+    def get(which: int | str) -> Postgres | MysqlFamily:
+        if which not in running:
+            running[which] = make_server(which, root / f"server-{which}").start()
+        return running[which]
     yield get
     for each in running.values():
-        each.stop("immediate")
+        throw_away(each)
+
+
+def make_server(which: int | str, path: Path, **options: Any) -> Postgres | MysqlFamily:
+    return SERVERS[which](path, **options) if isinstance(which, str) else Postgres(which, path, **options)
+
+
+def throw_away(server: Postgres | MysqlFamily) -> None:
+    """Its data is removed next: it need not be tidy."""
+    if isinstance(server, Postgres):
+        server.stop("immediate")
+    else:
+        server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -75,34 +90,34 @@ def home(root: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
 class Workbench:
     """Hands out databases, private servers and engines, and takes all of them back."""
 
-    def __init__(self, home: Path, servers: Callable[[int], Postgres]) -> None:
+    def __init__(self, home: Path, servers: Servers) -> None:
         self.home, self.servers = home, servers
         self._engines: list[Engine] = []
-        self._databases: list[tuple[Postgres, str]] = []
-        self._private: list[Postgres] = []
+        self._databases: list[tuple[Any, str]] = []
+        self._private: list[Any] = []
         self._proxies: list[Proxy] = []
         self._processes: list[Process] = []
 
-    def database(self, pg: Postgres) -> str:
+    def database(self, server: Any) -> str:
         name = f"d{abs(hash(self.home)) % 10**9}_{len(self._databases)}"
-        self._databases.append((pg, name))
-        return pg.create_database(name)
+        self._databases.append((server, name))
+        return server.create_database(name)
 
-    def server(self, version: int = 15, **options: Any) -> Postgres:
+    def server(self, which: int | str = 15, **options: Any) -> Any:
         """A private one, for tests that restart or reconfigure it."""
-        path = self.home / f"pg{version}-{len(self._private)}"
+        path = self.home / f"{which}-{len(self._private)}"  # short: sockets lie below it
         self.home.chmod(0o755)
-        pg = Postgres(version, path, **options)
-        self._private.append(pg)
-        return pg.start()
+        server = make_server(which, path, **options)
+        self._private.append(server)
+        return server.start()
 
     def proxy(self, upstream: int) -> Proxy:
         proxy = Proxy(upstream, self.home / f"proxy-{len(self._proxies)}.log").start()
         self._proxies.append(proxy)
         return proxy
 
-    def engine(self, pg: Postgres, database: str, sinks: list[dict[str, Any]], **options: Any) -> Engine:
-        return self.keep(capture(pg, self.home / f"engine-{len(self._engines)}", database, sinks, **options))
+    def engine(self, server: Any, database: str, sinks: list[dict[str, Any]], **options: Any) -> Engine:
+        return self.keep(capture(server, self.home / f"engine-{len(self._engines)}", database, sinks, **options))
 
     def keep(self, engine: Engine) -> Engine:
         self._engines.append(engine)
@@ -113,20 +128,15 @@ class Workbench:
             engine.kill()
         for proxy in self._proxies:
             proxy.stop()
-        for pg in self._private:
-            pg.stop("immediate")
-        for pg, name in self._databases:
-            if pg not in self._private:
-                pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-                           f"'{name}' AND pid <> pg_backend_pid()")
-                for (slot,) in pg.query("SELECT slot_name FROM pg_replication_slots WHERE database = %s", args=(name,)):
-                    pg.wait_slot_free(slot, 10)
-                    pg.execute(f"SELECT pg_drop_replication_slot('{slot}')")
-                pg.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        for server in self._private:
+            throw_away(server)
+        for server, name in self._databases:
+            if server not in self._private:
+                server.drop_database(name)
 
 
 @pytest.fixture
-def bench(home: Path, servers: Callable[[int], Postgres]) -> Iterator[Workbench]:
+def bench(home: Path, servers: Servers) -> Iterator[Workbench]:
     workbench = Workbench(home, servers)
     yield workbench
     workbench.close()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts a private PostgreSQL 15 and 18 and Kafka, prints how to reach them, and stops them at Ctrl-C."""
+"""Starts a private PostgreSQL 15 and 18, MySQL 9, MariaDB and Kafka, prints how to reach them, and stops them at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from harness.kafka import Kafka  # noqa: E402
+from harness.mysql import SERVERS  # noqa: E402
 from harness.postgres import VERSIONS, Postgres  # noqa: E402
 
 
@@ -27,6 +28,10 @@ def main() -> int:
                 pg = Postgres(version, root / f"pg{version}")
                 stack.callback(pg.stop)
                 print(f"PostgreSQL {version}: {pg.start().dsn()}", flush=True)
+            for name, kind in SERVERS.items():
+                server = kind(root / name)
+                stack.callback(server.stop)
+                print(f"{server.title}: {server.start().dsn()} (socket {server.socket})", flush=True)
             kafka = Kafka(root / "kafka")
             stack.callback(kafka.stop)
             print(f"Kafka: {kafka.start().brokers}", flush=True)

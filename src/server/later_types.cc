@@ -7,9 +7,7 @@
 namespace deltaforge::server {
 
 bool comes_later(std::string_view kind, std::string_view type) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kLater{{
-      {"source", "mysql"},
-      {"source", "mariadb"},
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kLater{{
       {"source", "turso"},
       {"processor", "filter"},
       {"processor", "flatten"},

@@ -44,7 +44,7 @@ class Arrivals:
         except Timeout as late:
             missing = book.xids() - self.xids
             raise Timeout(f"{late}: {len(missing)} of {len(book)} are missing from {type(self.reader).__name__}, "
-                          f"for example {sorted(missing, key=int)[:5]}") from None
+                          f"for example {sorted(missing)[:5]}") from None
         return self
 
 

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from conftest import Workbench
-from harness.cases import Comparison, parse_exact, read_case
+from conftest import Servers, Workbench
+from harness.cases import Case, Comparison, parse_exact, read_case
 from harness.engine import file_sink
-from harness.postgres import Postgres
 from harness.procs import REPO, Timeout, wait_until
 from harness.readers import FileReader
 
-CASES = [read_case(path) for path in sorted((REPO / "tests/cases").glob("*.case"))]
-RUNS = [(case, version) for case in CASES for version in case.versions]
+CASES = [read_case(path) for path in sorted((REPO / "tests/cases").rglob("*.case"))]
+RUNS = [(case, run) for case in CASES for run in case.runs()]
 
 
-@pytest.mark.parametrize(("case", "version"), RUNS, ids=[f"{case.name}-{version}" for case, version in RUNS])
-def test_case(case, version: int, bench: Workbench, servers: Callable[[int], Postgres]) -> None:
-    pg = servers(version)
-    database = bench.database(pg)
-    pg.execute("CREATE TABLE public.case_end (id int PRIMARY KEY)", database)
-    pg.psql(case.setup, database)
-    engine = bench.engine(pg, database, [file_sink(bench.home / "out")],
-                          tables=[*case.tables, "public.case_end"]).start()
+@pytest.mark.parametrize(("case", "run"), RUNS, ids=[f"{case.name}-{run}" for case, run in RUNS])
+def test_case(case: Case, run: int | str, bench: Workbench, servers: Servers) -> None:
+    server, script = servers(run), case.on(run)
+    database = bench.database(server)
+    captured = case.captured(run, database)
+    end = captured[-1]
+    server.execute(f"CREATE TABLE {end} (id int PRIMARY KEY)", database)
+    server.script(script.setup, database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=captured).start()
     reader = FileReader(bench.home / "out")
-    pg.psql(case.sql, database)
-    pg.execute("INSERT INTO public.case_end VALUES (1)", database)
+    server.script(script.sql, database)
+    server.execute(f"INSERT INTO {end} VALUES (1)", database)
 
     def ended() -> bool:
         reader.drain()
@@ -37,6 +35,6 @@ def test_case(case, version: int, bench: Workbench, servers: Callable[[int], Pos
     except Timeout as late:
         raise AssertionError(f"{late}; {engine.pipeline()['error']}; {len(reader.records)} events so far\n"
                              f"{engine.log_tail(10)}") from None
-    problems = Comparison().events([parse_exact(record) for record in reader.records[:-1]], case.expect)
+    problems = Comparison().events([parse_exact(record) for record in reader.records[:-1]], script.expect)
     text = "\n".join(record.decode() for record in reader.records[:-1])
     assert not problems, "\n".join([*problems, "the events were:", text])

@@ -42,7 +42,14 @@ def scratch(home: Path) -> Path:
 
 
 def test_demo_on_the_terminal(scratch: Path) -> None:
-    code, out, err = finish([*DEMO, "--seconds", "6", "--rate", "20"], scratch)
+    assert_shop_is_seen(*finish([*DEMO, "--seconds", "6", "--rate", "20"], scratch))
+
+
+def test_demo_mysql(scratch: Path) -> None:
+    assert_shop_is_seen(*finish([*DEMO, "mysql", "--seconds", "6", "--rate", "20"], scratch))
+
+
+def assert_shop_is_seen(code: int, out: str, err: str) -> None:
     assert code == 0, err
     lines = out.splitlines()
     assert len(lines) > 20, out + err

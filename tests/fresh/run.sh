@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The README's two commands inside a freshly made Debian 12 (debootstrap, chroot). By hand, as root: about half an hour.
-#   tests/fresh/run.sh [demo] [test]      default: both, on a clone of HEAD
+#   tests/fresh/run.sh [demo] ['demo mysql'] [test]      default: all three, on a clone of HEAD
 set -euo pipefail
 repo=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
 cache=${DF_CACHE:-$HOME/.cache/deltaforge}/fresh
 root=$cache/root
-what=${*:-demo test}
+[ $# -gt 0 ] || set -- demo 'demo mysql' test
 sources=/etc/apt/sources.list.d/debian.sources
 archive=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' "$sources" | head -1)
 say() { echo "fresh: $*"; }
@@ -46,15 +46,16 @@ inside update-ca-certificates > /dev/null 2>&1
 git clone -q --no-local "$repo" "$root/root/deltaforge"
 
 code=0
-for each in $what; do
-  say "./dev $each, output in $cache/$each.log"
-  args=("$each")
-  [ "$each" = demo ] && args+=(--seconds 15)
+for each in "$@"; do
+  log=$cache/${each// /-}.log
+  say "./dev $each, output in $log"
+  read -ra args <<< "$each"
+  [ "${args[0]}" = demo ] && args+=(--seconds 15)
   started=$SECONDS
-  if inside bash -c 'cd /root/deltaforge && exec timeout 5400 ./dev "$@" < /dev/null' dev "${args[@]}" > "$cache/$each.log" 2>&1; then
-    say "./dev $each: ok in $((SECONDS - started)) s: $(tail -1 "$cache/$each.log")"
+  if inside bash -c 'cd /root/deltaforge && exec timeout 5400 ./dev "$@" < /dev/null' dev "${args[@]}" > "$log" 2>&1; then
+    say "./dev $each: ok in $((SECONDS - started)) s: $(tail -1 "$log")"
   else
-    say "./dev $each: FAILED after $((SECONDS - started)) s: $(tail -3 "$cache/$each.log")"
+    say "./dev $each: FAILED after $((SECONDS - started)) s: $(tail -3 "$log")"
     code=1
   fi
 done

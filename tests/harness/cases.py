@@ -12,6 +12,8 @@ _KINDS = {
     "any": r".*",
     "uuid": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
     "lsn": r"[0-9A-F]+/[0-9A-F]+",
+    "gtid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(:[a-z_][a-z0-9_]*)?:[1-9]\d*|\d+-\d+-[1-9]\d*",
+    "binlog": r"[^/]+\.\d{6,}",
     "int": r"-?\d+",
     "ms": r"1[6-9]\d{11}|[2-9]\d{12}",
     "version": r"\d+\.\d+\.\d+",
@@ -27,44 +29,81 @@ def parse_exact(text: str | bytes) -> Any:
     return json.loads(text, parse_float=Number, parse_int=Number)
 
 
+SERVERS = ("postgres", "mysql", "mariadb")
+SECTIONS = ("setup", "sql", "expect")
+
+
 @dataclass
-class Case:
-    name: str
-    versions: list[int] = field(default_factory=lambda: [15, 18])
-    tables: list[str] = field(default_factory=lambda: ["public.t"])
+class Script:
+    """A case as it runs on one kind of server."""
+
     setup: str = ""
     sql: str = ""
     expect: list[Any] = field(default_factory=list)
 
 
+@dataclass
+class Case:
+    name: str
+    servers: list[str] = field(default_factory=lambda: ["postgres"])
+    versions: list[int] = field(default_factory=lambda: [15, 18])
+    tables: list[str] = field(default_factory=list)
+    scripts: dict[str, Script] = field(default_factory=lambda: {server: Script() for server in SERVERS})
+
+    def runs(self) -> list[int | str]:
+        """The servers as the `servers` fixture names them: each version of PostgreSQL is one."""
+        return [run for server in self.servers for run in (self.versions if server == "postgres" else [server])]
+
+    def on(self, run: int | str) -> Script:
+        return self.scripts["postgres" if isinstance(run, int) else run]
+
+    def captured(self, run: int | str, database: str) -> list[str]:
+        """The `tables` option; of MySQL and MariaDB the database stands before a name that has none."""
+        if isinstance(run, int):
+            return [*(self.tables or ["public.t"]), "public.case_end"]
+        return [table if "." in table else f"{database}.{table}" for table in [*(self.tables or ["t"]), "case_end"]]
+
+
 def read_case(path: Path) -> Case:
     case = Case(path.stem)
-    section = ""
+    section, where = "", list(case.scripts.values())
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if line.startswith("--- "):
-            section = line[4:].strip()
-            if section not in ("setup", "sql", "expect"):
+            section, _, server = line[4:].strip().partition(" ")
+            if section not in SECTIONS:
                 raise ValueError(f"{path}:{number}: no section '{section}'; there are setup, sql and expect")
-        elif section == "setup":
-            case.setup += line + "\n"
-        elif section == "sql":
-            case.sql += line + "\n"
+            if server and server not in SERVERS:
+                raise ValueError(f"{path}:{number}: no server '{server}'; there are {', '.join(SERVERS)}")
+            where = [case.scripts[server]] if server else list(case.scripts.values())
+        elif section in ("setup", "sql"):
+            for script in where:
+                setattr(script, section, getattr(script, section) + line + "\n")
         elif not line.strip() or line.startswith("#"):
             continue
         elif section == "expect":
             try:
-                case.expect.append(parse_exact(line))
+                event = parse_exact(line)
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: not JSON: {error}") from None
+            for script in where:
+                script.expect.append(event)
         else:
-            name, _, value = line.partition(":")
-            if name == "versions":
-                case.versions = [int(each) for each in value.split()]
-            elif name == "tables":
-                case.tables = [each.strip() for each in value.split(",")]
-            else:
-                raise ValueError(f"{path}:{number}: no setting '{name}'; there are versions and tables")
+            _setting(case, f"{path}:{number}", line)
     return case
+
+
+def _setting(case: Case, where: str, line: str) -> None:
+    name, _, value = line.partition(":")
+    if name == "servers":
+        case.servers = value.split()
+        if odd := [each for each in case.servers if each not in SERVERS]:
+            raise ValueError(f"{where}: no server '{odd[0]}'; there are {', '.join(SERVERS)}")
+    elif name == "versions":
+        case.versions = [int(each) for each in value.split()]
+    elif name == "tables":
+        case.tables = [each.strip() for each in value.split(",")]
+    else:
+        raise ValueError(f"{where}: no setting '{name}'; there are servers, versions and tables")
 
 
 class Comparison:

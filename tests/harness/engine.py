@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from .mysql import MysqlFamily
 from .postgres import Postgres
 from .procs import REPO, Process, Timeout, free_port, wait_until
 
@@ -24,6 +25,14 @@ def postgres_source(dsn: str, *, name: str = "pg", tables: list[str] | None = No
     if tables is not None:
         config["tables"] = tables
     return {"type": "postgres", "config": config}
+
+
+def mysql_source(dsn: str, *, name: str = "my", tables: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    """For MariaDB, too: which of the two it is, the engine sees by itself."""
+    config = {"id": name, "dsn": dsn, **more}
+    if tables is not None:
+        config["tables"] = tables
+    return {"type": "mysql", "config": config}
 
 
 def file_sink(path: Path, **more: Any) -> dict[str, Any]:
@@ -155,12 +164,17 @@ class Engine:
     def pipeline(self, name: str = "p") -> dict[str, Any]:
         return self.get(f"/pipelines/{name}")
 
-    def checkpoint(self, sink: str, name: str = "p") -> str | None:
-        """The LSN that REST shows as this sink's position."""
+    def position(self, sink: str, name: str = "p") -> dict[str, Any] | None:
+        """What REST shows as this sink's position: PostgreSQL {lsn, tx_id}, MySQL {file, pos, gtid_set}."""
         for each in self.pipeline(name).get("ops", {}).get("checkpoints", []):
             if each["sink_id"] == sink and each["position"]:
-                return each["position"]["lsn"]
+                return each["position"]
         return None
+
+    def checkpoint(self, sink: str, name: str = "p") -> str | None:
+        """The LSN of that position."""
+        position = self.position(sink, name)
+        return position["lsn"] if position else None
 
     def metrics(self) -> dict[str, float]:
         """Series name with labels, as printed -> value."""
@@ -180,8 +194,10 @@ class Engine:
         return self.log.read_text(errors="replace")
 
 
-def capture(pg: Postgres, root: Path, database: str, sinks: list[dict[str, Any]], *, port: int | None = None,
-            tables: list[str] | None = None, name: str = "p", dsn: str = "", **spec: Any) -> Engine:
-    """An engine that captures one database of `pg`; slot and publication are named after the database."""
-    source = postgres_source(dsn or pg.dsn(database, port=port), name=database, tables=tables)
+def capture(server: Postgres | MysqlFamily, root: Path, database: str, sinks: list[dict[str, Any]], *,
+            port: int | None = None, tables: list[str] | None = None, name: str = "p", dsn: str = "",
+            **spec: Any) -> Engine:
+    """An engine that captures one database of `server`; slot and publication are named after the database."""
+    source_of = mysql_source if isinstance(server, MysqlFamily) else postgres_source
+    source = source_of(dsn or server.dsn(database, port=port), name=database, tables=tables)
     return Engine(root, pipeline(source, sinks, name=name, **spec))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import re
@@ -11,10 +10,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from .postgres import Postgres, lsn
-from .workload import HOT, KEYS, Book, Change, Transaction
+from .postgres import lsn
+from .workload import HOT, KEYS, Book, Change, Server, Transaction
 
-_XID = re.compile(rb'"transaction":\{"id":"(\d+)"')
+_XID = re.compile(rb'"transaction":\{"id":"([^"]+)"')
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
@@ -37,7 +36,7 @@ class Verdict:
     duplicated: set[str] = field(default_factory=set)  # their transactions
     first_index: dict[str, int] = field(default_factory=dict)  # xid -> record at which its first event stands
     last_index: dict[str, int] = field(default_factory=dict)   # xid -> record of the last one when first complete
-    lsns: dict[str, int] = field(default_factory=dict)         # xid -> LSN of the commit record
+    lsns: dict[str, int] = field(default_factory=dict)         # xid -> where it stands in the log: PostgreSQL's LSN
     problems: list[str] = field(default_factory=list)
 
     def complain(self, text: str) -> None:
@@ -49,8 +48,8 @@ class Verdict:
         return self
 
 
-def check(records: list[bytes], book: Book, pg: Postgres | None = None, database: str = "") -> Verdict:
-    """Everything the issue demands of a sink. With `pg`, the fold of all events is compared with SELECT."""
+def check(records: list[bytes], book: Book, server: Server | None = None, database: str = "") -> Verdict:
+    """Everything the issue demands of a sink. With `server`, the fold of all events is compared with SELECT."""
     verdict = Verdict()
     events = _without_repetitions(records, verdict)
     transactions = _transactions(events, verdict)
@@ -58,8 +57,8 @@ def check(records: list[bytes], book: Book, pg: Postgres | None = None, database
     fold = _Fold(verdict)
     for _, event in events:
         fold.apply(event)
-    if pg is not None:
-        fold.compare(pg, database)
+    if server is not None:
+        fold.compare(server, database)
     return verdict
 
 
@@ -87,20 +86,21 @@ def _without_repetitions(records: list[bytes], verdict: Verdict) -> list[tuple[i
 def _transactions(events: list[tuple[int, dict[str, Any]]], verdict: Verdict) -> dict[str, list[dict[str, Any]]]:
     """Groups by transaction; they must be whole, contiguous and in commit order."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    previous, last_lsn = None, 0
+    previous, last = None, 0
     for index, event in events:
         xid = event["transaction"]["id"]
+        place, name = place_of(event["source"], xid)
         if xid not in groups:
             groups[xid] = []
             verdict.first_index[xid] = index
-            verdict.lsns[xid] = lsn(event["source"]["lsn"])
-            if verdict.lsns[xid] <= last_lsn:
-                verdict.complain(f"record {index}: transaction {xid} at {event['source']['lsn']} came after a later one")
-            last_lsn = verdict.lsns[xid]
+            verdict.lsns[xid] = place
+            if place <= last:
+                verdict.complain(f"record {index}: transaction {xid} at {event['source']} came after a later one")
         elif xid != previous:
             verdict.complain(f"record {index}: transaction {xid} is torn apart by {previous}")
-        if lsn(event["source"]["lsn"]) != verdict.lsns[xid] or str(event["source"].get("txId")) != xid:
+        if place < last or name != xid or ("lsn" in event["source"] and place != verdict.lsns[xid]):
             verdict.complain(f"record {index}: source {event['source']} is not that of transaction {xid}")
+        last = max(last, place)
         groups[xid].append(event)
         verdict.last_index[xid] = index
         previous = xid
@@ -115,6 +115,15 @@ def _transactions(events: list[tuple[int, dict[str, Any]]], verdict: Verdict) ->
     return groups
 
 
+def place_of(source: dict[str, Any], xid: str) -> tuple[int, str]:
+    """Where in the log an event stands, as a number that grows, and the name of its transaction by `source`.
+    PostgreSQL: the commit's LSN, the same in all rows. MySQL and MariaDB: file and offset, which may grow from row to row;
+    without GTIDs the name is that of `transaction`."""
+    if "lsn" in source:
+        return lsn(source["lsn"]), str(source.get("txId"))
+    return int(source["file"].rpartition(".")[2]) << 48 | source["pos"], source.get("gtid", xid)
+
+
 def _short(values: list[Any]) -> str:
     return str(values) if len(values) <= 12 else f"{values[:12]}... ({len(values)})"
 
@@ -127,7 +136,8 @@ def change_of(event: dict[str, Any]) -> Change:
 
 
 def _check_commits(groups: dict[str, list[dict[str, Any]]], book: Book, verdict: Verdict) -> None:
-    booked = {transaction.xid: transaction for transaction in book.transactions()}
+    booked = {transaction.xid: transaction for transaction in book.transactions() if transaction.xid}
+    booked.update(_named_by_content(groups, book, verdict))
     lost = [xid for xid in booked if xid not in groups]
     if lost:
         verdict.complain(f"LOST: {len(lost)} committed transactions are not in the sink, for example "
@@ -152,6 +162,22 @@ def _check_commits(groups: dict[str, list[dict[str, Any]]], book: Book, verdict:
             by_connection[connection] = number
 
 
+def _named_by_content(groups: dict[str, list[dict[str, Any]]], book: Book, verdict: Verdict) -> dict[str, Transaction]:
+    """The commits whose name died with the server: found among the transactions that nobody booked."""
+    known, named = book.xids(), {}
+    for transaction in book.transactions():
+        if transaction.xid:
+            continue
+        wanted = Counter(transaction.changes)
+        found = [xid for xid, rows in groups.items() if xid not in known and xid not in named
+                 and Counter(change_of(row) for row in rows) == wanted]
+        if found:
+            named[found[0]] = transaction
+        else:
+            verdict.complain(f"LOST: a committed transaction is not in the sink: {describe(transaction)}")
+    return named
+
+
 def describe(transaction: Transaction) -> str:
     return f"xid {transaction.xid} ({len(transaction.changes)} rows, first {transaction.changes[0]})"
 
@@ -168,6 +194,7 @@ class _Fold:
     def apply(self, event: dict[str, Any]) -> None:
         table, op, key, version = change_of(event)
         rows = self.rows[table]
+        self._check_before(event, rows.get(key, {}))
         if op == "d":
             if rows.pop(key, None) is None:
                 self.verdict.complain(f"{table} {key}: deleted, but it was not there")
@@ -185,9 +212,17 @@ class _Fold:
                 row[column] = old.get(column, "(unchanged, but never seen)")
         rows[key] = row
 
-    def compare(self, pg: Postgres, database: str) -> None:
+    def _check_before(self, event: dict[str, Any], old: dict[str, Any]) -> None:
+        """What `before` says of a row that we know must be so (the workload changes no keys)."""
+        for column, value in (event["before"] or {}).items():
+            if column in old and old[column] != value:
+                self.verdict.complain(f"{event['source']['table']}: {column} was {str(old[column])[:200]} before, "
+                                      f"not {str(value)[:200]}: event {event['event_id']}")
+
+    def compare(self, server: Server, database: str) -> None:
         for table, rows in self.rows.items():
-            expected = select(pg, database, table)
+            expected = {tuple(row[column] for column in KEYS[table]): row
+                        for row in server.dialect.select(server, database, table)}
             if table == "t_pk":  # the hot rows were there before the stream began
                 for number in range(1, HOT + 1):
                     if (number,) not in rows:
@@ -200,38 +235,3 @@ class _Fold:
                 if rows[key] != expected[key] or list(rows[key]) != list(expected[key]):
                     differ = {c: (rows[key].get(c), v) for c, v in expected[key].items() if rows[key].get(c) != v}
                     self.verdict.complain(f"{table} {key}: event and table differ: {str(differ)[:600]}")
-
-
-def select(pg: Postgres, database: str, table: str) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """The rows as contract 3.12 says that they must look in an event, by way of the database's own text."""
-    columns = pg.query("SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass "
-                       "AND attnum > 0 AND NOT attisdropped ORDER BY attnum", database, (table,))
-    texts = ", ".join(f'to_json("{name}")::text' if kind.endswith("[]") else f'"{name}"::text' for name, kind in columns)
-    found = {}
-    with pg.connect(database) as link, link.cursor() as cursor:
-        cursor.execute("SET timezone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = hex; SET datestyle = ISO")
-        cursor.execute(f"SELECT {texts} FROM {table}")
-        for row in cursor.fetchall():
-            values = {name: _as_event(kind, text) for (name, kind), text in zip(columns, row)}
-            found[tuple(values[column] for column in KEYS[table])] = values
-    return found
-
-
-def _as_event(kind: str, text: str | None) -> Any:
-    if text is None:
-        return None
-    if kind in ("integer", "bigint", "smallint"):
-        return int(text)
-    if kind == "boolean":
-        return text == "true"
-    if kind in ("real", "double precision"):
-        return Decimal(text) if text not in ("NaN", "Infinity", "-Infinity") else text
-    if kind in ("json", "jsonb") or kind.endswith("[]"):
-        return json.loads(text, parse_float=Decimal)
-    if kind == "bytea":
-        return {"_base64": base64.b64encode(bytes.fromhex(text[2:])).decode()}
-    if kind == "timestamp with time zone":
-        return text.replace(" ", "T").replace("+00", "Z")
-    if kind == "timestamp without time zone":
-        return text.replace(" ", "T")
-    return text

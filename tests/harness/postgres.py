@@ -15,6 +15,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 
+from .dialect_postgres import PostgresDialect
 from .procs import CACHE, Process, free_port, wait_until
 
 VERSIONS = (15, 18)
@@ -59,6 +60,8 @@ def _unprivileged() -> list[str]:
 
 
 class Postgres:
+    dialect = PostgresDialect()
+
     def __init__(self, version: int, root: Path, *, tls: bool = False, settings: dict[str, str] | None = None) -> None:
         self.version = version
         self.root = root
@@ -189,7 +192,7 @@ class Postgres:
             cursor.execute(sql, args)
             return cursor.fetchall()
 
-    def psql(self, script: str, database: str) -> None:
+    def script(self, script: str, database: str) -> None:
         """Statements as a user types them: each commits by itself unless the script says BEGIN."""
         done = subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", self.socket_dsn(database), "-f", "-"],
                               input=script, capture_output=True, text=True, timeout=120)
@@ -199,6 +202,15 @@ class Postgres:
     def create_database(self, name: str) -> str:
         self.execute(f'CREATE DATABASE "{name}"')
         return name
+
+    def drop_database(self, name: str) -> None:
+        """With its slots, and whoever still uses it."""
+        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                     f"'{name}' AND pid <> pg_backend_pid()")
+        for (slot,) in self.query("SELECT slot_name FROM pg_replication_slots WHERE database = %s", args=(name,)):
+            self.wait_slot_free(slot, 10)
+            self.execute(f"SELECT pg_drop_replication_slot('{slot}')")
+        self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     # slots
 

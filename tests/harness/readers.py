@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
@@ -30,14 +31,19 @@ class FileReader:
         return self.records[start:]
 
     def position(self) -> str | None:
-        """The LSN of the newest position file: what this sink holds durably."""
+        """The LSN of what this sink holds durably."""
+        stream = self.stream()
+        return stream["lsn"] if stream else None
+
+    def stream(self) -> dict[str, Any] | None:
+        """`stream` of the newest position file. PostgreSQL: lsn, xid; MySQL: file, pos, gtid_set; MariaDB: gtid."""
         files = sorted(self.path.glob("*.pos"))
         for file in reversed(files):  # a .pos is written before its segment is renamed
             number = file.stem
             if number.strip("0") and not (self.path / f"{number}.jsonl").exists():
                 continue
             try:
-                return json.loads(file.read_text())["stream"]["lsn"]
+                return json.loads(file.read_text())["stream"]
             except FileNotFoundError:
                 continue
         return None

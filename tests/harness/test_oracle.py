@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.oracle import check
+from harness.oracle import check, xid_of
 from harness.workload import Book, Transaction
 
 
@@ -89,3 +89,52 @@ def test_rolled_back_rows_are_phantoms() -> None:
         other.add(each)
     other.add_aborted("704")
     assert any("rolled back transaction 704" in problem for problem in check(records, other).problems)
+
+
+def sound_mysql() -> tuple[list[bytes], Book]:
+    """The same stream as MySQL tells it: the binlog goes into its next file in the middle, and rows have offsets."""
+    records, book = sound()
+    told = []
+    for index, record in enumerate(records):
+        event = json.loads(record)
+        number = int(event["transaction"]["id"]) - 700
+        event["transaction"]["id"] = gtid(number)
+        file = "binlog.999999" if number < 3 else "binlog.1000000"
+        event["source"] = {"table": "t_pk", "server_id": 1, "gtid": gtid(number), "file": file,
+                           "pos": 9000 - 4000 * (number // 3) + 10 * index, "row": 0}
+        told.append(json.dumps(event, separators=(",", ":")).encode())
+    for transaction in book.transactions():
+        transaction.xid = gtid(int(transaction.xid) - 700)
+    return told, book
+
+
+def gtid(number: int) -> str:
+    return f"3e11fa47-71ca-11e1-9e33-c80aa9429562:{number}"
+
+
+def test_a_sound_stream_of_mysql_passes() -> None:
+    records, book = sound_mysql()
+    verdict = check(records, book).assert_sound()
+    assert (verdict.events, verdict.transactions) == (7, 4)
+    assert xid_of(records[0]) == gtid(1)
+
+
+@pytest.mark.parametrize(("damage", "complaint"), [
+    (lambda r: [*r[:2], *r[3:6], r[2], r[6]], "after a later one"),
+    (lambda r: edit(r, 2, f'"gtid":"{gtid(2)}"'.encode(), f'"gtid":"{gtid(9)}"'.encode()), "is not that of transaction"),
+    (lambda r: edit(r, 4, b'"pos":5040', b'"pos":5020'), "is not that of transaction"),
+    (lambda r: r[:6], "LOST"),
+    (lambda r: edit(r, 2, b'"before":null', b'"before":{"id":102,"note":"x"}'), "was None before"),
+])
+def test_damage_of_mysql_is_found(damage: Callable[[list[bytes]], list[bytes]], complaint: str) -> None:
+    records, book = sound_mysql()
+    problems = check(damage(records), book).problems
+    assert any(complaint in problem for problem in problems), problems
+
+
+def test_a_commit_whose_name_was_lost_is_found_by_its_rows() -> None:
+    records, book = sound_mysql()
+    book.transactions()[2].xid = ""
+    check(records, book).assert_sound()
+    assert any("LOST" in problem for problem in check([*records[:3], records[6]], book).problems)
+    assert gtid(3) not in book.xids() and len(book.xids()) == 3

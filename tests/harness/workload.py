@@ -1,7 +1,8 @@
 """A writer with many connections, and the book of what it committed.
 
-Four tables: a primary key, a composite one, none (replica identity full), and a wide one with TOAST. Every row carries
-its version, which grows by one with each insert or update of its key, and the number of the transaction that wrote it.
+Four tables: a primary key, a composite one, none (PostgreSQL: replica identity full), and a wide one (PostgreSQL: with
+TOAST). Every row carries its version, which grows by one with each insert or update of its key, and the number of the
+transaction that wrote it. The SQL that is not the same everywhere is in the server's dialect.
 """
 
 from __future__ import annotations
@@ -13,33 +14,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import psycopg2
-
+from .mysql import MysqlFamily
 from .postgres import Postgres
 
-TABLES = ["public.t_pk", "public.t_comp", "public.t_nopk", "public.t_wide"]
+Server = Postgres | MysqlFamily
+
+TABLES = Postgres.dialect.tables("")
 KEYS = {"t_pk": ("id",), "t_comp": ("a", "b"), "t_nopk": ("id",), "t_wide": ("id",)}
 HOT = 3  # rows of t_pk that all connections fight for
 HOT_KEYS = [(number,) for number in range(1, HOT + 1)]
-
-SCHEMA = """
-CREATE TABLE t_pk (id bigint PRIMARY KEY, version int NOT NULL, txn bigint NOT NULL, note text);
-CREATE TABLE t_comp (a int, b text, version int NOT NULL, txn bigint NOT NULL, note text, PRIMARY KEY (a, b));
-CREATE TABLE t_nopk (id bigint, version int NOT NULL, txn bigint NOT NULL, note text);
-ALTER TABLE t_nopk REPLICA IDENTITY FULL;
-CREATE TYPE mood AS ENUM ('calm', 'so so', 'quote"d');
-CREATE TABLE t_wide (id bigint PRIMARY KEY, version int NOT NULL, txn bigint NOT NULL, note text, big text, yes bool,
-  small smallint, num numeric, price numeric(12,2), f4 real, f8 double precision, doc jsonb, raw json, blob bytea,
-  at timestamptz, local timestamp, day date, clock time, uid uuid, feel mood, tags text[], nums int[]);
-ALTER TABLE t_wide ALTER COLUMN big SET STORAGE EXTERNAL;
-"""
 
 Change = tuple[str, str, tuple[Any, ...], "int | None"]  # table, op, key, version (None for a delete)
 
 
 @dataclass
 class Transaction:
-    xid: str
+    xid: str  # transaction.id of its events; "" when the server died before it could tell (MySQL, MariaDB)
     number: int
     changes: list[Change] = field(default_factory=list)
     acknowledged: float = 0.0
@@ -68,7 +58,8 @@ class Book:
             return list(self._transactions)
 
     def xids(self) -> set[str]:
-        return {transaction.xid for transaction in self.transactions()}
+        """Without those that nobody could learn."""
+        return {transaction.xid for transaction in self.transactions()} - {""}
 
     def aborted(self) -> set[str]:
         with self._lock:
@@ -85,8 +76,11 @@ class _Rolled(Exception):
 class _Connection:
     """One connection and the keys that only it writes."""
 
-    def __init__(self, number: int, seed: int, dsn: str, book: Book, big: int, sizes: Callable[[random.Random], int]):
-        self.number, self.dsn, self.book, self.big, self.sizes = number, dsn, book, big, sizes
+    def __init__(self, number: int, seed: int, server: Server, database: str, book: Book, big: int,
+                 sizes: Callable[[random.Random], int]) -> None:
+        self.number, self.server, self.database = number, server, database
+        self.book, self.big, self.sizes = book, big, sizes
+        self.dialect = server.dialect
         self.random = random.Random(seed * 1000 + number)
         self.alive: dict[str, dict[tuple[Any, ...], int]] = {table: {} for table in KEYS}
         self.dead: dict[str, dict[tuple[Any, ...], int]] = {table: {} for table in KEYS}
@@ -96,30 +90,30 @@ class _Connection:
         self.backend = 0
 
     def connect(self) -> None:
-        self.link = psycopg2.connect(self.dsn, connect_timeout=5)
-        self.backend = self.link.info.backend_pid
+        self.link = self.dialect.connect(self.server, self.database)
+        self.backend = self.dialect.backend(self.link)
 
     def transaction(self) -> None:
-        """One transaction, booked when it is committed. Raises psycopg2.Error when its fate is settled as not so."""
+        """One transaction, booked when it is committed. Raises dialect.errors when its fate is settled as not so."""
         self.count += 1
         number = self.number * 10_000_000 + self.count
         cursor = self.link.cursor()
-        cursor.execute("SELECT pg_current_xact_id()::text")
-        booked = Transaction(cursor.fetchone()[0], number)
+        booked = Transaction(self.dialect.begin(cursor), number)
         undo = {table: (dict(self.alive[table]), dict(self.dead[table])) for table in KEYS}
         try:
             self._changes(cursor, booked)
             if self.random.random() < 0.04:
                 raise _Rolled
-            self.link.commit()
-        except (_Rolled, psycopg2.Error) as failure:
+            booked.xid = self.dialect.commit(self.server, self.link, booked.xid)
+        except (_Rolled, self.dialect.errors) as failure:
             if isinstance(failure, _Rolled):
                 self.link.rollback()
             own = [change for change in booked.changes if change[2] not in HOT_KEYS]
             if isinstance(failure, _Rolled) or not own or not self._was_committed(own[-1]):
                 for table, (alive, dead) in undo.items():
                     self.alive[table], self.dead[table] = alive, dead
-                self.book.add_aborted(booked.xid)
+                if booked.xid:
+                    self.book.add_aborted(booked.xid)
                 if isinstance(failure, _Rolled):
                     return
                 raise
@@ -130,20 +124,20 @@ class _Connection:
         (The xid does not: a crashed server may give it to another transaction.)"""
         table, _, key, version = change
         lost = self.backend
+        self.link.close()  # after a deadlock it is open still
         where = " AND ".join(f"{column} = %s" for column in KEYS[table])
         end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 self.connect()
                 cursor = self.link.cursor()
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", (lost,))
-                if cursor.fetchone()[0] == 0:  # else its backend may be committing still
+                if not self.dialect.lives(cursor, lost):  # else it may be committing still
                     cursor.execute(f"SELECT version FROM {table} WHERE {where}", key)
                     row = cursor.fetchone()
                     self.link.rollback()
-                    return (row[0] if row else None) == version
+                    return (int(row[0]) if row else None) == version
                 self.link.close()
-            except psycopg2.Error:
+            except self.dialect.errors:
                 pass
             time.sleep(0.1)
         raise AssertionError(f"what became of {change} could not be learnt within 60 s")
@@ -165,9 +159,7 @@ class _Connection:
                 self._delete(cursor, booked, table, count)
         if booked.changes and self.random.random() < 0.1:
             key = self.random.randint(1, HOT)
-            cursor.execute("UPDATE t_pk SET version = version + 1, txn = %s WHERE id = %s RETURNING version",
-                           (booked.number, key))
-            booked.changes.append(("t_pk", "u", (key,), cursor.fetchone()[0]))
+            booked.changes.append(("t_pk", "u", (key,), self.dialect.touch(cursor, booked.number, key)))
 
     def _undone(self, cursor: Any, booked: Transaction, table: str, count: int) -> None:
         """Rows of a savepoint that is rolled back must never be seen; those of a released one must."""
@@ -203,15 +195,9 @@ class _Connection:
     def _update(self, cursor: Any, booked: Transaction, table: str, count: int) -> None:
         keys = self.random.sample(list(self.alive[table]), count)
         rows = [(*key, self.alive[table][key] + 1, self._note()) for key in keys]
-        columns = KEYS[table]
-        casts = ", ".join(["(" + ", ".join(["%s::int", "%s::text"] if table == "t_comp" else ["%s::bigint"])
-                           + ", %s::int, %s::text)"] * len(rows))
-        same = " AND ".join(f"t.{column} = v.{column}" for column in columns)
-        more = ", big = repeat(v.note, 700)" if table == "t_wide" and self.random.random() < 0.3 else ""
-        cursor.execute(f"UPDATE {table} t SET version = v.version, txn = {booked.number}, note = v.note{more} "
-                       f"FROM (VALUES {casts}) v({', '.join(columns)}, version, note) WHERE {same}",
-                       [value for row in rows for value in row])
-        assert cursor.rowcount == len(rows), f"updated {cursor.rowcount} of {len(rows)} rows of {table}"
+        grow = table == "t_wide" and self.random.random() < 0.3
+        updated = self.dialect.update(cursor, booked.number, table, KEYS[table], rows, grow)
+        assert updated == len(rows), f"updated {updated} of {len(rows)} rows of {table}"
         for key in keys:
             self.alive[table][key] += 1
             booked.changes.append((table, "u", key, self.alive[table][key]))
@@ -230,17 +216,7 @@ class _Connection:
         return self.random.choice([None, "", "plain", "tab\tline\nfeed", 'q"uo\\te', "žluťoučký 🐎", "\x7f\x01"])
 
     def _wide(self, table: str) -> tuple[Any, ...]:
-        if table != "t_wide":
-            return ()
-        pick = self.random
-        return ("".join(pick.choices("abcdefgh", k=self.big)) if pick.random() < 0.7 else None, pick.random() < 0.5,
-                pick.randint(-32768, 32767), str(pick.choice(["0.10", "-12345678901234567890.5", "1e3", "NaN"])), "9.90",
-                pick.choice([0.1, 1.0, -2.5e10]), pick.choice([0.1, 1.0, 1e300, -0.0]),
-                pick.choice(['{"a": [1, 2.50, null], "ž": "x\\"y"}', "[]", '"text"']), '{"b" : 1 }',
-                psycopg2.Binary(pick.randbytes(pick.randint(0, 40))), "2024-02-29 12:34:56.123456+02",
-                "1999-12-31 23:59:59.5", "2024-02-29", "13:00:00.25", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
-                pick.choice(["calm", "so so", 'quote"d']), ["a", None, "NULL", 'b"c\\d', "x,{y}"],
-                [1, None, -3] if pick.random() < 0.8 else None)
+        return self.dialect.wide(self.random, self.big) if table == "t_wide" else ()
 
 
 def mixed_sizes(pick: random.Random) -> int:
@@ -258,25 +234,25 @@ def single_row(_: random.Random) -> int:
 class Writer:
     """Keeps committing until stopped. Survives a restart of the server."""
 
-    def __init__(self, pg: Postgres, database: str, *, connections: int = 6, rate: float = 400, seed: int = 1,
+    def __init__(self, server: Server, database: str, *, connections: int = 6, rate: float = 400, seed: int = 1,
                  big: int = 2500, sizes: Callable[[random.Random], int] = mixed_sizes, book: Book | None = None,
                  first: int = 1) -> None:
         """A second writer of one database takes the book of the first, and connection numbers of its own."""
-        self.pg, self.database, self.rate = pg, database, rate
+        self.server, self.database, self.rate = server, database, rate
         self.book = Book() if book is None else book
         self._stop = threading.Event()
         self._calm = threading.Event()
         self._calm.set()
         self._failure: BaseException | None = None
-        self._connections = [_Connection(number, seed, pg.socket_dsn(database), self.book, big, sizes)
+        self._connections = [_Connection(number, seed, server, database, self.book, big, sizes)
                              for number in range(first, first + connections)]
         self._threads: list[threading.Thread] = []
 
     @staticmethod
-    def create_tables(pg: Postgres, database: str) -> None:
+    def create_tables(server: Server, database: str) -> None:
         """Before the pipeline starts: the hot rows are not captured as inserts."""
-        pg.execute(SCHEMA, database)
-        pg.execute(f"INSERT INTO t_pk SELECT i, 1, 0, 'hot' FROM generate_series(1, {HOT}) i", database)
+        hot = ", ".join(f"({key}, 1, 0, 'hot')" for (key,) in HOT_KEYS)
+        server.script(f"{server.dialect.schema} INSERT INTO t_pk VALUES {hot};", database)
 
     def start(self) -> "Writer":
         self._threads = [threading.Thread(target=self._work, args=(each,), daemon=True) for each in self._connections]
@@ -295,7 +271,7 @@ class Writer:
                 if connection.link is None or connection.link.closed:
                     connection.connect()
                 connection.transaction()
-            except psycopg2.Error:  # the server is away; the fate of the transaction is settled already
+            except self.server.dialect.errors:  # the server is away; the fate of the transaction is settled already
                 if connection.link is not None:
                     connection.link.close()
                 time.sleep(0.2)

@@ -19,7 +19,7 @@ CREATE TABLE orders (
   placed timestamptz NOT NULL DEFAULT now()
 );
 CREATE TABLE order_items (
-  order_id bigint REFERENCES orders ON DELETE CASCADE,
+  order_id bigint REFERENCES orders,
   line int,
   product_id bigint NOT NULL REFERENCES products,
   quantity int NOT NULL,

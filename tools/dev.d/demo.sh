@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# demo [kafka] [--seconds N]: watch the changes of a throw-away PostgreSQL on the terminal, or in a real Kafka
+# demo [mysql] [kafka] [--seconds N]: watch the changes of a throw-away PostgreSQL, or MariaDB, here or in a real Kafka
 set -euo pipefail
 source tools/dev.d/lib.sh
 bash tools/dev.d/setup.sh

@@ -6,6 +6,7 @@
 # library of at least 2.8 is there already, nothing is done.
 set -euo pipefail
 
+source "$(dirname "$0")/archive.sh"
 prefix=${DF_RDKAFKA_ROOT:-$HOME/.cache/deltaforge/librdkafka}
 wanted=2.8
 pc=$prefix/lib/pkgconfig/rdkafka-static.pc
@@ -19,19 +20,7 @@ if [ -f "$prefix/lib/librdkafka.a" ] && [ -f "$pc" ]; then
   at_least "$have" && { say "$have is in $prefix already"; exit 0; }
 fi
 
-# The machine's own archive and key, in either form of apt's source files.
-archive= key=
-for file in /etc/apt/sources.list.d/*.sources; do
-  [ -f "$file" ] && [ -z "$archive" ] || continue
-  archive=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' "$file" | head -1)
-  key=$(sed -n 's/^Signed-By: *\(\/[^ ]*\).*/\1/p' "$file" | head -1)
-done
-if [ -z "$archive" ]; then
-  archive=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
-    sed -n 's/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' | head -1)
-fi
 [ -n "$archive" ] || fail "no archive found in /etc/apt: add the Debian sources of this machine, then run ./dev setup again"
-key=${key:-/usr/share/keyrings/debian-archive-keyring.gpg}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

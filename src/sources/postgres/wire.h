@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/link.h"
 #include "sources/postgres/connection.h"
 #include "sources/postgres/frames.h"
 
@@ -32,26 +33,19 @@ class Wire {
   std::optional<Frame> next() { return frames_.next(); }
   bool holds_part() const { return !frames_.empty(); }
 
-  int fd() const { return fd_; }
+  int fd() const { return link_.fd(); }
   // For poll(): readable, and writable while something waits to be sent.
   short events() const;
   // Sends what waits. Called when poll() says writable.
   void flush();
 
  private:
-  // Bytes read; 0 when there are none just now.
-  std::size_t read_some(std::span<std::byte>);
-  std::size_t write_some(Bytes);
   void queue(char type, Bytes body);
-  [[noreturn]] void lost(const std::string& why) const;
 
-  int fd_;
-  void* tls_;  // SSL*, owned by the session
-  std::string where_;
+  Link link_;
   Frames frames_;
   std::string unsent_;
   bool drained_ = false;
-  bool tls_wants_write_ = false;
 };
 
 }  // namespace deltaforge::sources::postgres

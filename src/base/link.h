@@ -1,0 +1,40 @@
+// A connected socket with or without TLS, read and written without ever blocking. Owns neither: both belong to the
+// client library that logged in. One thread.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace deltaforge {
+
+class Link {
+ public:
+  // `name` opens the message of the Error{unavailable} that a lost link throws: "the connection to db:3306".
+  // `tls` is an SSL*, or null.
+  Link(int fd, void* tls, std::string name) : fd_(fd), tls_(tls), name_(std::move(name)) {}
+
+  // Bytes read; 0 when there are none just now.
+  std::size_t read(std::span<std::byte>);
+  // Bytes taken; 0 when the socket is full.
+  std::size_t write(Bytes);
+
+  int fd() const { return fd_; }
+  bool has_tls() const { return tls_ != nullptr; }
+  // The last read() can go on only when the socket is writable.
+  bool wants_write() const { return wants_write_; }
+  [[noreturn]] void lost(const std::string& why) const;
+
+ private:
+  std::size_t read_tls(std::span<std::byte>);
+  std::size_t write_tls(Bytes);
+
+  int fd_;
+  void* tls_;
+  std::string name_;
+  bool wants_write_ = false;
+};
+
+}  // namespace deltaforge

@@ -1,0 +1,194 @@
+#include "sources/mysql/mysql.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "obs/log.h"
+
+namespace deltaforge::sources::mysql {
+namespace {
+
+// snapshot: absent, or one that says never.
+void read_snapshot(const config::Node& node, NotInThisBuild&, config::Report& report) {
+  const config::Node* mode = node.find("mode");
+  if (node.is_null() || (node.is_map() && (mode == nullptr || mode->text() == "never"))) return;
+  report.add(node, "not in this build: snapshot; write mode: never, or leave it out");
+}
+
+void read_outbox(const config::Node& node, NotInThisBuild&, config::Report& report) {
+  if (!node.is_null()) report.add(node, "not in this build: outbox");
+}
+
+// A replica's uuid: the server ends an older reader that shows the same.
+std::string uuid_of(std::string_view pipeline, std::string_view source_id) {
+  std::string text = std::string(pipeline) + '\0' + std::string(source_id);
+  std::string hex;
+  for (std::byte byte : xxh3_128(as_bytes(text))) hex += fmt::format("{:02x}", std::to_integer<int>(byte));
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
+                     hex.substr(20));
+}
+
+ColumnHint hint(const std::string& data_type, const std::string& digits) {
+  ColumnHint hint;
+  if (data_type == "uuid") hint.as = ColumnHint::As::uuid;
+  if (data_type == "inet4") hint.as = ColumnHint::As::inet4;
+  if (data_type == "inet6") hint.as = ColumnHint::As::inet6;
+  if (data_type == "vector") hint.as = ColumnHint::As::vector;
+  if (digits.size() == 1) hint.digits = static_cast<std::uint8_t>(digits[0] - '0');
+  return hint;
+}
+
+}  // namespace
+
+std::uint32_t server_id_of(std::string_view source_id) {
+  const uLong crc = ::crc32(0, reinterpret_cast<const Bytef*>(source_id.data()), static_cast<uInt>(source_id.size()));
+  return 1 + static_cast<std::uint32_t>(crc % 4'000'000'000U);
+}
+
+const config::Spec<Config>& Config::spec() {
+  static const auto s =
+      config::Spec<Config>("mysql", "Reads row changes from MySQL or MariaDB out of the binary log.")
+          .field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
+          .field("dsn", &Config::dsn,
+                 "Connection string: mysql://user:password@host:3306/?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ca.pem",
+                 {.required = true})
+          .field("tables", &Config::tables,
+                 "Tables to capture: shop.orders, shop.order_%, analytics.*, %.audit_log. Empty: all.")
+          .field("server_id", &Config::server_id,
+                 "Our number among the replicas of the server; made from the id when it is left out.",
+                 {.min = 1, .max = 4'294'967'295})
+          .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
+                  {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
+          .custom("snapshot", &Config::snapshot, "Reading of existing rows; only mode: never in this build.",
+                  read_snapshot)
+          .custom("outbox", &Config::outbox, "Outbox tables; not in this build.", read_outbox);
+  return s;
+}
+
+void Config::check(const config::Node& node, config::Report& report) const {
+  if (!dsn.empty())
+    if (auto parsed = parse_dsn(dsn); const auto* problem = std::get_if<DsnProblem>(&parsed))
+      report.add(node, "dsn",
+                 "not a MySQL connection string: " + *problem + "; write mysql://user:password@host:3306/database");
+  if (on_schema_drift == OnSchemaDrift::halt) report.add(node, "on_schema_drift", "not in this build: halt");
+}
+
+MySql::MySql(Config config, const SourceContext& context) : config_(std::move(config)), context_(context) {}
+
+void MySql::run(Intake& intake, const Start& start, std::stop_token stop) {
+  // Level-triggered and never cleared: every wait of this run ends at once.
+  WakeFd stopping;
+  std::stop_callback signal(stop, [&stopping] { stopping.signal(); });
+  try {
+    run_until_stopped(intake, start, stopping.fd(), stop);
+  } catch (const Stopped&) {
+  }
+}
+
+Session::Options MySql::session_options(int stop_fd) const {
+  return {.dsn = std::get<Dsn>(parse_dsn(config_.dsn)), .application = "deltaforge " + config_.id, .stop_fd = stop_fd};
+}
+
+std::uint32_t MySql::server_id() const {
+  return config_.server_id != 0 ? static_cast<std::uint32_t>(config_.server_id) : server_id_of(config_.id);
+}
+
+void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, const std::stop_token& stop) {
+  const Session::Options options = session_options(stop_fd);
+  Session session(options);
+  const ServerFacts server = read_server(session);
+  check_server(server, options.dsn.user);
+  warn(session, server, start);
+  const BinlogPosition at = prepare(session, server, start);
+  prepare_session(session, server, at, uuid_of(context_.pipeline, config_.id));
+
+  const bool mariadb = server.flavor == Flavor::mariadb;
+  TableCache tables(
+      {config_.id, mariadb ? "mariadb" : "mysql", server.flavor},
+      [this](std::string_view database, std::string_view table) {
+        return config_.tables.empty() || std::ranges::any_of(config_.tables, [&](const auto& pattern) {
+                 return pattern.matches(database, table);
+               });
+      },
+      [this, stop_fd](const TableMap& map) { return hints(map, stop_fd); }, schemas_);
+  auto connected = [&] {
+    obs::info("streaming from the binary log", {{"source", config_.id},
+                                                {"server_version", std::string_view(server.version)},
+                                                {"file", std::string_view(at.file)},
+                                                {"pos", at.pos}});
+    start.connected();
+  };
+  Stream stream({.session = session,
+                 .intake = intake,
+                 .tables = tables,
+                 .names = algebra_.names(),
+                 .shared = shared_,
+                 .decoder = {config_.id, context_.epoch, server.flavor, server.key(), at.mariadb},
+                 .start = at,
+                 .server_id = server_id(),
+                 .connected = connected,
+                 .stop_fd = stop_fd,
+                 .stop = stop});
+  stream.run();
+}
+
+void MySql::warn(Session& session, const ServerFacts& server, const Start& start) const {
+  start.warn("plain_text", session.crosses_network_in_plain_text()
+                               ? "rows and password cross the network to " + session.where() +
+                                     " in plain text: add ssl-mode=VERIFY_IDENTITY to the dsn"
+                               : "");
+  const std::string image = server.variable("binlog_row_image");
+  start.warn("row_image", image == "FULL" ? ""
+                                          : "binlog_row_image is " + image +
+                                                ": columns that the log leaves out are left out of events; SET GLOBAL "
+                                                "binlog_row_image = 'FULL'");
+}
+
+BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {
+  if (start.meet.empty()) {
+    BinlogPosition tail = read_tail(session, server);
+    start.begin_at(Position(std::make_unique<BinlogPosition>(tail)));
+    return tail;
+  }
+  const auto& meet = start.meet.as<BinlogPosition>();
+  const bool mysql = server.flavor == Flavor::mysql;
+  const LogFacts log = read_log(session, server, meet);
+  check_position(meet, server, log);
+  for (const Position& lane : start.lanes)
+    if (!lane.empty()) check_lane(lane.as<BinlogPosition>(), server, log);
+  if (meet.server_uuid != server.uuid || (!mysql && meet.server_id != server.server_id))
+    obs::warn("another server than before: going on by GTID",
+              {{"source", config_.id}, {"server", std::string_view(server.key())}});
+  return meet;
+}
+
+std::vector<ColumnHint> MySql::hints(const TableMap& map, int stop_fd) const {
+  Session session(session_options(stop_fd));
+  const Rows rows = session.query(
+      "asking for the types of " + map.database + "." + map.table,
+      fmt::format("SELECT COLUMN_NAME, LOWER(DATA_TYPE), DATETIME_PRECISION FROM information_schema.COLUMNS"
+                  " WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+                  session.literal(map.database), session.literal(map.table)),
+      "GRANT SELECT ON that table to the user of the dsn");
+  std::vector<ColumnHint> hints(map.columns.size());
+  for (std::size_t i = 0; i < hints.size(); ++i)
+    for (const auto& row : rows)
+      if (row[0] == map.columns[i].name) hints[i] = hint(row[1].value_or(""), row[2].value_or(""));
+  return hints;
+}
+
+SourceGauges MySql::gauges() const {
+  SourceGauges gauges;
+  const std::int64_t heard = shared_.heard_ns.load(std::memory_order_relaxed);
+  if (heard != 0) gauges.idle_us = (std::chrono::steady_clock::now().time_since_epoch().count() - heard) / 1000;
+  return gauges;
+}
+
+void add(deltaforge::Catalogue& catalogue) { catalogue.sources.add<MySql>("mysql"); }
+
+}  // namespace deltaforge::sources::mysql

@@ -1,0 +1,55 @@
+// What the server says of itself, and whether the binary log may be read there. Reading asks; checking is pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sources/mysql/binlog_position.h"
+#include "sources/mysql/connection.h"
+#include "sources/mysql/table_map.h"
+
+namespace deltaforge::sources::mysql {
+
+struct ServerFacts {
+  Flavor flavor = Flavor::mysql;
+  std::string version;
+  std::string uuid;  // MySQL
+  std::uint32_t server_id = 0;
+  std::map<std::string, std::string> variables;  // those of kVariables that the server has
+  std::vector<std::string> grants;               // SHOW GRANTS
+
+  std::string variable(const std::string& name) const {
+    auto found = variables.find(name);
+    return found == variables.end() ? "" : found->second;
+  }
+  // Whose log it is, as in LogFile.
+  std::string key() const { return flavor == Flavor::mysql ? uuid : std::to_string(server_id); }
+  bool on(const std::string& name) const { return variable(name) == "ON" || variable(name) == "1"; }
+};
+
+ServerFacts read_server(Session&);
+
+// Throws one Error that names everything that is missing, each with its statement.
+void check_server(const ServerFacts&, const std::string& user);
+
+// The end of the log just now: where a pipeline without a position begins.
+BinlogPosition read_tail(Session&, const ServerFacts&);
+
+// What the server has, as far as it decides whether a stored position can be continued.
+struct LogFacts {
+  BinlogPosition tail;
+  GtidSet purged;                                          // MySQL
+  std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
+  // MariaDB: the GTID position at the place of the log that a position names; empty when the place is not there.
+  std::string mariadb_at_place;
+};
+LogFacts read_log(Session&, const ServerFacts&, const BinlogPosition& asked);
+
+// Throws Error{position_lost, ...} when the server cannot continue from `stored`, or never had what it holds.
+void check_position(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
+// A lane's own position: the server must have all that it has. What the server purged is judged by the meet.
+void check_lane(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
+
+}  // namespace deltaforge::sources::mysql

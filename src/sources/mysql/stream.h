@@ -1,0 +1,62 @@
+// The binary log stream of one connection: asks for it, waits in one place, hands every event to the decoder. Source
+// thread only.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "core/source.h"
+#include "sources/mysql/decoder.h"
+#include "sources/mysql/server.h"
+#include "sources/mysql/wire.h"
+
+namespace deltaforge::sources::mysql {
+
+// Read by gauges() on any thread.
+struct Shared {
+  std::atomic<std::int64_t> heard_ns{0};  // steady clock, of the last bytes from the server
+};
+
+class Stream final : private Placer {
+ public:
+  struct Parts {
+    Session& session;
+    Intake& intake;
+    TableCache& tables;
+    NameTable& names;
+    Shared& shared;
+    Decoder::Settings decoder;
+    BinlogPosition start;
+    std::uint32_t server_id;  // ours
+    std::function<void()> connected;
+    int stop_fd;
+    std::stop_token stop;
+  };
+  explicit Stream(Parts);
+
+  // Until stop is requested. Throws Error.
+  void run();
+
+ private:
+  std::byte* place(Bytes head, std::size_t size) override;
+  bool ready();
+  bool consume();
+  void handle(Packet&);
+  void wait(bool listen);
+  std::vector<std::byte> dump_command() const;
+
+  Parts parts_;
+  Wire wire_;
+  Decoder decoder_;
+  SteadyTime heard_;
+  bool streaming_ = false;
+};
+
+// Settings of the session that the stream takes over: heartbeats, checksums, who we are, where a MariaDB begins.
+void prepare_session(Session&, const ServerFacts&, const BinlogPosition& start, const std::string& uuid);
+
+}  // namespace deltaforge::sources::mysql
