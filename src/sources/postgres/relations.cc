@@ -13,6 +13,7 @@ void RelationCache::begin(RelationLookup& lookup, std::string database) {
   lookup_ = &lookup;
   origin_.database = std::move(database);
   relations_.clear();
+  counters_.clear();
   types_ = {};
   last_ = nullptr;
 }
