@@ -364,7 +364,7 @@ std::vector<SinkStatus> Run::sinks() const {
     status.error = lane.trouble();
     if (Position position = ledger_.durable(i); !position.empty()) status.position = algebra_.show(position);
     if (double age = ledger_.age_seconds(i); age >= 0) status.age_seconds = age;
-    status.behind = !lane.empty();
+    status.behind = !lane.empty() || lane.detached();
     all.push_back(std::move(status));
   }
   return all;

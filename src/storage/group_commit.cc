@@ -49,6 +49,10 @@ std::exception_ptr GroupCommit::commit(const std::vector<Job*>& group) {
     connection_->run("BEGIN IMMEDIATE");
     for (Job* job : group) job->work(*connection_);
     connection_->run("COMMIT");
+    if (early_ > 0) {
+      --early_;
+      connection_->query("PRAGMA wal_checkpoint(PASSIVE)").step();
+    }
     if (std::exchange(failing_, false)) obs::info("the state database can be written again", {{"path", path_}});
     return nullptr;
   } catch (const std::exception& error) {

@@ -46,6 +46,9 @@ class GroupCommit {
   const Open reopen_;
   obs::Counter errors_;
   bool failing_ = false;
+  // What a pipeline begins with (its identity, its first position) goes into the database file at once: without its
+  // WAL file the state is then an old one, which is found out, and not none at all.
+  int early_ = 16;
 
   std::mutex mutex_;
   std::condition_variable_any queued_;

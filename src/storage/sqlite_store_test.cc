@@ -208,6 +208,14 @@ TEST(SqliteStore, FilesAreForTheOwnerOnly) {
   }
 }
 
+TEST(SqliteStore, WhatComesFirstOutlivesTheLossOfTheWal) {
+  SqliteSetup setup;
+  setup.store().put(std::vector<Store::Entry>{{"fsm", "first", "v"}});
+  const std::string alone = setup.path() + ".copy";
+  std::filesystem::copy_file(setup.path(), alone);
+  EXPECT_EQ(shell(alone, "SELECT value FROM kv WHERE key = 'first'"), (Rows{{"v"}}));
+}
+
 TEST(SqliteStore, AnOversizedValueIsRefusedAlone) {
   SqliteSetup setup;
   const std::string large(SqliteStore::kMaxValue + 1, 'x');

@@ -1,5 +1,7 @@
 #include "sources/postgres/catalogue.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -26,9 +28,11 @@ SELECT pg_catalog.json_build_object(
   'names', (SELECT pg_catalog.json_agg(pg_catalog.format_type(c.type, c.modifier) ORDER BY c.place)
     FROM ROWS FROM (pg_catalog.unnest('{{{0}}}'::pg_catalog.oid[]), pg_catalog.unnest('{{{1}}}'::pg_catalog.int4[]))
       WITH ORDINALITY c (type, modifier, place)),
-  'key', (SELECT pg_catalog.json_agg(a.attname ORDER BY a.attnum) FROM pg_catalog.pg_index i
-    JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-    WHERE i.indrelid = {2} AND i.indisprimary),
+  'key', (SELECT pg_catalog.json_agg(a.attname ORDER BY k.place) FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_index i ON i.indrelid = c.oid
+      AND CASE c.relreplident WHEN 'i' THEN i.indisreplident ELSE i.indisprimary END,
+    pg_catalog.unnest(i.indkey) WITH ORDINALITY k (attnum, place), pg_catalog.pg_attribute a
+    WHERE c.oid = {2} AND a.attrelid = c.oid AND a.attnum = k.attnum AND k.place <= i.indnkeyatts),
   'ancestors', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(n.nspname, c.relname))
     FROM pg_catalog.pg_partition_ancestors({2}) p JOIN pg_catalog.pg_class c ON c.oid = p.relid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid <> {2})))";
@@ -41,8 +45,35 @@ RelationFacts CatalogueLookup::look_up(const RelationMessage& message) {
     types += (types.empty() ? "" : ",") + std::to_string(column.type);
     modifiers += (modifiers.empty() ? "" : ",") + std::to_string(column.modifier);
   }
-  return parse_facts(session_.value("asking the catalogue about a relation",
-                                    fmt::format(fmt::runtime(kFacts), types, modifiers, message.id)));
+  RelationFacts facts = parse_facts(session_.value("asking the catalogue about a relation",
+                                                   fmt::format(fmt::runtime(kFacts), types, modifiers, message.id)));
+  remember(message.id, facts);
+  return facts;
+}
+
+// A row that is read again, or read late, must come out as it did, though its type was dropped or its partition
+// detached meanwhile.
+void CatalogueLookup::remember(std::uint32_t relation, RelationFacts& facts) {
+  constexpr std::uint32_t kFirstOfUsers = 16384;
+  const std::string key = "relation/" + std::to_string(relation);
+  const std::optional<std::string> kept = state_.get(key);
+  if (kept) {
+    RelationFacts before = parse_facts(*kept);
+    for (const TypeRow& type : before.types)
+      if (std::ranges::find(facts.types, type.oid, &TypeRow::oid) == facts.types.end()) facts.types.push_back(type);
+    for (const auto& ancestor : before.ancestors)
+      if (std::ranges::find(facts.ancestors, ancestor) == facts.ancestors.end()) facts.ancestors.push_back(ancestor);
+  }
+  auto json = nlohmann::json{{"types", nlohmann::json::array()}, {"ancestors", nlohmann::json::array()}};
+  for (const TypeRow& type : facts.types)
+    if (type.oid >= kFirstOfUsers)
+      json["types"].push_back({{"oid", type.oid},
+                               {"base", type.base},
+                               {"element", type.element},
+                               {"delimiter", std::string(1, type.delimiter)}});
+  for (const auto& [schema, table] : facts.ancestors) json["ancestors"].push_back({schema, table});
+  const bool nothing = json["types"].empty() && json["ancestors"].empty();
+  if (std::string now = json.dump(); !nothing && kept != now) state_.put(key, now);
 }
 
 RelationFacts parse_facts(std::string_view text) {
@@ -69,7 +100,7 @@ RelationFacts parse_facts(std::string_view text) {
     std::string name = item.is_string() ? item.template get<std::string>() : "";
     facts.column_types.push_back(name == "???" || name == "-" ? "" : name);
   });
-  each("key", [&](const auto& item) { facts.primary_key.push_back(item.template get<std::string>()); });
+  each("key", [&](const auto& item) { facts.key.push_back(item.template get<std::string>()); });
   each("ancestors", [&](const auto& item) {
     facts.ancestors.emplace_back(item.at(0).template get<std::string>(), item.at(1).template get<std::string>());
   });

@@ -90,7 +90,8 @@ void check_slot_covers(const WalPosition& start, const SlotFacts& slot, const st
         name);
   if (slot.confirmed > start.lsn)
     throw position_lost(fmt::format("replication slot \"{}\" stands at {}, past our position {}: it was advanced, or "
-                                    "dropped and made again; the changes between the two are not in it",
+                                    "dropped and made again, or our position is an old one that was restored; the "
+                                    "changes between the two are not in it",
                                     name, to_string(slot.confirmed), to_string(start.lsn)),
                         name);
 }

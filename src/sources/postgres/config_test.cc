@@ -85,10 +85,14 @@ TEST(Config, NamesAndPatterns) {
 
 TEST(Dsn, ProblemsNeverQuoteIt) {
   EXPECT_EQ(dsn_problem(config::Secret("postgresql://u:p@[::1]:5432/db?sslmode=verify-full")), std::nullopt);
+  EXPECT_EQ(dsn_problem(config::Secret("postgresql://u:p%40%2F@h:1,[::1]:2,i/db?application_name=a@b")), std::nullopt);
+  EXPECT_EQ(dsn_problem(config::Secret("postgresql:///db?host=/run/postgresql&user=u")), std::nullopt);
   EXPECT_EQ(dsn_problem(config::Secret("host=a,b user=u password='with space' target_session_attrs=read-write")),
             std::nullopt);
-  for (const char* bad : {"canary", "host=h canary", "host=h password='canary", "postgres://u:canary@[::1/db",
-                          "postgres://u:canary%zz@h/db", "postgres://u:p@h/db?canary=1", "host=h canary=1"}) {
+  for (const char* bad :
+       {"canary", "host=h canary", "host=h password='canary", "postgres://u:canary@[::1/db",
+        "postgres://u:canary%zz@h/db", "postgres://u:p@h/db?canary=1", "host=h canary=1", "postgres://u:p@canary@h/db",
+        "postgres://u:canary/p@h/db", "postgres://u:canary/p?q@h/db", "postgres://u:p?q@canary@h/db"}) {
     auto problem = dsn_problem(config::Secret(bad));
     ASSERT_TRUE(problem) << bad;
     EXPECT_THAT(*problem, Not(HasSubstr("canary"))) << bad;

@@ -34,8 +34,35 @@ struct ParsedDsn {
   std::string problem;
 };
 
+// Behind an unescaped '@' or '/' of a password libpq sees host and port, and it quotes those in its messages. So it is
+// shown only URLs with one '@' before the path, and ports that are numbers.
+bool has_unescaped_password(std::string_view dsn) {
+  const std::size_t scheme = dsn.find("://");
+  if (scheme == std::string_view::npos || !dsn.starts_with("postgres")) return false;
+  std::string_view hosts = dsn.substr(scheme + 3);
+  std::size_t at = hosts.find('@');
+  const std::size_t slash = hosts.find('/');
+  const std::size_t options = hosts.find('?');
+  if (at != std::string_view::npos && slash < at && at < options) return true;
+  if (at < slash) hosts.remove_prefix(at + 1);
+  hosts = hosts.substr(0, hosts.find_first_of("/?"));
+  if (hosts.find('@') != std::string_view::npos) return true;
+  while (!hosts.empty()) {
+    std::string_view host = hosts.substr(0, hosts.find(','));
+    hosts.remove_prefix(std::min(hosts.size(), host.size() + 1));
+    if (host.starts_with('[')) host.remove_prefix(std::min(host.size(), host.find(']')));
+    std::string_view port = host.substr(std::min(host.size(), host.find(':')));
+    if (!std::all_of(port.begin(), port.end(), [](char c) { return c == ':' || (c >= '0' && c <= '9'); })) return true;
+  }
+  return false;
+}
+
 ParsedDsn parse(const config::Secret& dsn) {
   ParsedDsn parsed;
+  if (has_unescaped_password(dsn.reveal())) {
+    parsed.problem = "user and password must be percent-encoded: '@' is %40, '/' is %2F, ':' is %3A";
+    return parsed;
+  }
   char* message = nullptr;
   PQconninfoOption* options = PQconninfoParse(dsn.reveal().c_str(), &message);
   if (options == nullptr) {

@@ -192,6 +192,18 @@ TEST(Decoder, AWholeTransactionByHand) {
   EXPECT_THAT(fixture.intake.events(), ElementsAre("c public.t#1 before=- after={id=7,v=null}"));
 }
 
+// A reconnect in the middle of the first transaction, which then comes again: event ids hang on the ordinals.
+TEST(Decoder, ANewConnectionCountsRowsAnew) {
+  Fixture fixture;
+  for (const auto& message : {begin(), relation_of_two(), insert(kRow), insert(kRow)}) fixture.feed(message);
+  fixture.intake.rollback();
+  fixture.relations.begin(fixture.lookup, "app");
+  Decoder again{{"shop", "1", 1, false}, fixture.relations, fixture.intake};
+  for (std::string message : {begin(), relation_of_two(), insert(kRow), commit()})
+    again.message({reinterpret_cast<std::byte*>(message.data()), message.size()}, false, Lsn{0x1000});
+  EXPECT_THAT(fixture.intake.events(), ElementsAre("c public.t#1 before=- after={id=7,v=null}"));
+}
+
 TEST(Decoder, UnknownMessagesStopWithPlaceAndType) {
   for (char type : {'S', 'E', 'c', 'b', 'P', 'K', 'r', 'x', '\x01'}) {
     Fixture fixture;

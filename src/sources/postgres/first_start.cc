@@ -22,7 +22,11 @@ std::string intent_of(const FirstStart& first) {
 }
 
 std::string publication_record(const Publication& publication) {
-  return nlohmann::json{{"oid", publication.oid()}}.dump();
+  return nlohmann::json{{"oid", publication.oid()}, {"inserts_oid", publication.inserts_oid()}}.dump();
+}
+
+bool has_second(const std::string& record) {
+  return nlohmann::json::parse(record, nullptr, false).value("inserts_oid", 0U) != 0;
 }
 
 void ensure_publication(const FirstStart& first, bool slot_exists) {
@@ -71,8 +75,9 @@ Lsn create_slot(const FirstStart& first, const Start& start) {
       fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput NOEXPORT_SNAPSHOT",
                   first.replication.identifier(first.slot)),
       slow,
-      fmt::format("ALTER ROLE {} REPLICATION; and see that max_replication_slots is large enough",
-                  first.replication.identifier(first.server.user)));
+      fmt::format(
+          "raise max_replication_slots or drop a slot that nobody needs; the role needs ALTER ROLE {} REPLICATION",
+          first.replication.identifier(first.server.user)));
   start.warn(key, "");
   auto lsn = rows.empty() ? std::nullopt : parse_lsn(rows[0].at(1).value_or(""));
   if (!lsn) throw Error(ErrorKind::unavailable, "creating the replication slot " + first.slot + ": an odd answer");
@@ -148,14 +153,20 @@ void check_publication(const Publication& publication, const std::string& name, 
     throw position_lost(fmt::format("publication {} does not exist any more, the changes after {} cannot be read", name,
                                     to_string(at.lsn)),
                         slot);
+  if (!publication.narrowed().empty())
+    throw position_lost(fmt::format("publication {} was altered after {}: it no longer publishes every change of its "
+                                    "tables, what it left out since cannot be read",
+                                    publication.narrowed(), to_string(at.lsn)),
+                        slot);
   std::string now = publication_record(publication);
   auto kept = state.get(kPublication);
   if (kept == now) return;
-  if (kept && server.version >= 180000)
-    throw position_lost(fmt::format("publication {} was dropped and made again after {}, what was written in between "
-                                    "cannot be read",
-                                    name, to_string(at.lsn)),
-                        slot);
+  const bool second_is_gone = publication.inserts_oid() == 0 && kept && has_second(*kept);
+  if (second_is_gone || (kept && server.version >= 180000))
+    throw position_lost(
+        fmt::format("publication {}{} was dropped{} after {}: what was written since cannot be read", name,
+                    second_is_gone ? "_inserts" : "", second_is_gone ? "" : " and made again", to_string(at.lsn)),
+        slot);
   state.put(kPublication, now);
 }
 

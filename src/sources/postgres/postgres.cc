@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kSlotPatience = 3s;
+constexpr const char* kLockTimeout = "[55P03]";
 
 // snapshot: absent, or one that says never.
 void read_snapshot(const config::Node& node, NotInThisBuild&, config::Report& report) {
@@ -122,16 +123,25 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
   const WalPosition at = prepare(replication, statements, server, publication, start);
   publication.keep_up(statements, true);
 
-  CatalogueLookup lookup(statements);
+  CatalogueLookup lookup(statements, *start.state);
   relations_.begin(lookup, server.database);
   last_backend_ = replication.backend_pid();
+  statements.query("setting up the session", "SET lock_timeout = '500ms'");
+  WalPosition looked_at = at;
   auto look = [&] {
-    publication.read(statements);
-    WalPosition now = at;
-    now.lsn = Lsn{shared_.received.load(std::memory_order_relaxed)};
-    check_publication(publication, config_.publication, config_.slot, now, server, *start.state);
-    publication.keep_up(statements, false);
-    note_lag(statements);
+    const Lsn here{shared_.received.load(std::memory_order_relaxed)};
+    try {
+      publication.read(statements);
+      check_publication(publication, config_.publication, config_.slot, looked_at, server, *start.state);
+      publication.keep_up(statements, false);
+      note_lag(statements);
+    } catch (const Error& error) {
+      // Somebody holds a lock on the catalogue: the stream does not wait for that.
+      if (error.message().find(kLockTimeout) == std::string::npos) throw;
+      obs::log_limited(obs::Level::warn, config_.id, error.what(), {{"source", config_.id}});
+      return;
+    }
+    looked_at.lsn = here;
   };
   auto connected = [&] {
     obs::info("streaming from PostgreSQL", {{"source", config_.id},

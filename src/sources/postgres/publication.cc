@@ -64,12 +64,22 @@ std::string quoted(const Session& session, const Tables& tables) {
   return text;
 }
 
+// Where generated columns can be published they must be: an identity that holds one would else make the application's
+// own UPDATE and DELETE fail.
+std::string options(const Session& session) {
+  std::string text = "publish_via_partition_root = true";
+  if (session.server_version() >= 180000) text += ", publish_generated_columns = stored";
+  return text;
+}
+
 // A table has a usable identity when the server lets UPDATE and DELETE of it be published; of a partitioned one, all
-// its leaves must have one, for the check falls on them.
+// its leaves must have one, for the check falls on them. Virtual generated columns (18 and later) cannot be published,
+// and FULL means all columns.
 constexpr const char* kTables = R"(
 WITH t AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relreplident,
-    CASE c.relreplident WHEN 'f' THEN true WHEN 'n' THEN false
+    CASE c.relreplident WHEN 'n' THEN false WHEN 'f' THEN NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attgenerated = 'v')
       WHEN 'd' THEN EXISTS (SELECT FROM pg_catalog.pg_index i
         WHERE i.indrelid = c.oid AND i.indisprimary AND i.indimmediate AND i.indisvalid)
       ELSE EXISTS (SELECT FROM pg_catalog.pg_index i
@@ -88,6 +98,15 @@ u AS (
 SELECT oid, nspname, relname, relpersistence = 'p', all_usable, relreplident = 'f', in_main, in_inserts, ancestors
 FROM u WHERE {2} ORDER BY nspname, relname)";
 
+// {0}, {1}: the names, {2}: the comment that makes them ours, {3}: kNarrowed where the server knows such things.
+constexpr const char* kPublications = R"(
+SELECT p.oid, p.pubname = {0}, pg_catalog.obj_description(p.oid, 'pg_publication') = {2},
+  NOT (p.pubinsert AND p.pubtruncate AND (p.pubname = {1} OR p.pubupdate AND p.pubdelete)) OR {3}
+FROM pg_catalog.pg_publication p WHERE p.pubname IN ({0}, {1}))";
+constexpr const char* kNarrowed =
+    "EXISTS (SELECT FROM pg_catalog.pg_publication_rel r WHERE r.prpubid = p.oid AND (r.prqual IS NOT NULL OR "
+    "r.prattrs IS NOT NULL))";
+
 // Members in their right place need no look. Ancestors of the others do: a partition comes with its root.
 constexpr const char* kOutOfPlace = "NOT (all_usable AND in_main OR NOT all_usable AND in_inserts) OR relkind = 'p'";
 
@@ -103,16 +122,17 @@ bool captured_by(const std::vector<config::TablePattern>& tables, std::string_vi
 }
 
 void Publication::read(Session& session) {
-  Rows rows = session.query(
-      "looking at publication " + settings_.name,
-      fmt::format("SELECT p.oid, p.pubname = {0}, pg_catalog.obj_description(p.oid, 'pg_publication') = {2}"
-                  " FROM pg_catalog.pg_publication p WHERE p.pubname IN ({0}, {1})",
-                  session.literal(settings_.name), session.literal(inserts_),
-                  session.literal("deltaforge source " + settings_.source_id)));
+  Rows rows =
+      session.query("looking at publication " + settings_.name,
+                    fmt::format(fmt::runtime(kPublications), session.literal(settings_.name), session.literal(inserts_),
+                                session.literal("deltaforge source " + settings_.source_id),
+                                session.server_version() >= 150000 ? kNarrowed : "false"));
   oid_ = inserts_oid_ = 0;
   ours_ = false;
+  narrowed_.clear();
   for (const auto& row : rows) {
     bool is_ours = row[2].value_or("f") == "t";
+    if (is_ours && row[3].value_or("f") == "t") narrowed_ = row[1].value_or("") == "t" ? settings_.name : inserts_;
     if (row[1].value_or("") == "t") {
       oid_ = to_oid(row[0]);
       ours_ = is_ours;
@@ -120,7 +140,10 @@ void Publication::read(Session& session) {
       inserts_oid_ = to_oid(row[0]);
     }
   }
-  if (!ours_) inserts_oid_ = 0;
+  if (!ours_) {
+    inserts_oid_ = 0;
+    narrowed_.clear();
+  }
 }
 
 std::vector<CatalogueTable> Publication::read_tables(Session& session, bool all) const {
@@ -136,8 +159,8 @@ std::vector<CatalogueTable> Publication::read_tables(Session& session, bool all)
 }
 
 std::string Publication::create_statement(const Session& session, const Tables& tables) const {
-  return fmt::format("CREATE PUBLICATION {}{}{} WITH (publish_via_partition_root = true);",
-                     session.identifier(settings_.name), tables.empty() ? "" : " FOR TABLE ", quoted(session, tables));
+  return fmt::format("CREATE PUBLICATION {}{}{} WITH ({});", session.identifier(settings_.name),
+                     tables.empty() ? "" : " FOR TABLE ", quoted(session, tables), options(session));
 }
 
 void Publication::create(Session& session) {
@@ -151,10 +174,10 @@ void Publication::create(Session& session) {
   // log before it.
   std::string sql = fmt::format(
       "BEGIN; SET LOCAL lock_timeout = '10s'; {0} COMMENT ON PUBLICATION {1} IS {2};"
-      " CREATE PUBLICATION {3}{4}{5} WITH (publish = 'insert, truncate', publish_via_partition_root = true);"
+      " CREATE PUBLICATION {3}{4}{5} WITH (publish = 'insert, truncate', {6});"
       " COMMENT ON PUBLICATION {3} IS {2}; COMMIT",
       create_statement(session, main), session.identifier(settings_.name), comment, second,
-      inserts.empty() ? "" : " FOR TABLE ", quoted(session, inserts));
+      inserts.empty() ? "" : " FOR TABLE ", quoted(session, inserts), options(session));
   std::string remedy =
       fmt::format("GRANT CREATE ON DATABASE {0} TO {1}; and make it owner of the tables, or let their owner run: {2}",
                   session.identifier(session.database()), session.identifier(session.user()),
@@ -209,24 +232,31 @@ void Publication::apply(Session& session, const MembershipChange& change) {
   if (no_place) return;
   std::string main = "ALTER PUBLICATION " + session.identifier(settings_.name);
   std::string inserts = "ALTER PUBLICATION " + session.identifier(inserts_);
-  auto each = [&](const Tables& tables, std::string_view what, auto statements) {
-    for (const CatalogueTable* table : tables)
-      if (alter(session, fmt::format("adding table {} to the publication", table->name()),
-                statements(quoted(session, *table))))
-        obs::warn(what, {{"table", table->name()}, {"publication", settings_.name}});
+  auto each = [&](const Tables& tables, std::string_view what, bool inserts_only, auto statements) {
+    for (const CatalogueTable* table : tables) {
+      if (!alter(session, fmt::format("adding table {} to the publication", table->name()),
+                 statements(quoted(session, *table))))
+        continue;
+      obs::warn(what, {{"table", table->name()}, {"publication", settings_.name}});
+      if (inserts_only)
+        inserts_only_.insert(table->name());
+      else
+        inserts_only_.erase(table->name());
+    }
   };
   constexpr std::string_view kAdded = "table added to the publication: rows written before this are not captured";
   constexpr std::string_view kInsertsOnly =
       "table has no replica identity, only its inserts and truncates are captured until it has one: "
       "ALTER TABLE ... REPLICA IDENTITY FULL, or add a primary key";
-  each(change.add_to_main, kAdded, [&](const std::string& table) { return main + " ADD TABLE " + table; });
-  each(change.add_to_inserts, kAdded, [&](const std::string& table) { return inserts + " ADD TABLE " + table; });
+  each(change.add_to_main, kAdded, false, [&](const std::string& table) { return main + " ADD TABLE " + table; });
+  each(change.add_to_inserts, kAdded, true, [&](const std::string& table) { return inserts + " ADD TABLE " + table; });
   each(
-      change.move_to_main, "table has a replica identity now: its updates and deletes are captured from here on",
+      change.move_to_main, "table has a replica identity now: its updates and deletes are captured from here on", false,
       [&](const std::string& table) { return inserts + " DROP TABLE " + table + "; " + main + " ADD TABLE " + table; });
-  each(change.move_to_inserts, kInsertsOnly, [&](const std::string& table) {
+  each(change.move_to_inserts, kInsertsOnly, true, [&](const std::string& table) {
     return main + " DROP TABLE " + table + "; " + inserts + " ADD TABLE " + table;
   });
+  tell_about_inserts_only();
 }
 
 // False: not this time; the next look tries again. The stream does not wait for the table's lock.
@@ -253,12 +283,10 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
   if (!keys_only.empty())
     obs::warn("before images of these tables hold the key only: ALTER TABLE ... REPLICA IDENTITY FULL for whole rows",
               {{"source", settings_.source_id}, {"tables", list(keys_only)}});
-  warn_("replica_identity",
-        inserts_only.empty() || !ours_
-            ? ""
-            : fmt::format("no replica identity, only inserts and truncates are captured: {}; ALTER TABLE ... REPLICA "
-                          "IDENTITY FULL, or add a primary key",
-                          list(inserts_only)));
+  inserts_only_.clear();
+  if (ours_)
+    for (const CatalogueTable* table : inserts_only) inserts_only_.insert(table->name());
+  tell_about_inserts_only();
   for (const config::TablePattern& pattern : settings_.tables) {
     bool matches = std::ranges::any_of(
         tables, [&](const CatalogueTable& t) { return t.logged && pattern.matches(t.schema, t.table, "public"); });
@@ -266,6 +294,15 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
       obs::warn("a table pattern matches no table yet; unlogged and temporary tables have no changes to capture",
                 {{"source", settings_.source_id}, {"pattern", pattern.text()}});
   }
+}
+
+void Publication::tell_about_inserts_only() {
+  std::string names;
+  for (const std::string& name : inserts_only_) names += (names.empty() ? "" : ", ") + name;
+  warn_("replica_identity", names.empty()
+                                ? ""
+                                : "no usable replica identity, only inserts and truncates are captured: " + names +
+                                      "; ALTER TABLE ... REPLICA IDENTITY FULL, or add a primary key");
 }
 
 std::string Publication::names(const Session& session) const {

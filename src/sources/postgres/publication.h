@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,14 @@ class Publication {
 
   Publication(Settings settings, Warn warn);
 
-  // Reads what exists. After it: exists(), ours(), oid().
+  // Reads what exists; what is below says what was found.
   void read(Session&);
   bool exists() const { return oid_ != 0; }
   bool ours() const { return ours_; }
   std::uint32_t oid() const { return oid_; }
+  std::uint32_t inserts_oid() const { return inserts_oid_; }  // 0: there is none of ours
+  // The name of one of ours that somebody made publish less than all of its tables' changes; else empty.
+  const std::string& narrowed() const { return narrowed_; }
 
   // Both, for the tables that match now, in one transaction.
   void create(Session&);
@@ -54,6 +58,7 @@ class Publication {
   void apply(Session&, const MembershipChange&);
   bool alter(Session&, const std::string& doing, const std::string& statements);
   void tell_about_tables(const std::vector<CatalogueTable>&);
+  void tell_about_inserts_only();
   std::string create_statement(const Session&, const std::vector<const CatalogueTable*>&) const;
 
   const Settings settings_;
@@ -61,6 +66,8 @@ class Publication {
   Warn warn_;
   std::uint32_t oid_ = 0, inserts_oid_ = 0;
   bool ours_ = false;
+  std::string narrowed_;
+  std::set<std::string> inserts_only_;  // tables in the second one, for the warning
 };
 
 }  // namespace deltaforge::sources::postgres

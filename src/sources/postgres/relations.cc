@@ -3,6 +3,26 @@
 #include <algorithm>
 
 namespace deltaforge::sources::postgres {
+namespace {
+
+// The flags say which columns an old tuple holds; under FULL that is all of them, which is no key. The order of a key
+// stands only in the catalogue, which may speak of a later key than this row's: then it is that of the table.
+std::vector<std::uint32_t> key_of(const RelationMessage& message, const RelationFacts& facts) {
+  std::vector<std::uint32_t> flagged, named;
+  for (std::uint32_t i = 0; i < message.columns.size(); ++i)
+    if (message.columns[i].in_identity) flagged.push_back(i);
+  for (const std::string& name : facts.key) {
+    auto found = std::ranges::find(message.columns, name, &RelationMessage::Column::name);
+    if (found != message.columns.end()) named.push_back(static_cast<std::uint32_t>(found - message.columns.begin()));
+  }
+  // A column list, a generated column that is not sent, a rename that this row precedes: half a key is none.
+  const bool whole = named.size() == facts.key.size();
+  if (message.identity == 'f') return whole ? named : std::vector<std::uint32_t>{};
+  if (!whole && std::ranges::is_permutation(flagged, named)) return {};
+  return std::ranges::is_permutation(flagged, named) ? named : flagged;
+}
+
+}  // namespace
 
 bool is_system_schema(std::string_view schema) {
   return schema == "pg_catalog" || schema == "information_schema" || schema.starts_with("pg_toast") ||
@@ -13,6 +33,7 @@ void RelationCache::begin(RelationLookup& lookup, std::string database) {
   lookup_ = &lookup;
   origin_.database = std::move(database);
   relations_.clear();
+  counters_.clear();
   types_ = {};
   last_ = nullptr;
 }
@@ -66,15 +87,7 @@ const TableSchema* RelationCache::describe(const RelationMessage& message, const
     if (type.empty()) type = "oid " + std::to_string(column.type);
     schema.columns.push_back({std::string(column.name), std::move(type)});
   }
-  // The flags say which columns an old tuple holds. Under FULL that is all of them, which is no key. In both cases the
-  // columns stand in table order, the only order that the log itself knows.
-  for (std::uint32_t i = 0; i < message.columns.size(); ++i) {
-    bool in_key = message.identity == 'f' ? std::ranges::count(facts.primary_key, message.columns[i].name) > 0
-                                          : message.columns[i].in_identity;
-    if (in_key) schema.key.push_back(i);
-  }
-  // A column list, or a rename that this row precedes: half a key is none.
-  if (message.identity == 'f' && schema.key.size() != facts.primary_key.size()) schema.key.clear();
+  schema.key = key_of(message, facts);
   return registry_.intern(std::move(schema));
 }
 

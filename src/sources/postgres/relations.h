@@ -19,7 +19,7 @@ namespace deltaforge::sources::postgres {
 
 // What the catalogue says of a relation just now. Names that it no longer knows are empty.
 struct RelationFacts {
-  std::vector<std::string> primary_key;                        // column names
+  std::vector<std::string> key;                                // columns of the identity's index, or the primary key
   std::vector<std::string> column_types;                       // one per column of the message: "numeric(10,2)"
   std::vector<TypeRow> types;                                  // of the columns, with their base and element types
   std::vector<std::pair<std::string, std::string>> ancestors;  // (schema, table): of a partition, up to its root

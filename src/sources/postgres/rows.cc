@@ -1,5 +1,7 @@
 #include "sources/postgres/rows.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "sources/postgres/text.h"
@@ -8,6 +10,22 @@ namespace deltaforge::sources::postgres {
 namespace {
 
 enum class Old { none, key, whole };
+
+bool same(const Value& a, const Value& b) {
+  if (a.kind() != b.kind()) return false;
+  switch (a.kind()) {
+    case Kind::null:
+    case Kind::absent:
+    case Kind::unchanged: return true;
+    case Kind::boolean:
+    case Kind::int64:
+    case Kind::uint64: return a.as_uint64() == b.as_uint64();
+    case Kind::float32:
+    case Kind::float64: return a.as_real() == b.as_real();
+    case Kind::array: return std::ranges::equal(a.as_array(), b.as_array(), same);
+    default: return a.as_text() == b.as_text();
+  }
+}
 
 class RowReader {
  public:
@@ -48,7 +66,9 @@ class RowReader {
       part = static_cast<char>(in_.u8());
     }
     if (part != 'N' || !tuple(Old::none, row.after)) return false;
-    if (old_ == Old::whole) fill_unchanged(row);
+    if (old_ != Old::none) fill_unchanged(row);
+    // The server sends an old key also when it merely does not repeat a large one.
+    if (old_ == Old::key && key_is_the_same(row)) row.before = {};
     return true;
   }
 
@@ -56,10 +76,17 @@ class RowReader {
     return part == 'K' ? tuple(Old::key, image) : part == 'O' && tuple(Old::whole, image);
   }
 
-  // Under REPLICA IDENTITY FULL the old row holds the large values that the new one does not repeat.
+  // The old row, or its key, holds large values that the new one does not repeat.
   void fill_unchanged(const Row& row) {
     for (std::size_t i = 0; i < row.after.values.size(); ++i)
-      if (row.after.values[i].kind() == Kind::unchanged) writable_[i] = row.before.values[i];
+      if (row.after.values[i].kind() == Kind::unchanged && row.before.values[i].kind() != Kind::absent)
+        writable_[i] = row.before.values[i];
+  }
+
+  bool key_is_the_same(const Row& row) const {
+    for (std::size_t i = 0; i < row.after.values.size(); ++i)
+      if (relation_.columns[i].in_identity && !same(row.before.values[i], row.after.values[i])) return false;
+    return true;
   }
 
   bool tuple(Old old, Image& image) {
