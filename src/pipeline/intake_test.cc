@@ -63,6 +63,24 @@ TEST_F(IntakeTest, CutsAtTheCommitThatReachesMaxEvents) {
   EXPECT_EQ(batch->event(9).total_order, 10u);
 }
 
+TEST_F(IntakeTest, CutsAtTheCommitThatReachesMaxBytes) {
+  options_.max_bytes.count = 1024 * 1024;
+  make();
+  rows(1);
+  intake_->pages().allocate(512 * 1024);
+  commit(10);
+  EXPECT_EQ(next(), nullptr) << "half of it";
+  rows(1);
+  intake_->pages().allocate(512 * 1024);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(next(), nullptr) << "a transaction is never split";
+  commit(11);
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->size(), 2u);
+  EXPECT_EQ(batch->commits().size(), 2u);
+}
+
 TEST_F(IntakeTest, TimerCutsOnlyBetweenTransactions) {
   make();
   rows(1);

@@ -124,6 +124,20 @@ def test_slot_rules(version: int, bench: Workbench, servers: Callable[[int], Pos
 
 
 @pytest.mark.parametrize("version", [15, 18])
+def test_publication_made_again(version: int, bench: Workbench, servers: Callable[[int], Postgres]) -> None:
+    """What was written while there was none cannot be read with the new one of the same name: never skipped."""
+    pg = servers(version)
+    engine, database, reader = _stopped_with_history(bench, pg)
+    publication = f"df_{database}_pub"
+    pg.execute(f"DROP PUBLICATION {publication}", database)
+    pg.execute("INSERT INTO t VALUES (3)", database)
+    pg.execute(f"CREATE PUBLICATION {publication} FOR TABLE t", database)
+    message = _halted(engine)
+    assert publication in message, message
+    assert all(b'"after":{"id":2}' in record for record in reader.drain()), "nothing after the gap is delivered"
+
+
+@pytest.mark.parametrize("version", [15, 18])
 def test_lost_slot(version: int, bench: Workbench) -> None:
     pg = bench.server(version, settings={"max_slot_wal_keep_size": "1MB", "max_wal_size": "32MB",
                                          "min_wal_size": "32MB"})

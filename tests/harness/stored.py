@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,3 +30,17 @@ def stored_position(database: Path, sink: str) -> dict[str, Any] | None:
     finally:
         link.close()
     return json.loads(rows[0][0]) if rows else None
+
+
+def stored_values(database: Path, namespace: str) -> dict[str, str]:
+    """Key -> value, from a copy: what a killed engine left is recovered there, and stays for the engine as it was."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / database.name
+        for ending in ("", "-wal"):
+            if (file := database.with_name(database.name + ending)).exists():
+                shutil.copy(file, copy.with_name(file.name))
+        with closing(sqlite3.connect(copy)) as link:
+            try:
+                return dict(link.execute("SELECT key, value FROM kv WHERE namespace = ?", (namespace,)))
+            except sqlite3.OperationalError:  # not made yet
+                return {}
