@@ -46,7 +46,13 @@ FAULTS = [
     ("believe answers of a sink that was given up", "lane.cc",
      "    if (answer.generation != generation_) continue;  // of a sink that was given up\n", ""),
     ("let a row pass a refused one", "lane.cc",
-     "    if (next.refused && next.state != State::delivered) return;  // nothing more passes a refused row\n", ""),
+     "    if (next.begun && next.state != State::delivered) return;  // nothing passes a refused row\n", ""),
+    ("leave out what stands behind a refused row", "lane.cc",
+     "  ranges.front().first = reject.event;\n", "  ranges = {{reject.event, reject.event + 1}};\n"),
+    ("send again what was delivered before a refused row", "lane.cc",
+     "  ranges.front().first = reject.event;\n", ""),
+    ("forget that a batch was begun when a new sink is opened", "lane.cc",
+     "    if (!slot(i).begun) prepare(", "    prepare("),
 ]
 
 

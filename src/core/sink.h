@@ -23,7 +23,7 @@
 
 namespace deltaforge {
 
-// A row that the far side, or the encoder, refuses for good.
+// A row that the far side, or the encoder, refuses.
 struct Reject {
   std::uint32_t event;  // index in the batch
   std::string kind;     // "serialization", "routing", "too_large"
@@ -47,8 +47,9 @@ struct Fault {
 };
 
 struct Outcome {
-  std::optional<Fault> fault;   // nothing may be assumed of the batch
-  std::vector<Reject> rejects;  // delivered, except for these
+  std::optional<Fault> fault;  // nothing may be assumed of the batch
+  // Delivered up to this row. The row itself and everything behind it, later batches too, was not sent.
+  std::optional<Reject> refused;
 };
 
 class ReceiptBook {
@@ -77,7 +78,9 @@ class Receipt {
   ~Receipt() { abandon(); }
 
   void delivered() && { finish({}); }
-  void delivered_except(std::vector<Reject> rejects) && { finish({{}, std::move(rejects)}); }
+  // What stands before the refused row is delivered, what stands behind it was not sent. From here on this sink sends
+  // nothing more; the next one is asked to begin with that row.
+  void delivered_until(Reject refused) && { finish({{}, std::move(refused)}); }
   void failed(Fault fault) && { finish({std::move(fault), {}}); }
 
  private:
@@ -99,7 +102,7 @@ struct EventRange {
 struct Delivery {
   BatchRef batch;
   // The events of the commits that this lane does not have yet, less nothing: dropped ones are still in here, skip
-  // them. Ascending. On a retry after rejects: only the rejected events.
+  // them. Ascending. After a refused row: from that row on.
   std::vector<EventRange> ranges;
   // Where the lane stands once this is delivered.
   Position after;

@@ -14,7 +14,7 @@ namespace deltaforge::pipeline {
 namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100}, kBackoffCap{5'000};
-constexpr milliseconds kRejectInterval{2'000};  // rejected rows are offered again this often
+constexpr milliseconds kRefusedInterval{2'000};  // a refused row is offered again this often
 constexpr std::chrono::seconds kDetachAfter{5};
 constexpr std::chrono::seconds kProbeInterval{5};  // of a detached sink
 
@@ -107,7 +107,7 @@ SteadyTime Lane::step() {
   take_answers(now);
   retire();
   if (!is_open_ && now >= open_at_) open(now);
-  if (is_open_ && used_ > 0 && slot(0).state == State::rejected && now >= slot(0).again_at)
+  if (is_open_ && used_ > 0 && slot(0).state == State::refused && now >= slot(0).again_at)
     close(now, trouble().value_or("a row is refused"));  // a new client may know a new limit
   if (is_open_ && started_ && !detached()) {
     accept(now);
@@ -204,31 +204,34 @@ void Lane::take_answers(SteadyTime now) {
       close(now, fault.hint.empty() ? fault.message : fmt::format("{} ({})", fault.message, fault.hint));
       continue;
     }
-    if (!answer.outcome.rejects.empty()) {
-      note_rejects(answered, std::move(answer.outcome.rejects), now);
-    } else {
+    if (answer.outcome.refused)
+      note_refusal(answered, *answer.outcome.refused, now);
+    else
       answered.state = State::delivered;
-    }
   }
   taken_.clear();
 }
 
-// Without dead letters a row that is refused blocks: it alone is offered again, and nothing behind it is retired.
-// Sinks that hold positions never answer so: their position would pass the row.
-void Lane::note_rejects(Slot& rejected, std::vector<Reject> rejects, SteadyTime now) {
-  const Batch& batch = *rejected.delivery.batch;
-  const Event& event = batch.event(rejects.front().event);
+// Without dead letters a row that is refused blocks: it is offered again, first, and nothing behind it was sent or is
+// sent before it is taken. What was delivered before it is not sent again. Sinks that hold positions never answer so:
+// their position would pass the row.
+void Lane::note_refusal(Slot& stuck, const Reject& reject, SteadyTime now) {
+  std::vector<EventRange>& ranges = stuck.delivery.ranges;
+  const bool again = stuck.begun && ranges.front().first == reject.event;
+  std::erase_if(ranges, [&](EventRange range) { return range.last <= reject.event; });
+  DF_CHECK(!ranges.empty() && ranges.front().first <= reject.event, "a refused row is one that was sent");
+  ranges.front().first = reject.event;
+  stuck.state = State::refused;
+  stuck.begun = true;
+  stuck.again_at = now + kRefusedInterval;
+  if (!failing_since_) failing_since_ = now;
+  if (!again) parts_.probe.rejected(1);
+
+  const Batch& batch = *stuck.delivery.batch;
+  const Event& event = batch.event(reject.event);
   std::string why =
       fmt::format("event {} of table {} is refused ({}): {}", to_string(event_id(batch.commits()[event.commit], event)),
-                  event.schema->full_name, rejects.front().kind, rejects.front().reason);
-  rejected.delivery.ranges.clear();
-  std::sort(rejects.begin(), rejects.end(), [](const Reject& a, const Reject& b) { return a.event < b.event; });
-  for (const Reject& reject : rejects) rejected.delivery.ranges.push_back({reject.event, reject.event + 1});
-  rejected.state = State::rejected;
-  rejected.refused = true;
-  rejected.again_at = now + kRejectInterval;
-  if (!failing_since_) failing_since_ = now;
-  parts_.probe.rejected(rejects.size());
+                  event.schema->full_name, reject.kind, reject.reason);
   set_trouble(why);
   obs::log_limited(obs::Level::error, id(), "a row cannot be delivered and blocks its sink",
                    {{"pipeline", parts_.context.pipeline}, {"sink", id()}, {"error", why}});
@@ -266,7 +269,7 @@ void Lane::accept(SteadyTime now) {
     Slot& fresh = slot(used_);
     fresh.delivery.batch = std::move(batch);
     fresh.since = now;
-    fresh.refused = false;
+    fresh.begun = false;
     prepare(fresh, used_ == 0 ? position_ : slot(used_ - 1).delivery.after);
     ++used_;
     parts_.freed();
@@ -296,10 +299,10 @@ void Lane::prepare(Slot& fresh, const Position& base) {
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
-// After a new sink was opened: it may hold more than was known here. Of a batch with refused rows only those are left.
+// After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left.
 void Lane::prepare_all() {
   for (std::size_t i = 0; i < used_; ++i)
-    if (!slot(i).refused) prepare(slot(i), i == 0 ? position_ : slot(i - 1).delivery.after);
+    if (!slot(i).begun) prepare(slot(i), i == 0 ? position_ : slot(i - 1).delivery.after);
 }
 
 void Lane::send_unsent(SteadyTime now) {
@@ -310,7 +313,7 @@ void Lane::send_unsent(SteadyTime now) {
       next.sent_at = now;
       sink_->send(next.delivery, Receipt(*this, generation_, next.delivery.batch->seq));
     }
-    if (next.refused && next.state != State::delivered) return;  // nothing more passes a refused row
+    if (next.begun && next.state != State::delivered) return;  // nothing passes a refused row
   }
 }
 
@@ -356,7 +359,7 @@ SteadyTime Lane::next_call() const {
   if (!is_open_) return open_at_;
   if (used_ == 0) return SteadyTime::max();
   const Slot& front = slot(0);
-  if (front.state == State::rejected) return front.again_at;
+  if (front.state == State::refused) return front.again_at;
   // The status is looked at when a batch becomes overdue, then each second.
   SteadyTime now = parts_.clock.now();
   return std::max(front.sent_at + sink_->patience(), now + std::chrono::seconds(1));

@@ -75,12 +75,12 @@ class Lane final : public ReceiptBook {
   void complete(std::uint64_t generation, BatchSeq, Outcome&&) noexcept override;
 
  private:
-  enum class State { unsent, sending, rejected, delivered };
+  enum class State { unsent, sending, refused, delivered };
   struct Slot {
     Delivery delivery;
     State state = State::unsent;
-    bool refused = false;  // a row of it was rejected
-    SteadyTime since{};    // first attempt
+    bool begun = false;  // delivered up to a row that was refused; `ranges` begin with that row
+    SteadyTime since{};  // first attempt
     SteadyTime sent_at{}, again_at{};
   };
   struct Answer {
@@ -95,7 +95,7 @@ class Lane final : public ReceiptBook {
   void move_sink(SteadyTime now);
   void close(SteadyTime now, const std::string& why);
   void take_answers(SteadyTime now);
-  void note_rejects(Slot&, std::vector<Reject>, SteadyTime now);
+  void note_refusal(Slot&, const Reject&, SteadyTime now);
   void retire();
   void accept(SteadyTime now);
   void prepare(Slot&, const Position& base);

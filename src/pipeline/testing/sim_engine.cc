@@ -110,6 +110,7 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                      .on_stored = [] {}}) {
   for (std::size_t i = 0; i < world.sinks.size(); ++i) {
     SimServer& server = world.sinks[i];
+    server.refused.reset();  // a new engine begins with whole transactions
     SinkMaker maker;
     maker.type = "sim";
     maker.id = server.id;

@@ -17,30 +17,42 @@ std::optional<Position> SimSink::open() {
   return std::nullopt;
 }
 
-// A delivery holds whole transactions only, unless it repeats single rejected rows.
+// A delivery holds whole transactions only; after a refused row the rest of one.
 void SimSink::check_whole(const Delivery& delivery) const {
   const Batch& batch = *delivery.batch;
-  bool rejected_rows = std::all_of(delivery.ranges.begin(), delivery.ranges.end(),
-                                   [](EventRange range) { return range.last == range.first + 1; });
   for (EventRange range : delivery.ranges) {
     const Commit& first = batch.commits()[batch.event(range.first).commit];
     const Commit& last = batch.commits()[batch.event(range.last - 1).commit];
-    if ((first.first != range.first || last.last != range.last) && !rejected_rows)
+    bool rest = server_.refused && row_of(delivery, batch.event(range.first)) == *server_.refused;
+    if ((first.first != range.first && !rest) || last.last != range.last)
       world_.broken("a delivery cuts a transaction");
-    for (std::uint32_t i = range.first; i < range.last && !rejected_rows; ++i)
+    for (std::uint32_t i = range.first; i < range.last; ++i)
       if (batch.event(i).tx_end != (i + 1 == batch.commits()[batch.event(i).commit].last))
         world_.broken("tx_end is not on the last event of the transaction");
   }
 }
 
+// What was delivered before a refused row is not sent again, and nothing is sent behind it.
+void SimSink::check_begin(const Delivery& delivery) const {
+  if (blocked_) world_.broken("a delivery was sent behind a refused row");
+  if (!server_.refused) return;
+  bool first = true;
+  delivery.for_each([&](std::uint32_t, const Event& event) {
+    if (!first && row_of(delivery, event) == *server_.refused)
+      world_.broken("rows before a refused one were sent again");
+    first = false;
+  });
+}
+
 void SimSink::send(const Delivery& delivery, Receipt receipt) {
   check_whole(delivery);
+  check_begin(delivery);
   sent_.push_back({&delivery, std::move(receipt)});
 }
 
 bool SimSink::poll() {
   if (server_.down) return false;
-  if (!sent_.empty()) {
+  if (!sent_.empty() && !blocked_) {
     Sent& front = sent_.front();
     if (world_.chance(3)) {  // an unknown outcome: whatever was written stays, the rest is given up
       std::move(front.receipt).failed(Fault::retry("simulated"));
@@ -63,7 +75,7 @@ bool SimSink::poll() {
       acks_.pop_front();
     }
   }
-  return !sent_.empty() || !acks_.empty();
+  return (!sent_.empty() && !blocked_) || !acks_.empty();
 }
 
 void SimSink::write_rows(Sent& sent) {
@@ -71,9 +83,11 @@ void SimSink::write_rows(Sent& sent) {
   sent.delivery->for_each([&](std::uint32_t index, const Event&) { events.push_back(index); });
   for (unsigned n = 1 + world_.pick(8); n > 0 && sent.written < events.size(); --n, ++sent.written) {
     const Event& event = sent.delivery->batch->event(events[sent.written]);
-    if (sent.written + 1 == events.size() && sent_.size() == 1 && world_.chance(2)) {  // a refused row
-      std::move(sent.receipt).delivered_except({{events[sent.written], "too_large", "simulated"}});
+    if (world_.pick(4) == 0 && world_.chance(2)) {  // a refused row
+      server_.refused = row_of(*sent.delivery, event);
+      std::move(sent.receipt).delivered_until({events[sent.written], "too_large", "simulated"});
       sent_.pop_front();
+      blocked_ = true;
       return;
     }
     world_.arrived(server_, row_of(*sent.delivery, event));

@@ -28,10 +28,12 @@ class SimSink final : public Sink {
   void write_rows(Sent&);
   void write_whole(Sent&);
   void check_whole(const Delivery&) const;
+  void check_begin(const Delivery&) const;
 
   SimWorld& world_;
   SimServer& server_;
   const std::size_t window_;
+  bool blocked_ = false;      // refused a row: writes nothing more
   std::deque<Sent> sent_;     // not yet completely written
   std::deque<Receipt> acks_;  // written, not yet answered
 };

@@ -71,6 +71,7 @@ struct SimServer {  // of one sink
   std::uint64_t complete_to = 0;      // rows of all transactions up to here have arrived
   std::optional<std::uint64_t> held;  // position written in the same act as rows
   bool down = false;
+  std::optional<SimRow> refused;  // the last row that it refused; since the engine's start
 };
 
 class SimWorld {

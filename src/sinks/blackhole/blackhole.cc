@@ -33,7 +33,7 @@ bool Blackhole::poll() {
   if (!work_->feed.done()) return true;
   Work done = std::move(*work_);
   work_.reset();
-  std::move(done.receipt).delivered_except(done.feed.take_rejects());
+  done.feed.answer(std::move(done.receipt));
   return false;
 }
 

@@ -60,19 +60,18 @@ bool FileSink::poll() {
   return !queue_.empty();
 }
 
-// False: no slab is free. A rejected row must not be passed by the position: without it nothing of the delivery is
+// False: no slab is free. A refused row must not be passed by the position: without it nothing of the delivery is
 // committed.
 bool FileSink::write_slab(Work& work) {
   encode::SlabLease slab(*context_.slabs);
   if (!slab) return false;
   work.feed.fill(*encoder_, *slab);
-  if (!work.feed.rejects().empty()) {
-    const Reject& reject = work.feed.rejects().front();
+  if (const auto& refused = work.feed.refused()) {
     const Batch& batch = *work.feed.delivery().batch;
-    const Event& event = batch.event(reject.event);
+    const Event& event = batch.event(refused->event);
     const std::string id = to_string(event_id(batch.commits()[event.commit], event));
     throw Error(ErrorKind::unavailable,
-                "file sink: event " + id + " of " + event.schema->full_name + " cannot be written: " + reject.reason);
+                "file sink: event " + id + " of " + event.schema->full_name + " cannot be written: " + refused->reason);
   }
   if (slab->size() == 0) return true;
   if (!segments_->is_open()) segment_opened_ = std::chrono::steady_clock::now();

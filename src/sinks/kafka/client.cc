@@ -40,9 +40,6 @@ struct Deleter {
 template <class T, auto destroy>
 using Owned = std::unique_ptr<T, Deleter<destroy>>;
 
-// Of what librdkafka allows for message.max.bytes.
-constexpr std::size_t kSmallest = 1'000, kLargest = 1'000'000'000 - Client::kRecordFraming;
-
 // librdkafka's own message does not say which file is missing.
 bool names_file(std::string_view key) {
   return key == "ssl.ca.location" || key == "ssl.certificate.location" || key == "ssl.key.location" ||
@@ -57,20 +54,16 @@ obs::Level level_of(int syslog_level) {
 
 }  // namespace
 
-Client::Client(const Config& config, const SinkContext& context, std::size_t max_record)
-    : config_(config),
-      context_(context),
-      topic_name_(config.topic.text()),
-      secrets_(secret_values(config)),
-      max_record_(std::clamp(max_record, kSmallest, kLargest)) {
-  configure();
+Client::Client(const Config& config, const SinkContext& context, const Limits& limits)
+    : config_(config), context_(context), topic_name_(config.topic.text()), secrets_(secret_values(config)) {
+  configure(limits);
   topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
   queue_ = rd_kafka_queue_get_main(handle_);
   rd_kafka_queue_cb_event_enable(
       queue_, [](rd_kafka_t*, void* client) { static_cast<Client*>(client)->context_.wake(); }, this);
 }
 
-void Client::configure() {
+void Client::configure(const Limits& limits) {
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   std::array<char, 512> error{};
   auto fail = [&](std::string_view what) {
@@ -91,7 +84,8 @@ void Client::configure() {
     set(key, value);
   }
   // librdkafka counts framing and headers against this limit only after it has taken a message.
-  set("message.max.bytes", std::to_string(max_record_ + kRecordFraming));
+  set("message.max.bytes", std::to_string(limits.capacity + kRecordFraming));
+  set("batch.size", std::to_string(batch_size(config_, limits)));
 
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);

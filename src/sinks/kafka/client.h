@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "core/sink.h"
 #include "sinks/kafka/config.h"
+#include "sinks/kafka/limits.h"
 
 struct rd_kafka_s;
 struct rd_kafka_topic_s;
@@ -25,12 +26,9 @@ namespace deltaforge::sinks::kafka {
 
 class Client {
  public:
-  // What a record has besides its key, value and idempotency key, at most: lengths, the names of our headers.
-  static constexpr std::size_t kRecordFraming = 256;
-
-  // No network yet. Both references must outlive the client. `max_record`: the largest record and record batch.
+  // No network yet. Both references must outlive the client. Record batches are no larger than an ordinary record.
   // Throws Error{config} for properties that contradict one another or name files that cannot be read.
-  Client(const Config&, const SinkContext&, std::size_t max_record);
+  Client(const Config&, const SinkContext&, const Limits&);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
@@ -41,7 +39,6 @@ class Client {
   // `max.message.bytes` of the topic; 0 when the brokers do not tell. Bounded by 2 s.
   std::size_t topic_limit();
 
-  std::size_t max_record() const { return max_record_; }
   rd_kafka_s* handle() { return handle_; }
   rd_kafka_topic_s* topic() { return topic_; }
 
@@ -56,7 +53,7 @@ class Client {
   Fault fault(int code, std::string_view detail) const;
 
  private:
-  void configure();
+  void configure(const Limits&);
   [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
   std::string without_secrets(std::string text) const;
   void log(int level, const char* facility, const char* text) const;
@@ -65,7 +62,6 @@ class Client {
   const SinkContext& context_;
   const std::string topic_name_;
   const std::vector<std::string> secrets_;
-  const std::size_t max_record_;
   rd_kafka_s* handle_ = nullptr;
   rd_kafka_topic_s* topic_ = nullptr;
   rd_kafka_queue_s* queue_ = nullptr;

@@ -33,6 +33,7 @@ struct Protected {
   std::string_view why;
 };
 
+constexpr std::size_t kUsualBatchSize = 1'048'576;
 constexpr std::string_view kBounded = "the queue is bounded by the pipeline's own memory, this property is not used";
 constexpr std::string_view kCode = "it would load or run foreign code";
 constexpr std::string_view kForever = "rows are retried until they are delivered, this property is not used";
@@ -204,7 +205,7 @@ Settings client_settings(const Config& config) {
       {"client.id", "deltaforge"},
       {"compression.codec", "lz4"},
       {"linger.ms", "5"},
-      {"batch.size", "1048576"},
+      {"batch.size", std::to_string(kUsualBatchSize)},
       {"partitioner", "murmur2_random"},
       {"statistics.interval.ms", "10000"},
       {"reconnect.backoff.max.ms", "5000"},
@@ -257,6 +258,12 @@ std::chrono::milliseconds patience(const Config& config) {
 std::size_t wanted_max_record(const Config& config) {
   auto number = to_number(get(config, "message.max.bytes"));
   return number && *number > 0 ? static_cast<std::size_t>(*number) : 0;
+}
+
+std::size_t batch_size(const Config& config, const Limits& limits) {
+  auto given = to_number(get(config, "batch.size"));
+  const auto wanted = given && *given > 0 ? static_cast<std::size_t>(*given) : kUsualBatchSize;
+  return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(1, limits.ordinary + kRecordFraming));
 }
 
 std::vector<std::string> secret_values(const Config& config) {

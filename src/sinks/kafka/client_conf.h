@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sinks/kafka/config.h"
+#include "sinks/kafka/limits.h"
 
 namespace deltaforge::sinks::kafka {
 
@@ -30,6 +31,9 @@ std::chrono::milliseconds patience(const Config&);
 
 // Largest record that the user allows (`message.max.bytes`), 0: not said.
 std::size_t wanted_max_record(const Config&);
+
+// Largest record batch: what `batch.size` says, but never more than the topic surely takes.
+std::size_t batch_size(const Config&, const Limits&);
 
 // Texts that no log line or error may hold.
 std::vector<std::string> secret_values(const Config&);

@@ -5,6 +5,9 @@
 // gap-less guarantee nothing behind the failed rows is written any more, every receipt says "failed", and the lane
 // builds a new sink that sends again from the first batch without an acknowledgement. So the topic's order is the
 // source's, also after errors; only repetitions are possible.
+//
+// A row that is refused blocks: nothing behind it is sent. So a record that the broker may find too large goes alone,
+// when all before it are acknowledged, and nothing follows until its own answer is there.
 #include "sinks/kafka/kafka.h"
 
 #include <algorithm>
@@ -28,6 +31,7 @@
 #include "sinks/kafka/client.h"
 #include "sinks/kafka/client_conf.h"
 #include "sinks/kafka/config.h"
+#include "sinks/kafka/limits.h"
 #include "sinks/kafka/probe.h"
 #include "sinks/kafka/shipment.h"
 
@@ -39,9 +43,6 @@ constexpr std::size_t kRowsPerSlab = 32'768;
 // After a fatal error of the client: time for the report that tells its cause. It is on its way already.
 constexpr std::chrono::milliseconds kLastWords{200};
 constexpr std::size_t kEventIdSize = 36;
-// What a record batch adds to the only record in it, generously.
-constexpr std::size_t kFraming = Client::kRecordFraming + 256;
-constexpr std::size_t kUsualTopicLimit = 1'048'588;  // Kafka's default of max.message.bytes
 
 class KafkaSink final : public Sink {
  public:
@@ -66,23 +67,26 @@ class KafkaSink final : public Sink {
   bool poll() override;
 
  private:
-  void make_client(std::size_t max_record);
-  bool awaits_report() const;
+  void use(const Limits&);
+  std::size_t awaited() const;
+  bool at_rest() const { return broken_ || (blocked_ && awaited() == 0); }
   bool ship_next();
-  void encode_rows(Shipment&);
+  void encode_rows(Shipment&, bool quiet);
   std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
   void hand_over(Shipment&);
   std::size_t produce_plain(Shipment&);
   std::size_t produce_with_headers(Shipment&);
   rd_kafka_resp_err_t produce_one(Shipment&, const Shipment::Row&);
-  bool refused_at_once(Shipment&, std::size_t row, rd_kafka_resp_err_t);
+  void not_taken_yet(rd_kafka_resp_err_t);
 
   void take_events();
   void take_reports(rd_kafka_event_t*);
   void report(Shipment&, const rd_kafka_message_t&);
   void rows_done(Shipment&, std::size_t rows);
   void complete_parcels();
-  Reject too_large(std::uint32_t event, std::size_t size) const;
+  void refuse(Parcel&, Reject);
+  std::string not_sent(std::size_t size) const;
+  std::string not_taken(std::size_t size) const;
   void give_up(const Fault&);
 
   const Config config_;
@@ -90,6 +94,8 @@ class KafkaSink final : public Sink {
   const std::unique_ptr<Encoder> encoder_;
   Probe probe_;
   std::unique_ptr<Client> client_;
+  std::size_t topic_limit_ = 0;  // 0: the brokers do not tell
+  Limits limits_;
 
   std::deque<Parcel> parcels_;  // in order; the front is the oldest without an answer
   std::vector<std::unique_ptr<Shipment>> shipments_;
@@ -98,6 +104,8 @@ class KafkaSink final : public Sink {
   // The first row of a client goes alone. A broker that has refused the first batch of a producer accepts what follows
   // it, and only later ones must be without a gap.
   bool proven_ = false;
+  bool alone_ = false;              // a record that goes alone is next, or on its way
+  bool blocked_ = false;            // by a refused row: nothing more is sent
   std::optional<Fault> giving_up_;  // the client is; the report of a row may yet say why
   std::optional<Fault> broken_;     // this sink can do nothing more
 };
@@ -111,21 +119,21 @@ std::optional<Position> KafkaSink::open() {
                      "rows and passwords travel to Kafka in plain text: set tls, or security.protocol in client_conf",
                      {{"pipeline", context_.pipeline}, {"sink", config_.id}});
 
-  // The topic's own limit decides which rows are too large, so that such a row is found here, alone, and never makes a
-  // broker refuse the whole record batch around it.
   const std::size_t wanted = wanted_max_record(config_);
-  make_client(wanted != 0 ? wanted : kUsualTopicLimit - kFraming);
-  if (std::size_t limit = client_->topic_limit(); limit > kFraming) {
-    std::size_t allowed = limit - kFraming;
-    if (wanted != 0) allowed = std::min(allowed, wanted);
-    if (allowed != client_->max_record()) make_client(allowed);
-  }
+  use(Limits::of(wanted, 0));
+  if (topic_limit_ = client_->topic_limit(); topic_limit_ != 0) use(Limits::of(wanted, topic_limit_));
   return std::nullopt;
 }
 
-void KafkaSink::make_client(std::size_t max_record) {
+// From here on the client keeps these limits; a new one if the one at hand does not. Only while nothing is at the
+// client.
+void KafkaSink::use(const Limits& limits) {
+  const Limits before = std::exchange(limits_, limits);
+  if (client_ && limits.capacity == before.capacity && batch_size(config_, limits) == batch_size(config_, before))
+    return;
   client_.reset();
-  client_ = std::make_unique<Client>(config_, context_, max_record);
+  proven_ = false;
+  client_ = std::make_unique<Client>(config_, context_, limits_);
   client_->connect();
 }
 
@@ -135,23 +143,29 @@ void KafkaSink::send(const Delivery& delivery, Receipt receipt) {
 }
 
 bool KafkaSink::poll() {
-  if (broken_) return false;
+  if (at_rest()) return false;
   take_events();
-  if (broken_) return false;
-  if (waiting_ != nullptr) hand_over(*std::exchange(waiting_, nullptr));
+  if (waiting_ != nullptr && !broken_) hand_over(*std::exchange(waiting_, nullptr));
   bool more = !broken_ && waiting_ == nullptr && ship_next();
   if (!broken_) complete_parcels();
   return more && !broken_;
 }
 
-bool KafkaSink::awaits_report() const {
-  return std::any_of(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return p.open > 0; });
+// Rows that were encoded and have no answer.
+std::size_t KafkaSink::awaited() const {
+  std::size_t rows = 0;
+  for (const Parcel& parcel : parcels_) rows += parcel.open;
+  return rows;
 }
 
-// Encodes and hands over one slab. False: nothing to encode, or no slab is free; a report will wake the lane.
+// Encodes and hands over one slab. False: nothing to encode, or no slab is free, or the answer to a row comes first; a
+// report will wake the lane.
 bool KafkaSink::ship_next() {
+  if (blocked_) return false;
   auto next = std::find_if(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return !p.encoded(); });
-  if (next == parcels_.end() || (!proven_ && awaits_report())) return false;
+  if (next == parcels_.end()) return false;
+  const bool quiet = awaited() == 0;
+  if (!quiet && (!proven_ || alone_)) return false;
   Slab* slab = context_.slabs->take();
   if (slab == nullptr) return false;
 
@@ -162,7 +176,7 @@ bool KafkaSink::ship_next() {
   shipment.parcel = &*next;
   shipment.rows.clear();
   shipment.handed = 0;
-  encode_rows(shipment);
+  encode_rows(shipment, quiet);
   shipment.open = shipment.rows.size();
   next->open += shipment.open;
   context_.count_bytes(slab->size());
@@ -170,12 +184,14 @@ bool KafkaSink::ship_next() {
   return true;
 }
 
-void KafkaSink::encode_rows(Shipment& shipment) {
+// `quiet`: every row before these is acknowledged.
+void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
   Slab& slab = *shipment.slab;
   Parcel& parcel = *shipment.parcel;
   const Batch& batch = *parcel.delivery->batch;
   std::uint32_t index = 0;
   const std::size_t most = proven_ ? kRowsPerSlab : 1;
+  alone_ = false;
   while (!slab.full() && shipment.rows.size() < most) {
     const Event* event = parcel.next(index);
     if (event == nullptr) return;
@@ -183,14 +199,26 @@ void KafkaSink::encode_rows(Shipment& shipment) {
     row.event = index;
     row.key_at = slab.size();
     if (std::string_view reason = encode_row(row, batch, *event, slab); !reason.empty()) [[unlikely]] {
-      parcel.rejects.push_back({index, "serialization", std::string(reason)});
       slab.truncate(row.key_at);
-    } else if (row.end - row.key_at > client_->max_record()) [[unlikely]] {
-      parcel.rejects.push_back(too_large(index, row.end - row.key_at));
-      slab.truncate(row.key_at);
-    } else {
-      shipment.rows.push_back(row);
+      return refuse(parcel, {index, "serialization", std::string(reason)});
     }
+    if (row.size() > limits_.ordinary) [[unlikely]] {
+      if (row.size() > limits_.largest) {
+        slab.truncate(row.key_at);
+        return refuse(parcel, {index, "too_large", not_sent(row.size())});
+      }
+      alone_ = true;
+      if (quiet && shipment.rows.empty()) {
+        if (row.size() > limits_.capacity)
+          use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
+        shipment.rows.push_back(row);
+      } else {
+        slab.truncate(row.key_at);
+        parcel.put_back(index);
+      }
+      return;
+    }
+    shipment.rows.push_back(row);
   }
 }
 
@@ -234,15 +262,19 @@ std::size_t KafkaSink::produce_plain(Shipment& shipment) {
   if (static_cast<std::size_t>(taken) == count) return shipment.rows.size();
   // Once the queue is full librdkafka takes nothing more of the same call, so that order holds.
   for (std::size_t i = 0; i < count; ++i)
-    if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR && !refused_at_once(shipment, begin + i, messages_[i].err))
+    if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      not_taken_yet(messages_[i].err);
       return begin + i;
+    }
   return shipment.rows.size();
 }
 
 std::size_t KafkaSink::produce_with_headers(Shipment& shipment) {
   for (std::size_t i = shipment.handed; i < shipment.rows.size(); ++i) {
     rd_kafka_resp_err_t error = produce_one(shipment, shipment.rows[i]);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !refused_at_once(shipment, i, error)) return i;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    not_taken_yet(error);
+    return i;
   }
   return shipment.rows.size();
 }
@@ -271,18 +303,9 @@ rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::R
   return code;
 }
 
-// A message that the client did not take. False: stop here, either for want of room or because the sink is broken.
-bool KafkaSink::refused_at_once(Shipment& shipment, std::size_t row, rd_kafka_resp_err_t error) {
-  if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
-  if (classify(error).action != Verdict::Action::too_large) {
-    give_up(client_->fault(error, ""));
-    return false;
-  }
-  const Shipment::Row& refused = shipment.rows[row];
-  shipment.parcel->rejects.push_back(too_large(refused.event, refused.end - refused.key_at));
-  --shipment.open;
-  --shipment.parcel->open;
-  return true;
+// A message that the client did not take, for want of room; any other reason ends the client.
+void KafkaSink::not_taken_yet(rd_kafka_resp_err_t error) {
+  if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) give_up(client_->fault(error, ""));
 }
 
 void KafkaSink::take_events() {
@@ -297,7 +320,7 @@ void KafkaSink::take_events() {
       default: break;
     }
     rd_kafka_event_destroy(event);
-    if (broken_) return;
+    if (at_rest()) return;
     if (giving_up_) wait = kLastWords;
   }
   if (giving_up_) give_up(*giving_up_);
@@ -318,8 +341,9 @@ void KafkaSink::take_reports(rd_kafka_event_t* event) {
       ++rows;
       any = true;
     } else {
+      if (rows > 0) rows_done(*owner, std::exchange(rows, 0));
       report(*owner, *message);
-      if (broken_) return;
+      if (at_rest()) return;
     }
   }
   if (rows > 0) rows_done(*shipment, rows);
@@ -330,10 +354,18 @@ void KafkaSink::take_reports(rd_kafka_event_t* event) {
 
 // A row that was not delivered.
 void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
-  const Event& event = shipment.parcel->delivery->batch->event(shipment.event_at(message.payload));
+  const std::uint32_t index = shipment.event_at(message.payload);
+  const Event& event = shipment.parcel->delivery->batch->event(index);
+  const Verdict::Action action = classify(message.err).action;
+  const std::size_t size = message.len + message.key_len;
+  // All before it are acknowledged, nothing is behind it: it alone is refused.
+  if (action == Verdict::Action::too_large && awaited() == 1) {
+    refuse(*shipment.parcel, {index, "too_large", not_taken(size)});
+    return rows_done(shipment, 1);
+  }
   Fault fault = client_->fault(message.err, "");
-  fault.message += fmt::format(" (table {}, {} bytes)", event.schema->full_name, message.len + message.key_len);
-  if (classify(message.err).action != Verdict::Action::follow_up) return give_up(fault);
+  fault.message += fmt::format(" (table {}, {} bytes)", event.schema->full_name, size);
+  if (action != Verdict::Action::follow_up) return give_up(fault);
   if (!giving_up_) giving_up_ = std::move(fault);
 }
 
@@ -350,13 +382,28 @@ void KafkaSink::complete_parcels() {
   while (!parcels_.empty() && !parcels_.front().receipt) parcels_.pop_front();
 }
 
-Reject KafkaSink::too_large(std::uint32_t event, std::size_t size) const {
-  return {
-      event, "too_large",
-      fmt::format("the record of {} bytes is larger than the {} bytes that topic '{}' takes: raise max.message.bytes "
-                  "of the topic{}",
-                  size, client_->max_record(), config_.topic.text(),
-                  wanted_max_record(config_) != 0 ? " and message.max.bytes in client_conf" : "")};
+void KafkaSink::refuse(Parcel& parcel, Reject row) {
+  parcel.refused = std::move(row);
+  blocked_ = true;
+}
+
+std::string KafkaSink::not_sent(std::size_t size) const {
+  if (wanted_max_record(config_) != 0)
+    return fmt::format(
+        "the record of {} bytes is larger than message.max.bytes in client_conf, which is {}: raise it and, where it "
+        "is smaller, max.message.bytes of topic '{}'",
+        size, limits_.largest, config_.topic.text());
+  return fmt::format(
+      "the record of {} bytes is larger than the {} bytes that a broker usually takes in one request: raise "
+      "socket.request.max.bytes of the brokers and set message.max.bytes in client_conf",
+      size, limits_.largest);
+}
+
+std::string KafkaSink::not_taken(std::size_t size) const {
+  return fmt::format(
+      "the broker refuses the record of {} bytes as larger than topic '{}' takes{}: raise "
+      "max.message.bytes of the topic",
+      size, config_.topic.text(), topic_limit_ != 0 ? fmt::format(" ({} bytes, compressed)", topic_limit_) : "");
 }
 
 // Nothing more can be done with this client: the lane sends again what has no answer.

@@ -1,4 +1,4 @@
-// Configuration, properties of the client, statistics. No network.
+// Configuration, properties of the client, statistics, limits. No network but a broker that librdkafka pretends.
 #include "sinks/kafka/kafka.h"
 
 #include <iostream>
@@ -7,10 +7,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 
 #include "config/echo.h"
+#include "config/parse.h"
+#include "core/component.h"
+#include "encode/key.h"
+#include "encode/make_encoder.h"
 #include "sinks/kafka/client_conf.h"
 #include "sinks/kafka/config.h"
+#include "sinks/kafka/limits.h"
 #include "sinks/kafka/probe.h"
 #include "sinks/kafka/shipment.h"
 #include "sinks/testing/batch_builder.h"
@@ -188,6 +194,84 @@ TEST(KafkaProbe, ReadsTheClientsStatistics) {
   EXPECT_EQ(read.retries, 5);
 }
 
+TEST(KafkaLimits, FollowFromTheTopicAndTheUser) {
+  const Limits unknown = Limits::of(0, 0);
+  EXPECT_EQ(unknown.ordinary, kUsualTopicLimit - kBatchFraming);
+  EXPECT_EQ(unknown.largest, kUsualRequestLimit);
+  EXPECT_EQ(Limits::of(0, 2'000).ordinary, 2'000 - kBatchFraming);
+  EXPECT_EQ(Limits::of(0, 2'000).largest, kUsualRequestLimit);
+  EXPECT_EQ(Limits::of(0, 100).ordinary, 0u);
+  EXPECT_EQ(Limits::of(0, 100).capacity, unknown.ordinary);
+  EXPECT_EQ(Limits::of(0, 5'000'000).capacity, 5'000'000 - kBatchFraming);
+  EXPECT_EQ(Limits::of(5'000, 5'000'000).capacity, 5'000u);
+  EXPECT_EQ(Limits::of(0, 300'000'000).largest, 300'000'000u);
+  EXPECT_EQ(Limits::of(5'000, 2'000).largest, 5'000u);
+  EXPECT_EQ(Limits::of(5'000, 2'000).ordinary, 2'000 - kBatchFraming);
+  EXPECT_EQ(Limits::of(5'000, 0).ordinary, 5'000 - kBatchFraming);
+  EXPECT_EQ(Limits::of(5'000'000, 0).ordinary, kUsualTopicLimit - kBatchFraming);
+}
+
+// A record batch never makes the broker refuse what each record alone would not.
+TEST(KafkaLimits, BatchesAreNoLargerThanTheTopicTakes) {
+  EXPECT_EQ(batch_size(config_of(""), Limits::of(0, 2'000)), 2'000 - kBatchFraming + kRecordFraming);
+  EXPECT_EQ(batch_size(config_of(""), Limits::of(0, 10'000'000)), 1'048'576u);
+  EXPECT_EQ(batch_size(config_of("client_conf:\n  batch.size: 1000\n"), Limits::of(0, 2'000)), 1'000u);
+  EXPECT_EQ(batch_size(config_of("client_conf:\n  batch.size: 5000\n"), Limits::of(0, 2'000)),
+            2'000 - kBatchFraming + kRecordFraming);
+}
+
+// A pretended broker, and a sink that knows no other limit than message.max.bytes.
+class KafkaLimit : public ::testing::Test {
+ protected:
+  KafkaLimit()
+      : client_(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)),
+        brokers_(rd_kafka_mock_cluster_new(client_, 1)) {
+    rd_kafka_mock_topic_create(brokers_, "orders", 1, 1);
+  }
+  ~KafkaLimit() override {
+    rd_kafka_mock_cluster_destroy(brokers_);
+    rd_kafka_destroy(client_);
+  }
+
+  testing::Answer deliver(const Delivery& delivery, const std::string& more) {
+    Catalogue catalogue;
+    add(catalogue);
+    config::Report report;
+    auto documents = config::parse(
+        "id: k\ntopic: orders\nbrokers: " + std::string(rd_kafka_mock_cluster_bootstraps(brokers_)) + "\n" + more,
+        "test.yaml", report);
+    SinkMaker maker = catalogue.sinks.check("kafka", documents.at(0).root, report);
+    EXPECT_TRUE(report.ok()) << report.text();
+    auto sink = maker.build(lane_.context());
+    sink->open();
+    return lane_.deliver(*sink, delivery);
+  }
+
+  rd_kafka_t* client_;
+  rd_kafka_mock_cluster_t* brokers_;
+  testing::BatchBuilder batches_;
+  testing::Lane lane_;
+};
+
+TEST_F(KafkaLimit, CountsTheKeyToo) {
+  batches_.insert(1'234'567'890'123'456'789, std::string(2'000, 'x'));
+  Delivery delivery = batches_.build();
+  const Event& event = delivery.batch->event(0);
+  Slab key, value;
+  ASSERT_EQ(encode::append_key(event, key), "");
+  ASSERT_EQ(encode::make_encoder({}, {}, "")->encode(*delivery.batch, event, value), "");
+  ASSERT_EQ(key.size(), 19u);
+  auto with_limit = [&](std::size_t limit) {
+    return deliver(delivery, "client_conf:\n  message.max.bytes: " + std::to_string(limit) + "\n");
+  };
+  EXPECT_TRUE(with_limit(value.size() + key.size()).delivered());
+  auto answer = with_limit(value.size() + key.size() - 1);
+  ASSERT_TRUE(answer.outcome.refused);
+  EXPECT_EQ(answer.outcome.refused->kind, "too_large");
+  EXPECT_THAT(answer.outcome.refused->reason,
+              AllOf(HasSubstr(std::to_string(value.size() + key.size()) + " bytes"), HasSubstr("message.max.bytes")));
+}
+
 TEST(KafkaShipment, FindsTheEventOfAMessage) {
   Slab slab;
   slab.append("k1v1k2value2k3v3");
@@ -197,6 +281,7 @@ TEST(KafkaShipment, FindsTheEventOfAMessage) {
   EXPECT_EQ(shipment.event_at(slab.data() + 2), 7u);
   EXPECT_EQ(shipment.event_at(slab.data() + 6), 9u);
   EXPECT_EQ(shipment.event_at(slab.data() + 14), 11u);
+  EXPECT_EQ(shipment.rows[1].size(), 8u);
 }
 
 TEST(KafkaShipment, AParcelSkipsDroppedEventsAndEmptyRanges) {
@@ -210,6 +295,22 @@ TEST(KafkaShipment, AParcelSkipsDroppedEventsAndEmptyRanges) {
   for (std::uint32_t index = 0; parcel.next(index) != nullptr;) seen.push_back(index);
   EXPECT_EQ(seen, (std::vector<std::uint32_t>{1, 3, 5}));
   EXPECT_TRUE(parcel.encoded());
+}
+
+TEST(KafkaShipment, AParcelTakesAnEventBack) {
+  testing::BatchBuilder batches;
+  for (int id = 0; id < 6; ++id) batches.insert(id);
+  Delivery delivery = batches.build();
+  delivery.ranges = {{0, 2}, {3, 3}, {4, 5}};
+  testing::Lane lane;
+  Parcel parcel(delivery, Receipt(lane, 1, delivery.batch->seq));
+  std::vector<std::uint32_t> seen;
+  for (std::uint32_t index = 0; parcel.next(index) != nullptr; seen.push_back(index)) {
+    parcel.put_back(index);
+    EXPECT_FALSE(parcel.encoded());
+    ASSERT_NE(parcel.next(index), nullptr);
+  }
+  EXPECT_EQ(seen, (std::vector<std::uint32_t>{0, 1, 4}));
 }
 
 // Debian's own librdkafka, or a build without libsasl2, lacks something that users need.

@@ -23,6 +23,7 @@ struct Parcel {
   const Event* next(std::uint32_t& index) {
     while (range < delivery->ranges.size()) {
       index = at++;
+      given_of = range;
       if (at == delivery->ranges[range].last) {
         ++range;
         skip_empty_ranges();
@@ -32,13 +33,18 @@ struct Parcel {
     return nullptr;
   }
   bool encoded() const { return range == delivery->ranges.size(); }
-  bool done() const { return encoded() && open == 0; }
+  // The event that next() gave last, is given again.
+  void put_back(std::uint32_t index) {
+    range = given_of;
+    at = index;
+  }
+  bool done() const { return (encoded() || refused) && open == 0; }
   // Answers the lane. Only a batch that is done().
   void complete() {
-    if (rejects.empty())
-      std::move(*receipt).delivered();
+    if (refused)
+      std::move(*receipt).delivered_until(std::move(*refused));
     else
-      std::move(*receipt).delivered_except(std::move(rejects));
+      std::move(*receipt).delivered();
     receipt.reset();
   }
 
@@ -46,8 +52,9 @@ struct Parcel {
   std::optional<Receipt> receipt;  // none: answered
   std::size_t range = 0;
   std::uint32_t at = 0;
-  std::size_t open = 0;  // rows encoded and not yet reported on
-  std::vector<Reject> rejects;
+  std::size_t given_of = 0;       // range of the last event that next() gave
+  std::size_t open = 0;           // rows encoded and not yet reported on
+  std::optional<Reject> refused;  // nothing from this row on is sent
 
  private:
   void skip_empty_ranges() {
@@ -62,6 +69,7 @@ struct Shipment {
   struct Row {
     std::size_t key_at, value_at, headers_at, end;  // each part ends where the next begins
     std::uint32_t event;
+    std::size_t size() const { return end - key_at; }  // what the limits are about
   };
 
   // The event of a message, by where its value lies.

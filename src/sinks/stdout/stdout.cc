@@ -78,7 +78,7 @@ bool StdoutSink::poll() {
   if (!work_->feed.done()) return true;
   Work done = std::move(*work_);
   work_.reset();
-  std::move(done.receipt).delivered_except(done.feed.take_rejects());
+  done.feed.answer(std::move(done.receipt));
   return false;
 }
 

@@ -125,15 +125,21 @@ TEST_P(SinkContract, AnEmptyDeliveryIsDelivered) {
   }
 }
 
-// A sink that holds positions must not commit past a row that nobody has yet.
-TEST_P(SinkContract, APoisonRowIsRejectedAlone) {
+// Nothing passes a row that is refused, neither of its batch nor of a later one. A sink that holds positions must not
+// commit past it either.
+TEST_P(SinkContract, APoisonRowBlocksWhatFollows) {
   Sink& sink = open();
   bool holds = sink.holds_position();
   batches_.insert(1);
   batches_.insert_poison(2);
   batches_.insert(3);
   Delivery delivery = batches_.build();
-  Answer answer = lane_.deliver(sink, delivery);
+  Delivery later = batches_.rows(4, 1);
+  lane_.send(sink, delivery);
+  if (sink.window() > 1 && !holds) lane_.send(sink, later);
+  lane_.drain(sink, std::chrono::seconds(holds || sink.window() == 1 ? 20 : 3));
+  ASSERT_EQ(lane_.answers().size(), 1u);
+  Answer answer = lane_.answers().front();
   if (holds) {
     ASSERT_TRUE(answer.outcome.fault);
     EXPECT_FALSE(answer.outcome.fault->fatal);
@@ -144,13 +150,18 @@ TEST_P(SinkContract, APoisonRowIsRejectedAlone) {
     EXPECT_TRUE(subject_->read().empty());
     return;
   }
+  EXPECT_EQ(answer.seq, delivery.batch->seq);
   ASSERT_FALSE(answer.outcome.fault);
-  ASSERT_EQ(answer.outcome.rejects.size(), 1u);
-  EXPECT_EQ(answer.outcome.rejects[0].event, 1u);
-  EXPECT_EQ(answer.outcome.rejects[0].kind, "serialization");
-  EXPECT_NE(answer.outcome.rejects[0].reason.find("note"), std::string::npos) << answer.outcome.rejects[0].reason;
+  ASSERT_TRUE(answer.outcome.refused);
+  EXPECT_EQ(answer.outcome.refused->event, 1u);
+  EXPECT_EQ(answer.outcome.refused->kind, "serialization");
+  EXPECT_NE(answer.outcome.refused->reason.find("note"), std::string::npos) << answer.outcome.refused->reason;
   if (subject_->readable()) {
-    EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{1, 3}));
+    EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{1}));
+  }
+  close();
+  if (subject_->readable()) {
+    EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{1}));
   }
 }
 

@@ -18,7 +18,7 @@ namespace deltaforge::sinks::testing {
 struct Answer {
   BatchSeq seq;
   Outcome outcome;
-  bool delivered() const { return !outcome.fault && outcome.rejects.empty(); }
+  bool delivered() const { return !outcome.fault && !outcome.refused; }
 };
 
 // Must outlive its sinks: destroy the sink first.
