@@ -133,6 +133,7 @@ void Lane::open(SteadyTime now) {
   if (sink_ == nullptr) build();
   try {
     auto held = sink_->open();
+    was_given_ = was_given_ || held.has_value();
     if (started_) {
       resume_from(std::move(held));
     } else {
@@ -157,7 +158,7 @@ void Lane::open(SteadyTime now) {
 // A sink that holds positions may have got further than its receipts said; it must never have fallen back.
 void Lane::resume_from(std::optional<Position> held) {
   if (!holds_position_) return;
-  bool fallen = held ? !parts_.algebra.equal(parts_.algebra.meet(position_, *held), position_) : delivered_any_;
+  bool fallen = held ? !parts_.algebra.equal(parts_.algebra.meet(position_, *held), position_) : was_given_;
   if (fallen)
     throw Error(ErrorKind::sink_state,
                 fmt::format("sink '{}' has lost data that it had acknowledged: it stands at {}, it had reached {}",
@@ -242,7 +243,9 @@ void Lane::retire() {
   while (used_ > 0 && slot(0).state == State::delivered) {
     Slot& done = slot(0);
     position_ = done.delivery.after;
-    parts_.ledger.delivered(parts_.index, position_);
+    was_given_ = was_given_ || !done.skipped;
+    // A sink that holds positions and was given nothing holds none: a checkpoint would say that it has lost it.
+    if (!holds_position_ || was_given_) parts_.ledger.delivered(parts_.index, position_);
     const Batch& batch = *done.delivery.batch;
     if (batch.size() > 0 && !batch.commits().empty()) {
       double end_to_end = static_cast<double>(parts_.clock.wall_us() - batch.commits().back().ts_us) / 1e6;
@@ -255,7 +258,6 @@ void Lane::retire() {
     any = true;
   }
   if (!any) return;
-  delivered_any_ = true;
   backoff_.reset();
   failing_since_.reset();
   parts_.retired();
@@ -296,6 +298,7 @@ void Lane::prepare(Slot& fresh, const Position& base) {
   delivery.after = base;
   if (!all_covered) parts_.algebra.advance(delivery.after, batch.marks());
   bool needed = any_event || (holds_position_ && !all_covered);
+  fresh.skipped = all_covered;
   fresh.state = needed ? State::unsent : State::delivered;
 }
 

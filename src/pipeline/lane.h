@@ -79,6 +79,7 @@ class Lane final : public ReceiptBook {
   struct Slot {
     Delivery delivery;
     State state = State::unsent;
+    bool skipped = false;  // nothing of it was new to the sink
     bool begun = false;  // delivered up to a row that was refused; `ranges` begin with that row
     SteadyTime since{};  // first attempt
     SteadyTime sent_at{}, again_at{};
@@ -123,7 +124,7 @@ class Lane final : public ReceiptBook {
   SteadyTime progress_at_{};  // when the sink last handed bytes over
   bool holds_position_ = false;
   bool more_ = false;
-  bool delivered_any_ = false;
+  bool was_given_ = false;  // it holds something, as far as we know
 
   Position position_;        // of the delivered prefix
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)

@@ -16,8 +16,6 @@ void Ledger::begin(std::size_t index, const Position& position) {
 void Ledger::delivered(std::size_t index, const Position& position) {
   std::lock_guard lock(mutex_);
   Entry& entry = entries_[index];
-  // A batch that its sink had already moves nothing: a checkpoint that is stored says that the sink was given something.
-  if (algebra_.equal(entry.delivered, position)) return;
   entry.delivered = position;
   entry.dirty = true;
 }
