@@ -80,8 +80,8 @@ class Lane final : public ReceiptBook {
     Delivery delivery;
     State state = State::unsent;
     bool skipped = false;  // nothing of it was new to the sink
-    bool begun = false;  // delivered up to a row that was refused; `ranges` begin with that row
-    SteadyTime since{};  // first attempt
+    bool begun = false;    // delivered up to a row that was refused; `ranges` begin with that row
+    SteadyTime since{};    // first attempt
     SteadyTime sent_at{}, again_at{};
   };
   struct Answer {

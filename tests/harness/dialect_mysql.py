@@ -44,7 +44,9 @@ class MysqlDialect:
         return link.thread_id()
 
     def lives(self, cursor: Any, backend: int) -> bool:
-        cursor.execute("SELECT count(*) FROM information_schema.processlist WHERE id = %s", (backend,))
+        # A server that came back numbers its connections anew: ours, or the engine's, may have the old one's number.
+        cursor.execute("SELECT count(*) FROM information_schema.processlist WHERE id = %s AND id <> CONNECTION_ID()"
+                       " AND user = 'root'", (backend,))
         return cursor.fetchone()[0] != "0"
 
     def begin(self, cursor: Any) -> str:

@@ -56,9 +56,7 @@ struct TlsOfLibrary {
   void* session;
 };
 
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.") || host == "::1";
-}
+bool is_loopback(const std::string& host) { return host == "localhost" || host.starts_with("127.") || host == "::1"; }
 
 }  // namespace
 
@@ -109,10 +107,10 @@ bool Session::try_to_connect(const Options& options, bool with_tls) {
   // The library takes "localhost" for the standard socket.
   if (host != nullptr && dsn_.host == "localhost") host = "127.0.0.1";
   MYSQL* connected = nullptr;
-  int status = mysql_real_connect_start(
-      &connected, connection_, host, dsn_.user.c_str(), dsn_.password.reveal().c_str(),
-      dsn_.database.empty() ? nullptr : dsn_.database.c_str(), dsn_.port,
-      dsn_.socket.empty() ? nullptr : dsn_.socket.c_str(), 0);
+  int status =
+      mysql_real_connect_start(&connected, connection_, host, dsn_.user.c_str(), dsn_.password.reveal().c_str(),
+                               dsn_.database.empty() ? nullptr : dsn_.database.c_str(), dsn_.port,
+                               dsn_.socket.empty() ? nullptr : dsn_.socket.c_str(), 0);
   while (status != 0) status = mysql_real_connect_cont(&connected, connection_, wait(status));
   return connected != nullptr;
 }

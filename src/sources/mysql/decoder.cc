@@ -6,8 +6,8 @@
 #include <iterator>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <zlib.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "core/event_id.h"
@@ -109,7 +109,8 @@ void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool 
     case EventType::execute_load_query:
     case EventType::append_block:
     case EventType::delete_file:
-      stop(header, "LOAD DATA in statement format", "SET GLOBAL binlog_format = 'ROW', also in the sessions that write");
+      stop(header, "LOAD DATA in statement format",
+           "SET GLOBAL binlog_format = 'ROW', also in the sessions that write");
     default: break;
   }
   if (!says_nothing(header.type) && (header.flags & EventHeader::kIgnorable) == 0)
@@ -162,8 +163,9 @@ void Decoder::open_group(const EventHeader& header, Bytes body) {
   start_ = *start;
   if (start_.id == GroupStart::Id::mariadb) {
     if (!mariadb_.add(start_.mariadb))
-      stop(header, "the sequence number of " + to_string(start_.mariadb) + " was used before: the log holds " +
-                       to_string(mariadb_),
+      stop(header,
+           "the sequence number of " + to_string(start_.mariadb) + " was used before: the log holds " +
+               to_string(mariadb_),
            "two servers wrote in the same domain, or the log was reset: set gtid_strict_mode, remove the stored "
            "position and load the tables anew");
     group_ = start_.standalone ? Group::standalone : Group::transaction;
@@ -227,9 +229,7 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
       return abandon_group();
     case Statement::Kind::xa_commit:
     case Statement::Kind::xa_rollback: return end_group(header);
-    case Statement::Kind::savepoint:
-      savepoints_.push_back({statement.name, since_savepoint_.size()});
-      return;
+    case Statement::Kind::savepoint: savepoints_.push_back({statement.name, since_savepoint_.size()}); return;
     case Statement::Kind::rollback_to: return rollback_to(header, statement.name);
     case Statement::Kind::row_change: return check_row_change(header, query, statement);
     case Statement::Kind::truncate: return truncate(header, query, statement);
@@ -242,7 +242,8 @@ void Decoder::check_row_change(const EventHeader& header, const QueryEvent& quer
     const std::string_view of = database.empty() ? query.database : std::string_view(database);
     if (!tables_.captured(of, table)) continue;
     stop(header, fmt::format("{}.{} was changed in statement format: the log holds no rows of it", of, table),
-         "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be loaded "
+         "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be "
+         "loaded "
          "anew");
   }
 }
@@ -438,9 +439,10 @@ std::string Decoder::where(const EventHeader& header) const {
 
 void Decoder::stop(const EventHeader& header, const std::string& why, const std::string& remedy) const {
   throw Error(ErrorKind::undecodable, "decoding the binary log at " + where(header) + ": " + why,
-              remedy.empty() ? "nothing was skipped; report this with the server's version, and resume with a build that "
-                               "understands it"
-                             : remedy);
+              remedy.empty()
+                  ? "nothing was skipped; report this with the server's version, and resume with a build that "
+                    "understands it"
+                  : remedy);
 }
 
 }  // namespace deltaforge::sources::mysql

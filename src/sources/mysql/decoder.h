@@ -27,7 +27,7 @@ class Decoder {
   struct Settings {
     std::string source_id, epoch;
     Flavor flavor = Flavor::mysql;
-    std::string server;  // MySQL: its uuid; MariaDB: its server_id
+    std::string server;      // MySQL: its uuid; MariaDB: its server_id
     MariadbGtidPos mariadb;  // where reading begins: sequences that come again are another log
   };
   Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake);

@@ -34,7 +34,8 @@ std::optional<std::string> percent_decoded(std::string_view text) {
 }
 
 std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   return text;
 }
 
@@ -132,14 +133,11 @@ class Parser {
     std::string_view encoded = cut_after(text, '=');
     const std::string name = option_name(std::string(text));
     const std::string value = decoded(encoded, "option " + name);
-    static const std::map<std::string, std::string Dsn::*> kTexts{{"ssl-ca", &Dsn::ssl_ca},
-                                                                  {"ssl-capath", &Dsn::ssl_capath},
-                                                                  {"ssl-cert", &Dsn::ssl_cert},
-                                                                  {"ssl-key", &Dsn::ssl_key},
-                                                                  {"ssl-cipher", &Dsn::ssl_cipher},
-                                                                  {"tls-version", &Dsn::tls_version},
-                                                                  {"socket", &Dsn::socket},
-                                                                  {"server-public-key-path", &Dsn::server_public_key}};
+    static const std::map<std::string, std::string Dsn::*> kTexts{
+        {"ssl-ca", &Dsn::ssl_ca},         {"ssl-capath", &Dsn::ssl_capath},
+        {"ssl-cert", &Dsn::ssl_cert},     {"ssl-key", &Dsn::ssl_key},
+        {"ssl-cipher", &Dsn::ssl_cipher}, {"tls-version", &Dsn::tls_version},
+        {"socket", &Dsn::socket},         {"server-public-key-path", &Dsn::server_public_key}};
     if (auto found = kTexts.find(name); found != kTexts.end()) {
       dsn_.*found->second = value;
     } else if (name == "ssl-mode") {

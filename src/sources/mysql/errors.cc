@@ -71,8 +71,7 @@ Error connect_error(const std::string& where, const ServerError& error, const st
 }
 
 Error stream_error(const ServerError& error, const std::string& place) {
-  const std::string text =
-      fmt::format("reading the binary log after {}: {} [{}]", place, error.message, error.number);
+  const std::string text = fmt::format("reading the binary log after {}: {} [{}]", place, error.message, error.number);
   const std::string_view why = error.message;
   if (error.number == 1236 || error.number == 1789) {
     if (has(why, "same server_uuid") || has(why, "same server_id") || has(why, "A slave with the same"))

@@ -20,7 +20,8 @@ Result<GroupStart> read_gtid(EventType type, Bytes body) {
   if (type == EventType::gtid) {
     start.id = GroupStart::Id::mysql;
     start.sid = *Sid::of(uuid);
-    if (start.gno == 0 || start.gno > GtidSet::kMaxNumber) return DecodeFailure{"the GTID's number is out of bounds", 17};
+    if (start.gno == 0 || start.gno > GtidSet::kMaxNumber)
+      return DecodeFailure{"the GTID's number is out of bounds", 17};
   }
   if (in.left() < 17 + 7 || in.u8() != 2) return start;
   in.skip(16);

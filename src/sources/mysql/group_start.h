@@ -16,8 +16,8 @@ namespace deltaforge::sources::mysql {
 struct GroupStart {
   enum class Id { none, mysql, mariadb };
   Id id = Id::none;
-  Sid sid;                 // MySQL
-  std::uint64_t gno = 0;   // MySQL
+  Sid sid;                // MySQL
+  std::uint64_t gno = 0;  // MySQL
   MariadbGtid mariadb;
   std::int64_t commit_us = 0;  // at the server where it was committed first; 0: the event does not say
   bool standalone = false;     // MariaDB: one statement, without COMMIT. MySQL tells by the statement itself

@@ -35,11 +35,13 @@ struct Case {
 };
 void PrintTo(const Case& c, std::ostream* out) { *out << c.sql; }
 
-class Recorded : public ::testing::TestWithParam<Case> {};
-TEST_P(Recorded, PrintsAsTheServerDoes) { EXPECT_EQ(print(unhex(GetParam().hex)), GetParam().text) << GetParam().sql; }
+class RecordedJson : public ::testing::TestWithParam<Case> {};
+TEST_P(RecordedJson, PrintsAsTheServerDoes) {
+  EXPECT_EQ(print(unhex(GetParam().hex)), GetParam().text) << GetParam().sql;
+}
 
 // A container says how long it is, a text and an opaque value too, and numbers have their size: nothing may be cut.
-TEST_P(Recorded, NeedsAllItsBytes) {
+TEST_P(RecordedJson, NeedsAllItsBytes) {
   std::string binary = unhex(GetParam().hex);
   for (std::size_t size = 1; size < binary.size(); ++size) {
     EXPECT_EQ(print(binary.substr(0, size)).substr(0, 7), "refused") << GetParam().sql << " cut at " << size;
@@ -47,7 +49,7 @@ TEST_P(Recorded, NeedsAllItsBytes) {
 }
 
 // Whatever the bytes say: no read outside, and a text in proportion to them.
-TEST_P(Recorded, SurvivesChangedBytes) {
+TEST_P(RecordedJson, SurvivesChangedBytes) {
   const std::string binary = unhex(GetParam().hex);
   std::mt19937 random(7);
   for (int round = 0; round < 500; ++round) {
@@ -60,7 +62,7 @@ TEST_P(Recorded, SurvivesChangedBytes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Forms, Recorded,
+    Forms, RecordedJson,
     ::testing::Values(
         Case{R"x('{"name":"a","id":1,"val":1.0,"pi":3.14,"big":18446744073709551615,"d":1e22,"z":-0.0}')x",
              "0007006f00350001003600010037000200390002003b0003003e000300410004000b45000b4d000501000b55000a5d000b65"
@@ -116,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 // Updates in place: key order and value order differ, and bytes that nothing points at lie between them.
 INSTANTIATE_TEST_SUITE_P(
-    Holes, Recorded,
+    Holes, RecordedJson,
     ::testing::Values(
         Case{R"x(json_set(j,'$.name','Mon'))x",
              "0004006d00200001002100040025000400290004000501000a2d000235000c66006e676f6e656c6973746e616d65351cdcdf"

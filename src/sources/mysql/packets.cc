@@ -25,8 +25,7 @@ void Packets::check_sequence(std::byte sequence) {
 
 std::span<std::byte> Packets::space() {
   if (giant_) {
-    if (giant_->left == 0)
-      return std::span(giant_->header).subspan(giant_->header_have);
+    if (giant_->left == 0) return std::span(giant_->header).subspan(giant_->header_have);
     if (giant_->to != nullptr) return {giant_->to + giant_->have, giant_->left};
     return std::span(buffer_).first(std::min(buffer_.size(), giant_->left));
   }
@@ -97,8 +96,8 @@ void Packets::start_giant(Bytes head, std::size_t size, std::size_t in_first) {
   // All that was received belongs to it: it is larger than the buffer.
   std::byte* to = placer_.place(head, size);
   if (to != nullptr) std::memcpy(to, head.data(), head.size());
-  giant_ = Giant{.to = to, .size = size, .have = head.size(), .left = in_first - head.size(),
-                 .more = in_first == kMostInOne};
+  giant_ = Giant{
+      .to = to, .size = size, .have = head.size(), .left = in_first - head.size(), .more = in_first == kMostInOne};
   begin_ = end_ = 0;
 }
 

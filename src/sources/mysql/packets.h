@@ -53,8 +53,8 @@ class Packets {
   struct Giant {
     std::byte* to;  // null: thrown away
     std::size_t size, have;
-    std::size_t left;                        // of the current packet
-    bool more;                               // another packet follows it
+    std::size_t left;                         // of the current packet
+    bool more;                                // another packet follows it
     std::array<std::byte, kHeader> header{};  // of the packet that follows
     std::size_t header_have = 0;
   };

@@ -80,8 +80,7 @@ Result<bool> Payload::read(Bytes body, const OnEvent& on_event) {
       more = from.pos < from.size;
     } else {
       const std::size_t left = ZSTD_decompressStream(inflater_->stream, &to, &from);
-      if (ZSTD_isError(left) != 0)
-        return DecodeFailure{std::string("zstd: ") + ZSTD_getErrorName(left), from.pos};
+      if (ZSTD_isError(left) != 0) return DecodeFailure{std::string("zstd: ") + ZSTD_getErrorName(left), from.pos};
       const bool full = to.pos == to.size;
       if (left != 0 && !full && from.pos == from.size)
         return DecodeFailure{"the compressed transaction ends early", from.pos};

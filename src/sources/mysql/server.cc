@@ -55,7 +55,8 @@ bool granted(const ServerFacts& server, std::initializer_list<std::string_view> 
   return std::ranges::any_of(server.grants, [&](const std::string& grant) {
     if (grant.find(" ON *.* ") == std::string::npos) return false;
     if (grant.starts_with("GRANT ALL PRIVILEGES")) return true;
-    return std::ranges::any_of(privileges, [&](std::string_view each) { return grant.find(each) != std::string::npos; });
+    return std::ranges::any_of(privileges,
+                               [&](std::string_view each) { return grant.find(each) != std::string::npos; });
   });
 }
 
@@ -82,10 +83,11 @@ void check_has_all(const BinlogPosition& stored, const LogFacts& log) {
   if (!log.tail.gtids.includes(stored.gtids)) {
     GtidSet lacking = stored.gtids;
     lacking.subtract(log.tail.gtids);
-    lost("the server lacks transactions that were delivered: " + to_string(lacking) +
-             "; it is another server, was reset, or a replica that is behind",
-         "point the dsn to a server that has them and resume, or, if they are gone for good, remove the stored position "
-         "and load the tables anew");
+    lost(
+        "the server lacks transactions that were delivered: " + to_string(lacking) +
+            "; it is another server, was reset, or a replica that is behind",
+        "point the dsn to a server that has them and resume, or, if they are gone for good, remove the stored position "
+        "and load the tables anew");
   }
 }
 
@@ -102,7 +104,8 @@ void check_has_domains(const BinlogPosition& stored, const LogFacts& log) {
     if (!log.tail.mariadb.covers(id))
       lost("the server lacks the delivered transaction " + to_string(id) + "; its log ends at " +
                to_string(log.tail.mariadb) + ": it is another server, was reset, or a replica that is behind",
-           "point the dsn to a server that has it and resume, or, if it is gone for good, remove the stored position and "
+           "point the dsn to a server that has it and resume, or, if it is gone for good, remove the stored position "
+           "and "
            "load the tables anew");
 }
 
@@ -112,14 +115,15 @@ void check_mariadb(const BinlogPosition& stored, const ServerFacts& server, cons
   const bool same_server = stored.server_id == server.server_id;
   if (!same_server || log.mariadb_at_place.empty()) return;
   if (mariadb_pos(log.mariadb_at_place) != stored.mariadb)
-    lost(fmt::format("{}:{} of the server's log holds {}, and held {} when it was read: the log was reset, and its "
-                     "sequence numbers are used again",
-                     stored.file, stored.pos, log.mariadb_at_place, to_string(stored.mariadb)));
+    lost(
+        fmt::format("{}:{} of the server's log holds {}, and held {} when it was read: the log was reset, and its "
+                    "sequence numbers are used again",
+                    stored.file, stored.pos, log.mariadb_at_place, to_string(stored.mariadb)));
 }
 
 void check_file(const BinlogPosition& stored, const ServerFacts& server, const LogFacts& log) {
-  const bool same = server.flavor == Flavor::mysql ? stored.server_uuid == server.uuid
-                                                   : stored.server_id == server.server_id;
+  const bool same =
+      server.flavor == Flavor::mysql ? stored.server_uuid == server.uuid : stored.server_id == server.server_id;
   if (!same)
     lost("the stored position is a place in the log of another server, which says nothing about this one",
          "point the dsn to the former server, or use GTIDs (gtid_mode=ON) before the next failover");
@@ -175,15 +179,16 @@ BinlogPosition read_tail(Session& session, const ServerFacts& server) {
   tail.server_id = server.flavor == Flavor::mariadb ? server.server_id : 0;
   Rows status = binlog_status(session, server);
   if (status.empty() || status[0].size() < 2)
-    throw Error(ErrorKind::config, "asking for the end of the binary log: there is none", "start the server with log_bin");
+    throw Error(ErrorKind::config, "asking for the end of the binary log: there is none",
+                "start the server with log_bin");
   tail.file = status[0][0].value_or("");
   tail.pos = number(status[0][1]);
   if (server.flavor == Flavor::mariadb) {
     // Of that very place: the variables may have moved on.
     tail.mode = BinlogPosition::Mode::mariadb_gtid;
-    tail.mariadb = mariadb_pos(session.value("asking for the GTID position", fmt::format("SELECT BINLOG_GTID_POS({}, {})",
-                                                                                         session.literal(tail.file),
-                                                                                         tail.pos)));
+    tail.mariadb =
+        mariadb_pos(session.value("asking for the GTID position",
+                                  fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(tail.file), tail.pos)));
   } else if (server.variable("gtid_mode") == "ON") {
     tail.mode = BinlogPosition::Mode::mysql_gtid;
     tail.gtids = gtid_set(status[0].size() > 4 ? status[0][4].value_or("") : "");
@@ -203,8 +208,8 @@ LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosit
     auto file = std::ranges::find(log.files, asked.file, &std::pair<std::string, std::uint64_t>::first);
     if (file != log.files.end() && asked.pos <= file->second)
       log.mariadb_at_place =
-          session.value("asking what the log held", fmt::format("SELECT BINLOG_GTID_POS({}, {})",
-                                                                session.literal(asked.file), asked.pos));
+          session.value("asking what the log held",
+                        fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(asked.file), asked.pos));
   }
   return log;
 }

@@ -40,7 +40,7 @@ BinlogPosition read_tail(Session&, const ServerFacts&);
 // What the server has, as far as it decides whether a stored position can be continued.
 struct LogFacts {
   BinlogPosition tail;
-  GtidSet purged;                                          // MySQL
+  GtidSet purged;                                            // MySQL
   std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
   // MariaDB: the GTID position at the place of the log that a position names; empty when the place is not there.
   std::string mariadb_at_place;

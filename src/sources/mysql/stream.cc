@@ -46,9 +46,9 @@ void prepare_session(Session& session, const ServerFacts& server, const BinlogPo
   if (mariadb) {
     sql += ", @mariadb_slave_capability = 4";
     if (start.mode == BinlogPosition::Mode::mariadb_gtid)
-      sql += fmt::format(
-          ", @slave_connect_state = '{}', @slave_gtid_strict_mode = 1, @slave_gtid_ignore_duplicates = 0",
-          to_string(start.mariadb));
+      sql +=
+          fmt::format(", @slave_connect_state = '{}', @slave_gtid_strict_mode = 1, @slave_gtid_ignore_duplicates = 0",
+                      to_string(start.mariadb));
   }
   session.query("preparing to read the binary log", sql);
   // While we are held back the server waits in a write. It would give up after a minute.
@@ -164,8 +164,10 @@ void Stream::handle(Packet& packet) {
     throw stream_error(error, place);
   }
   if (status == 0xFE)
-    throw Error(ErrorKind::unavailable, "the server ended the binary log stream after " + place + ": it is shutting down");
-  throw Error(ErrorKind::undecodable, fmt::format("reading the binary log stream after {}: unknown status {}", place, status));
+    throw Error(ErrorKind::unavailable,
+                "the server ended the binary log stream after " + place + ": it is shutting down");
+  throw Error(ErrorKind::undecodable,
+              fmt::format("reading the binary log stream after {}: unknown status {}", place, status));
 }
 
 void Stream::wait(bool listen) {

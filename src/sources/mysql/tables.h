@@ -67,7 +67,7 @@ class TableCache {
   const HintLookup hints_;
   schema::Registry& registry_;
   std::unordered_map<std::uint64_t, Table> tables_;
-  std::unordered_map<std::string, RowCounter> counters_;       // by full name
+  std::unordered_map<std::string, RowCounter> counters_;        // by full name
   std::unordered_map<std::string, const TableSchema*> latest_;  // by full name
   std::unordered_map<std::string, Table> named_;
   mutable std::uint64_t last_id_ = 0;

@@ -57,7 +57,9 @@ void Wire::say_goodbye() noexcept {
   }
 }
 
-short Wire::events() const { return static_cast<short>(POLLIN | (!unsent_.empty() || link_.wants_write() ? POLLOUT : 0)); }
+short Wire::events() const {
+  return static_cast<short>(POLLIN | (!unsent_.empty() || link_.wants_write() ? POLLOUT : 0));
+}
 
 std::size_t Wire::fill() {
   std::size_t total = 0;
