@@ -2,15 +2,18 @@
 // `type` (`encoding: {type: json}`).
 #pragma once
 
+#include <string>
+
 #include "config/spec.h"
 
 namespace deltaforge::encode {
 
-enum class EnvelopeType { native };
+enum class EnvelopeType { native, debezium, cloudevents };
 enum class EncodingType { json };
 
 struct EnvelopeConfig {
   EnvelopeType type = EnvelopeType::native;
+  std::string type_prefix;  // of cloudevents: "com.example.cdc"
 };
 
 struct EncodingConfig {
@@ -27,7 +30,7 @@ void show_encoding(const EncodingConfig&, config::Echo&);
 template <class T>
 config::Spec<T>& add_format_fields(config::Spec<T>& spec) {
   return spec
-      .custom("envelope", &T::envelope, "What stands around an event: `native`.", read_envelope, {}, show_envelope)
+      .custom("envelope", &T::envelope, "What stands around an event: `native`, `debezium`, `{type: cloudevents, type_prefix: com.example.cdc}`.", read_envelope, {}, show_envelope)
       .custom("encoding", &T::encoding, "How an event is written: `json`.", read_encoding, {}, show_encoding);
 }
 

@@ -115,6 +115,33 @@ TEST_F(NativeJsonTest, AnUpdateWithEverything) {
       R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","tenant_id":"acme \"inc\"","tx_end":true})");
 }
 
+TEST_F(NativeJsonTest, InsideDebeziumsWrapper) {
+  Event& e = event(Op::create);
+  e.after = image({Value::int64(1), Value::null(), Value::null()});
+  const std::string native = encode(e);
+  encoder_ = make_encoder({EnvelopeType::debezium, ""}, {}, "");
+  EXPECT_EQ(encode(e), R"({"schema":null,"payload":)" + native + "}");
+  e.after = image({Value::int64(1), text("\xff"), Value::null()});
+  EXPECT_NE(encode(e).find("not valid UTF-8"), std::string::npos);
+}
+
+TEST_F(NativeJsonTest, AsACloudEvent) {
+  encoder_ = make_encoder({EnvelopeType::cloudevents, "com.example.cdc"}, {}, "acme");
+  EXPECT_EQ(encoder_->content_type(), "application/cloudevents+json");
+  Event& e = event(Op::create);
+  e.after = image({Value::int64(1), text("a"), Value::null()});
+  EXPECT_EQ(encode(e),
+            R"({"specversion":"1.0","id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","source":"deltaforge/orders-db/public.orders",)"
+            R"("type":"com.example.cdc.created","time":"2025-11-24T16:00:00.123Z","datacontenttype":"application/json",)"
+            R"("subject":"public.orders","data":{"before":null,"after":{"id":1,"note":"a","price":null},"op":"c"}})");
+  const std::pair<Op, const char*> kinds[] = {
+      {Op::update, "updated"}, {Op::remove, "deleted"}, {Op::read, "snapshot"}, {Op::truncate, "truncated"}};
+  for (auto [op, name] : kinds)
+    EXPECT_NE(encode(event(op)).find(std::string(R"("type":"com.example.cdc.)") + name + '"'), std::string::npos);
+  e.after = image({Value::int64(1), text("\xff"), Value::null()});
+  EXPECT_NE(encode(e).find("not valid UTF-8"), std::string::npos);
+}
+
 TEST_F(NativeJsonTest, WhatSaysNothingIsLeftOut) {
   schema_.schema.clear();
   schema_.connector = "mysql";
