@@ -45,6 +45,7 @@ class StoredSourceState final : public SourceState {
     Store::Entry entry{kSourceState, prefix_ + std::string(key), std::string(value)};
     store_.put({&entry, 1});
   }
+  void erase(std::string_view key) override { store_.erase(kSourceState, prefix_ + std::string(key)); }
 
  private:
   Store& store_;

@@ -3,6 +3,7 @@ nothing lost, nothing invented."""
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from harness.kafka import Kafka
 from harness.oracle import check
 from harness.procs import wait_until
 from harness.readers import FileReader, KafkaReader
+from harness.stored import stored_values
 from harness.workload import Writer
 
 FLAVORS = ["mysql", "mariadb"]
@@ -115,3 +117,45 @@ def test_goes_on_where_it_stopped(flavor: str, bench: Workbench) -> None:
         assert position["gtid_set"].replace("\n", "") == server.executed_gtids()
     else:
         assert position["gtid"] == server.executed_gtids()
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
+    """Rows come with the commit, never before it, and not at all after a rollback; the engine is killed in between."""
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY, v text)", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    reader = FileReader(bench.home / "out")
+
+    def prepare(xid: str, *statements: str) -> None:
+        with server.link(database).cursor() as cursor:
+            for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):
+                cursor.execute(statement)
+            cursor.connection.close()
+
+    def ids() -> list[int]:
+        reader.drain()
+        return [json.loads(record)["after"]["id"] for record in reader.records]
+
+    prepare("kept", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    prepare("dropped", "INSERT INTO t VALUES (3, 'c')")
+    server.execute("INSERT INTO t VALUES (4, 'd')", database)
+    wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
+    engine.kill()
+    engine.start()
+    server.execute("XA ROLLBACK 'dropped'")
+    server.execute("XA COMMIT 'kept'")
+    with server.link(database).cursor() as cursor:
+        for statement in ("XA START 'one'", "INSERT INTO t VALUES (5, 'e')", "XA END 'one'", "XA COMMIT 'one' ONE PHASE"):
+            cursor.execute(statement)
+        cursor.connection.close()
+    wait_until(lambda: len(ids()) >= 4, 20, "the rows of the prepared transaction")
+    server.execute("INSERT INTO t VALUES (6, 'f')", database)
+    wait_until(lambda: len(ids()) >= 5, 20, "the last row")
+    assert ids() == [4, 1, 2, 5, 6]
+    kept = [json.loads(record) for record in reader.records[1:3]]
+    assert kept[0]["transaction"]["id"] == kept[1]["transaction"]["id"]
+    assert [event.get("tx_end", False) for event in kept] == [False, True]
+    wait_until(lambda: not [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20,
+               "the kept rows to be forgotten", every=1)

@@ -54,8 +54,13 @@ bool says_nothing(EventType type) {
 
 }  // namespace
 
-Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake)
-    : settings_(std::move(settings)), tables_(tables), names_(names), intake_(intake), mariadb_(settings_.mariadb) {
+Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake, SourceState& state)
+    : settings_(std::move(settings)),
+      tables_(tables),
+      names_(names),
+      intake_(intake),
+      mariadb_(settings_.mariadb),
+      prepared_(state) {
   tables_.clear();
 }
 
@@ -92,6 +97,8 @@ bool Decoder::may_drop(Bytes head) const {
 }
 
 void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
+  if (group_ == Group::xa && (is_rows_event(header.type) || header.type == EventType::table_map))
+    return keep(header, body);
   if (is_rows_event(header.type)) return rows(header, body, in_pages);
   if (is_group_start(header.type)) return open_group(header, body);
   switch (header.type) {
@@ -210,10 +217,17 @@ void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
   const Statement statement = classify(query.sql, query.sql_mode);
   if (group_ == Group::none) open_anonymous(header);
   using Kind = Statement::Kind;
-  if (statement.kind == Kind::begin || statement.kind == Kind::xa_start) {
+  if (statement.kind == Kind::begin) {
     group_ = Group::transaction;
     return;
   }
+  if (statement.kind == Kind::xa_start) {
+    group_ = Group::xa;
+    prepared_.begin(statement.name);
+    return;
+  }
+  if (statement.kind == Kind::xa_commit || statement.kind == Kind::xa_rollback) return xa_end(header, statement);
+  if (group_ == Group::xa) return;
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
   if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
@@ -227,8 +241,6 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
       // Only what could not be rolled back is a reason to log such a group: statements, temporary tables.
       owed_.push_back(mark());
       return abandon_group();
-    case Statement::Kind::xa_commit:
-    case Statement::Kind::xa_rollback: return end_group(header);
     case Statement::Kind::savepoint: savepoints_.push_back({statement.name, since_savepoint_.size()}); return;
     case Statement::Kind::rollback_to: return rollback_to(header, statement.name);
     case Statement::Kind::row_change: return check_row_change(header, query, statement);
@@ -256,15 +268,34 @@ void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const
   new_event(tables_.named(of, name), 0).op = Op::truncate;
 }
 
-// one phase u8 | ...
+void Decoder::keep(const EventHeader& header, std::span<std::byte> body) {
+  prepared_.add(header, body);
+  if (header.type == EventType::table_map) return table_map(header, body);
+  const Table* table = tables_.find(Reader(body).natural(6));
+  if (table == nullptr || table->schema != nullptr) prepared_.holds_rows();
+}
+
+// one phase u8 | ... Of a transaction in one phase it is the end.
 void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
   Reader in(body);
   const bool one_phase = in.u8() != 0;
   if (!in.ok()) stop(header, "it ends early");
-  if (!one_phase && described_)
-    throw Error(ErrorKind::unsupported,
-                "reading the binary log: " + where(header) + ": a prepared XA transaction changes captured tables",
-                "not in this build: XA transactions in two phases");
+  if (group_ != Group::xa) stop(header, "it ends a transaction that did not begin");
+  if (!one_phase) {
+    prepared_.prepare();
+    return end_empty_group();
+  }
+  group_ = Group::transaction;
+  prepared_.replay_open([this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
+  end_group(header);
+}
+
+void Decoder::xa_end(const EventHeader& header, const Statement& statement) {
+  group_ = Group::transaction;
+  if (statement.kind == Statement::Kind::xa_commit)
+    prepared_.replay(statement.name,
+                     [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
+  prepared_.resolved(statement.name, mark());
   end_group(header);
 }
 

@@ -16,6 +16,7 @@
 #include "sources/mysql/group_start.h"
 #include "sources/mysql/payload.h"
 #include "sources/mysql/place.h"
+#include "sources/mysql/prepared.h"
 #include "sources/mysql/rows.h"
 #include "sources/mysql/statement.h"
 #include "sources/mysql/tables.h"
@@ -30,7 +31,8 @@ class Decoder {
     std::string server;      // MySQL: its uuid; MariaDB: its server_id
     MariadbGtidPos mariadb;  // where reading begins: sequences that come again are another log
   };
-  Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake);
+  // `state` keeps prepared XA transactions.
+  Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake, SourceState& state);
 
   // One event with its header, and with its checksum if it has one. The bytes may be rewritten. `in_pages`: they live
   // as long as the open batch.
@@ -39,6 +41,9 @@ class Decoder {
   void dropped(Bytes head);
   // An event that begins with these bytes, however large, is of no use.
   bool may_drop(Bytes head) const;
+
+  // Every sink has what `position` covers.
+  void released(const PositionAlgebra& algebra, const Position& position) { prepared_.forget(algebra, position); }
 
   bool in_transaction() const { return group_ != Group::none; }
   const Place& place() const { return place_; }
@@ -53,6 +58,7 @@ class Decoder {
     opened,       // a GTID came; what follows decides
     standalone,   // MariaDB: one statement
     transaction,  // up to XID, COMMIT or ROLLBACK
+    xa,           // its events are kept until it is known what becomes of them
   };
   void handle(const EventHeader&, std::span<std::byte> body, bool in_pages);
   void format_description(const EventHeader&, Bytes body);
@@ -66,6 +72,8 @@ class Decoder {
   void check_row_change(const EventHeader&, const QueryEvent&, const Statement&) const;
   void query_in_transaction(const EventHeader&, const QueryEvent&, const Statement&);
   void xa_prepare(const EventHeader&, Bytes body);
+  void xa_end(const EventHeader&, const Statement&);
+  void keep(const EventHeader&, std::span<std::byte> body);
   void truncate(const EventHeader&, const QueryEvent&, const Statement&);
   void table_map(const EventHeader&, Bytes body);
   void rows(const EventHeader&, std::span<std::byte> body, bool in_pages);
@@ -89,6 +97,7 @@ class Decoder {
   NameTable& names_;
   Intake& intake_;
   MariadbGtidPos mariadb_;
+  PreparedTransactions prepared_;
 
   Place place_;
   bool checksums_ = false;

@@ -44,7 +44,8 @@ class MySql final : public Source {
   MySql(Config, const SourceContext&);
 
   void run(Intake&, const Start&, std::stop_token) override;
-  void release(const Position&) override {}  // the server keeps its log by its own rules
+  // The server keeps its log by its own rules; what we keep beside it is forgotten.
+  void release(const Position& position) override { shared_.release(position); }
   const PositionAlgebra& positions() const override { return algebra_; }
   SourceGauges gauges() const override;
 

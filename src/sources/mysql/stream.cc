@@ -22,6 +22,7 @@ constexpr auto kHeartbeat = 5s;
 constexpr auto kSilence = 15s;
 // A server that must seek the place to begin at sends nothing meanwhile.
 constexpr auto kSeekTime = 120s;
+constexpr auto kTellInterval = 1s;
 
 constexpr std::byte kDump{0x12}, kDumpGtid{0x1E};
 
@@ -59,7 +60,7 @@ void prepare_session(Session& session, const ServerFacts& server, const BinlogPo
 Stream::Stream(Parts parts)
     : parts_(std::move(parts)),
       wire_(parts_.session, *this),
-      decoder_(parts_.decoder, parts_.tables, parts_.names, parts_.intake),
+      decoder_(parts_.decoder, parts_.tables, parts_.algebra.names(), parts_.intake, parts_.state),
       heard_(std::chrono::steady_clock::now()) {}
 
 // COM_BINLOG_DUMP_GTID: flags u16 | server id u32 | size of the file name u32 | file | offset u64 | size u32 | set
@@ -101,6 +102,10 @@ void Stream::run() {
       continue;
     }
     SteadyTime now = std::chrono::steady_clock::now();
+    if (now - told_ >= kTellInterval) {
+      told_ = now;
+      tell_released();
+    }
     if (wire_.fill() > 0) {
       heard_ = now;
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
@@ -113,6 +118,11 @@ void Stream::run() {
     if (!decoder_.in_transaction() && !wire_.holds_part()) parts_.intake.drained();
     wait(true);
   }
+}
+
+void Stream::tell_released() {
+  std::lock_guard lock(parts_.shared.mutex);
+  if (!parts_.shared.released.empty()) decoder_.released(parts_.algebra, parts_.shared.released);
 }
 
 bool Stream::ready() {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <stop_token>
 #include <string>
 
@@ -16,9 +17,16 @@
 
 namespace deltaforge::sources::mysql {
 
-// Read by gauges() on any thread.
+// Between the stream and other threads: gauges() and release().
 struct Shared {
   std::atomic<std::int64_t> heard_ns{0};  // steady clock, of the last bytes from the server
+
+  void release(const Position& position) {
+    std::lock_guard lock(mutex);
+    released = position;
+  }
+  std::mutex mutex;
+  Position released;  // every sink has what it covers
 };
 
 class Stream final : private Placer {
@@ -27,7 +35,8 @@ class Stream final : private Placer {
     Session& session;
     Intake& intake;
     TableCache& tables;
-    NameTable& names;
+    BinlogAlgebra& algebra;
+    SourceState& state;
     Shared& shared;
     Decoder::Settings decoder;
     BinlogPosition start;
@@ -47,6 +56,7 @@ class Stream final : private Placer {
   bool consume();
   void handle(Packet&);
   void wait(bool listen);
+  void tell_released();
   std::vector<std::byte> dump_command() const;
 
   Parts parts_;
@@ -54,6 +64,7 @@ class Stream final : private Placer {
   Decoder decoder_;
   SteadyTime heard_;
   bool streaming_ = false;
+  SteadyTime told_{};
 };
 
 // Settings of the session that the stream takes over: heartbeats, checksums, who we are, where a MariaDB begins.

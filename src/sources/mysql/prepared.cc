@@ -1,0 +1,79 @@
+#include "sources/mysql/prepared.h"
+
+#include <cstring>
+
+#include "base/error.h"
+
+namespace deltaforge::sources::mysql {
+namespace {
+
+// The store takes 256 MiB a value.
+constexpr std::size_t kMost = 200 * 1024 * 1024;
+
+std::string key_of(std::string_view id) { return "xa/" + std::string(id); }
+
+template <class Number>
+void append(std::string& to, Number number) {
+  char bytes[sizeof number];
+  std::memcpy(bytes, &number, sizeof number);
+  to.append(bytes, sizeof bytes);
+}
+
+}  // namespace
+
+void PreparedTransactions::begin(std::string_view id) {
+  id_ = id;
+  events_.clear();
+  has_rows_ = false;
+}
+
+// One event: size of the body u32 | header as it is on the wire | body
+void PreparedTransactions::add(const EventHeader& header, Bytes body) {
+  if (events_.size() + body.size() > kMost)
+    throw Error(ErrorKind::limit, "an XA transaction is larger than " + std::to_string(kMost) + " bytes",
+                "it must be kept until it is committed: let the application write it in smaller ones, or in one phase");
+  append(events_, static_cast<std::uint32_t>(body.size()));
+  append(events_, header.timestamp);
+  append(events_, static_cast<std::uint8_t>(header.type));
+  append(events_, header.server_id);
+  append(events_, header.size);
+  append(events_, header.log_pos);
+  append(events_, header.flags);
+  events_ += as_text(body);
+}
+
+void PreparedTransactions::prepare() {
+  // Also when there is nothing to keep: an earlier one may have had the same id.
+  if (has_rows_)
+    state_.put(key_of(id_), events_);
+  else
+    state_.erase(key_of(id_));
+}
+
+void PreparedTransactions::replay_events(std::string& events, const OnEvent& on_event) {
+  auto* at = reinterpret_cast<std::byte*>(events.data());
+  auto* const end = at + events.size();
+  while (at < end) {
+    const std::size_t size = Reader(Bytes(at, end)).u32();
+    at += 4;
+    on_event(read_header(Bytes(at, end)), {at + EventHeader::kSize, size});
+    at += EventHeader::kSize + size;
+  }
+}
+
+void PreparedTransactions::replay_open(const OnEvent& on_event) { replay_events(events_, on_event); }
+
+void PreparedTransactions::replay(std::string_view id, const OnEvent& on_event) {
+  if (auto events = state_.get(key_of(id))) replay_events(*events, on_event);
+}
+
+void PreparedTransactions::resolved(std::string_view id, const Mark& mark) { resolved_.push_back({key_of(id), mark}); }
+
+void PreparedTransactions::forget(const PositionAlgebra& algebra, const Position& position) {
+  while (!resolved_.empty() && algebra.covers(position, resolved_.front().mark)) {
+    state_.erase(resolved_.front().key);
+    resolved_.pop_front();
+  }
+}
+
+}  // namespace deltaforge::sources::mysql
