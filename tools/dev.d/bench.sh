@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# bench pg [options]: drain rates beside pg_recvlogical, CPU, memory; JSON into bench/results/
+# bench pg|mysql [options]: drain rates beside the database's own tool, CPU, memory; JSON into bench/results/
 set -euo pipefail
 source tools/dev.d/lib.sh
 what=${1:-}
-[ -f "bench/$what.py" ] || die "usage: ./dev bench pg [options]"
+[ -f "bench/$what.py" ] || die "usage: ./dev bench pg|mysql [options]"
 shift
 bash tools/dev.d/setup.sh
 build release deltaforge
