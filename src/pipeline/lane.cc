@@ -19,6 +19,20 @@ constexpr std::chrono::seconds kDetachAfter{5};
 constexpr std::chrono::seconds kProbeInterval{5};  // of a detached sink
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Commit times; 0: nothing but position-only records.
+std::int64_t oldest_us(const Batch& batch) {
+  for (const Commit& commit : batch.commits())
+    if (commit.ts_us != 0) return commit.ts_us;
+  return 0;
+}
+
+std::int64_t newest_us(const Batch& batch) {
+  for (std::size_t i = batch.commits().size(); i-- > 0;)
+    if (batch.commits()[i].ts_us != 0) return batch.commits()[i].ts_us;
+  return 0;
+}
+
 }  // namespace
 
 Lane::Lane(Parts parts, std::size_t queue_depth)
@@ -81,7 +95,7 @@ bool Lane::offer(const BatchRef& batch) {
   if (detached()) return true;
   if (!queue_.try_push(BatchRef(batch))) return false;
   if (oldest_us_.load(std::memory_order_relaxed) == 0)
-    oldest_us_.store(batch->commits().front().ts_us, std::memory_order_relaxed);
+    oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
   bell_.ring();
   return true;
 }
@@ -248,7 +262,7 @@ void Lane::retire() {
     if (!holds_position_ || was_given_) parts_.ledger.delivered(parts_.index, position_);
     const Batch& batch = *done.delivery.batch;
     if (batch.size() > 0 && !batch.commits().empty()) {
-      double end_to_end = static_cast<double>(parts_.clock.wall_us() - batch.commits().back().ts_us) / 1e6;
+      double end_to_end = static_cast<double>(parts_.clock.wall_us() - newest_us(batch)) / 1e6;
       parts_.probe.delivered(batch.size(), seconds(parts_.clock.now() - done.since), std::max(0.0, end_to_end));
     }
     done.delivery.batch = BatchRef();
@@ -334,7 +348,7 @@ void Lane::watch(SteadyTime now) {
   if (!failing_since_) set_trouble(std::nullopt);
   parts_.probe.behind(used_ > 0 || queue_.size() > 0);
   if (used_ > 0)
-    oldest_us_.store(slot(0).delivery.batch->commits().front().ts_us, std::memory_order_relaxed);
+    oldest_us_.store(oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
   if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() &&

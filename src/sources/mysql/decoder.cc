@@ -369,7 +369,7 @@ void Decoder::end_empty_group() {
   if (start_.id == GroupStart::Id::none)
     intake_.idle(mark());
   else
-    intake_.commit(mark(), {});
+    intake_.commit(mark(), {.ts_us = start_.commit_us, .id_hash = {}, .transaction_id = {}});
   close_group();
 }
 

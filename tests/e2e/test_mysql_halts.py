@@ -1,0 +1,157 @@
+"""What MySQL and MariaDB can do that must stop a pipeline loudly, and what they lack when it starts."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from conftest import Workbench
+from harness.engine import Engine, file_sink, mysql_source, pipeline
+from harness.procs import wait_until
+from harness.readers import FileReader
+
+FLAVORS = ["mysql", "mariadb"]
+
+
+def _capture(bench: Workbench, flavor: str, **settings: str) -> tuple[Any, str, Engine, FileReader]:
+    server = bench.server(flavor, settings=settings) if settings else bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar(20))", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    server.execute("INSERT INTO t VALUES (1, 'a')", database)
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 20, "the first row")
+    return server, database, engine, reader
+
+
+def _failure(engine: Engine) -> dict[str, Any]:
+    return engine.wait_status({"failed"}, 30)["error"]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_change_in_statement_format(flavor: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    server.execute("CREATE TABLE other (id int)", database)
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+        cursor.execute("INSERT INTO other VALUES (1)")  # nobody asked for that table
+    server.execute("INSERT INTO t VALUES (2, 'b')", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the row after it")
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+        cursor.execute("INSERT INTO t VALUES (3, 'c')")
+    error = _failure(engine)
+    assert error["kind"] == "undecodable" and f"{database}.t" in error["message"], error
+    assert "binlog_format" in error["hint"], error
+    engine.kill()
+    engine.start(ready=False)
+    assert _failure(engine)["message"] == error["message"], "the same after a restart"
+    reader.drain()
+    assert len(reader.records) == 2
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_purged_logs(flavor: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    assert engine.terminate() == 0
+    server.execute("INSERT INTO t VALUES (2, 'b')", database)
+    server.flush_logs()
+    server.execute("INSERT INTO t VALUES (3, 'c')", database)
+    server.flush_logs()
+    server.execute(f"PURGE BINARY LOGS TO '{server.binlog_status()[0]}'")
+    server.execute("INSERT INTO t VALUES (4, 'd')", database)
+    engine.start(ready=False)
+    error = _failure(engine)
+    assert error["kind"] == "position_lost" and error["message"].startswith("position lost: "), error
+    time.sleep(0.5)
+    reader.drain()
+    assert len(reader.records) == 1, "nothing from behind the gap"
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    for number in range(2, 8):
+        server.execute(f"INSERT INTO t VALUES ({number}, 'x')", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 7, 20, "the rows")
+    assert engine.terminate() == 0
+    server.execute("RESET BINARY LOGS AND GTIDS" if flavor == "mysql" else "RESET MASTER")
+    for number in range(10, 30):  # as many as before, and more: the same numbers come again
+        server.execute(f"INSERT INTO t VALUES ({number}, 'y')", database)
+    engine.start(ready=False)
+    error = _failure(engine)
+    assert error["kind"] == "position_lost", error
+    time.sleep(0.5)
+    reader.drain()
+    assert len(reader.records) == 7
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_settings_and_grants_are_named(flavor: str, bench: Workbench) -> None:
+    server = bench.server(flavor)
+    database = bench.database(server)
+
+    def error_of(user: str = "cdc") -> dict[str, Any]:
+        source = mysql_source(server.dsn(database, user=user), name=database, tables=[f"{database}.t"])
+        engine = bench.keep(Engine(bench.home / f"engine-{time.monotonic_ns()}", pipeline(source, [file_sink(bench.home / user)])))
+        engine.start(ready=False)
+        return _failure(engine)
+
+    error = error_of("denied")
+    assert error["kind"] == "auth" and "GRANT REPLICATION SLAVE" in error["hint"], error
+    server.execute("SET GLOBAL binlog_row_metadata = 'MINIMAL'")
+    try:
+        error = error_of()
+        assert error["kind"] == "config" and "SET GLOBAL binlog_row_metadata = 'FULL'" in error["hint"], error
+    finally:
+        server.execute("SET GLOBAL binlog_row_metadata = 'FULL'")
+    server.execute("SET GLOBAL binlog_format = 'MIXED'")
+    try:
+        error = error_of()
+        assert "SET GLOBAL binlog_format = 'ROW'" in error["hint"], error
+    finally:
+        server.execute("SET GLOBAL binlog_format = 'ROW'")
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_odd_transactions(flavor: str, bench: Workbench) -> None:
+    """Savepoints, MyISAM, tables of others, DDL with rows, compression, images that leave columns out."""
+    server, database, engine, reader = _capture(bench, flavor)
+    server.execute("CREATE TABLE m (id int PRIMARY KEY) ENGINE = MyISAM", database)
+    with server.link(database, autocommit=False) as link, link.cursor() as cursor:
+        for statement in ("INSERT INTO t VALUES (2, 'b')", "SAVEPOINT s", "INSERT INTO t VALUES (3, 'c')",
+                          "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (4, 'd')"):
+            cursor.execute(statement)
+        link.commit()
+    server.execute("INSERT INTO m VALUES (2)", database)
+    server.execute("CREATE TABLE copy AS SELECT * FROM t", database)
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_row_image = 'MINIMAL'")
+        cursor.execute("UPDATE t SET v = 'e' WHERE id = 4")
+        cursor.execute("DELETE FROM t WHERE id = 2")
+    if flavor == "mysql":
+        with server.link(database) as link, link.cursor() as cursor:
+            cursor.execute("SET SESSION binlog_transaction_compression = ON")
+            cursor.execute("INSERT INTO t SELECT 100 + n, repeat('z', 20) FROM (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL "
+                           "SELECT n + 1 FROM r WHERE n < 500) SELECT n FROM r) x")
+    server.execute("INSERT INTO t VALUES (9, 'end')", database)
+    wanted = [(1, "a"), (2, "b"), (4, "d"), {"v": "e"}, None]
+    if flavor == "mysql":
+        wanted += [(100 + n, "z" * 20) for n in range(1, 501)]
+    wanted.append((9, "end"))
+    expected = [{"id": each[0], "v": each[1]} if isinstance(each, tuple) else each for each in wanted]
+
+    def seen() -> list[Any]:
+        reader.drain()
+        return [json.loads(record)["after"] for record in reader.records]
+    wait_until(lambda: len(seen()) >= len(expected), 30, "all events")
+    got = seen()
+    assert got[:3] == expected[:3]
+    assert got[3]["v"] == "e" and got[4] is None
+    assert got[5:] == expected[5:]
+    deleted = json.loads(reader.records[4])
+    assert deleted["before"] == {"id": 2}, "a key-only image leaves the other columns out"
+    assert engine.wait_status({"running"}, 5)
