@@ -214,7 +214,7 @@ TEST(Rows, FailuresNameTheColumn) {
               ElementsAre(HasSubstr("'abc', 5u, 255u"),
                           "row of table r.sg: column \"a\" (type 3 in the log): the event ends early"));
   auto cut = from_hex(kSignsRow);
-  cut.resize(cut.size() - 3);
+  cut.erase(cut.end() - 3, cut.end());
   EXPECT_THAT(decode(EventType::write_rows, cut),
               ElementsAre("row of table r.sg: column \"x\" (type 15 in the log): the event ends early"));
   EXPECT_THAT(decode(EventType::write_rows, "6e0000000000 1100 0200 08 ff 00 01"),
