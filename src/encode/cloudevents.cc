@@ -37,11 +37,10 @@ const CloudEvents::Table& CloudEvents::table(const TableSchema& schema) {
   if (found != tables_.end()) return found->second;
   const std::string name = escaped(schema.full_name);
   return tables_
-      .try_emplace(schema.id,
-                   Table{fmt::format(R"(,"source":"deltaforge/{}/{}","type":"{}.)", escaped(schema.source_id), name,
-                                     prefix_),
-                         fmt::format(R"(","datacontenttype":"application/json","subject":"{}","data":{{"before":)",
-                                     name)})
+      .try_emplace(
+          schema.id,
+          Table{fmt::format(R"(,"source":"deltaforge/{}/{}","type":"{}.)", escaped(schema.source_id), name, prefix_),
+                fmt::format(R"(","datacontenttype":"application/json","subject":"{}","data":{{"before":)", name)})
       .first->second;
 }
 

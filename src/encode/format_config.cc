@@ -55,7 +55,8 @@ void read_envelope(const Node& node, EnvelopeConfig& out, Report& report) {
   if (node.is_map()) CloudEventsMap::spec().parse(node, map, report);
   out.type_prefix = map.type_prefix;
   if (out.type_prefix.empty())
-    report.add(node, "cloudevents needs a type_prefix; write `envelope: {type: cloudevents, type_prefix: com.example.cdc}`");
+    report.add(node,
+               "cloudevents needs a type_prefix; write `envelope: {type: cloudevents, type_prefix: com.example.cdc}`");
 }
 
 void read_encoding(const Node& node, EncodingConfig& out, Report& report) {

@@ -30,7 +30,9 @@ void show_encoding(const EncodingConfig&, config::Echo&);
 template <class T>
 config::Spec<T>& add_format_fields(config::Spec<T>& spec) {
   return spec
-      .custom("envelope", &T::envelope, "What stands around an event: `native`, `debezium`, `{type: cloudevents, type_prefix: com.example.cdc}`.", read_envelope, {}, show_envelope)
+      .custom("envelope", &T::envelope,
+              "What stands around an event: `native`, `debezium`, `{type: cloudevents, type_prefix: com.example.cdc}`.",
+              read_envelope, {}, show_envelope)
       .custom("encoding", &T::encoding, "How an event is written: `json`.", read_encoding, {}, show_encoding);
 }
 

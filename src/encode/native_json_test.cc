@@ -130,10 +130,11 @@ TEST_F(NativeJsonTest, AsACloudEvent) {
   EXPECT_EQ(encoder_->content_type(), "application/cloudevents+json");
   Event& e = event(Op::create);
   e.after = image({Value::int64(1), text("a"), Value::null()});
-  EXPECT_EQ(encode(e),
-            R"({"specversion":"1.0","id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","source":"deltaforge/orders-db/public.orders",)"
-            R"("type":"com.example.cdc.created","time":"2025-11-24T16:00:00.123Z","datacontenttype":"application/json",)"
-            R"("subject":"public.orders","data":{"before":null,"after":{"id":1,"note":"a","price":null},"op":"c"}})");
+  EXPECT_EQ(
+      encode(e),
+      R"({"specversion":"1.0","id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","source":"deltaforge/orders-db/public.orders",)"
+      R"("type":"com.example.cdc.created","time":"2025-11-24T16:00:00.123Z","datacontenttype":"application/json",)"
+      R"("subject":"public.orders","data":{"before":null,"after":{"id":1,"note":"a","price":null},"op":"c"}})");
   const std::pair<Op, const char*> kinds[] = {
       {Op::update, "updated"}, {Op::remove, "deleted"}, {Op::read, "snapshot"}, {Op::truncate, "truncated"}};
   for (auto [op, name] : kinds)

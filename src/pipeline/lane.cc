@@ -94,8 +94,7 @@ void Lane::set_trouble(std::optional<std::string> why) {
 bool Lane::offer(const BatchRef& batch) {
   if (detached()) return true;
   if (!queue_.try_push(BatchRef(batch))) return false;
-  if (oldest_us_.load(std::memory_order_relaxed) == 0)
-    oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
+  if (oldest_us_.load(std::memory_order_relaxed) == 0) oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
   bell_.ring();
   return true;
 }

@@ -58,6 +58,9 @@ def test_purged_logs(flavor: str, bench: Workbench) -> None:
     server, database, engine, reader = _capture(bench, flavor)
     assert engine.terminate() == 0
     server.execute("INSERT INTO t VALUES (2, 'b')", database)
+    # A reader that has gone holds its file until the server has noticed.
+    wait_until(lambda: not server.query("SELECT 1 FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'"),
+               30, "the server to notice that the engine has gone", every=0.5)
     server.flush_logs()
     server.execute("INSERT INTO t VALUES (3, 'c')", database)
     server.flush_logs()
@@ -78,6 +81,7 @@ def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
         server.execute(f"INSERT INTO t VALUES ({number}, 'x')", database)
     wait_until(lambda: reader.drain() is not None and len(reader.records) == 7, 20, "the rows")
     assert engine.terminate() == 0
+    time.sleep(1.1)  # files are told apart by the second in which they were begun
     server.execute("RESET BINARY LOGS AND GTIDS" if flavor == "mysql" else "RESET MASTER")
     for number in range(10, 30):  # as many as before, and more: the same numbers come again
         server.execute(f"INSERT INTO t VALUES ({number}, 'y')", database)
@@ -95,7 +99,7 @@ def test_settings_and_grants_are_named(flavor: str, bench: Workbench) -> None:
     database = bench.database(server)
 
     def error_of(user: str = "cdc") -> dict[str, Any]:
-        source = mysql_source(server.dsn(database, user=user), name=database, tables=[f"{database}.t"])
+        source = mysql_source(server.dsn("", user=user), name=database, tables=[f"{database}.t"])
         engine = bench.keep(Engine(bench.home / f"engine-{time.monotonic_ns()}", pipeline(source, [file_sink(bench.home / user)])))
         engine.start(ready=False)
         return _failure(engine)
@@ -124,7 +128,8 @@ def test_odd_transactions(flavor: str, bench: Workbench) -> None:
     with server.link(database, autocommit=False) as link, link.cursor() as cursor:
         for statement in ("INSERT INTO t VALUES (2, 'b')", "SAVEPOINT s", "INSERT INTO t VALUES (3, 'c')",
                           "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (4, 'd')"):
-            cursor.execute(statement)
+            if flavor == "mariadb" or " m " not in statement:  # MySQL with GTIDs refuses to mix engines
+                cursor.execute(statement)
         link.commit()
     server.execute("INSERT INTO m VALUES (2)", database)
     server.execute("CREATE TABLE copy AS SELECT * FROM t", database)

@@ -60,6 +60,7 @@ Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake
       names_(names),
       intake_(intake),
       mariadb_(settings_.mariadb),
+      state_(state),
       prepared_(state) {
   tables_.clear();
 }
@@ -134,12 +135,32 @@ void Decoder::format_description(const EventHeader& header, Bytes event) {
   if (algorithm > 1) stop(header, "an unknown checksum algorithm");
   checksums_ = algorithm == 1;
   if (checksums_ && !crc_matches(event)) stop(header, "its checksum is wrong");
+  recognise_file(header);
   const bool from_file = header.log_pos != 0 && (header.flags & EventHeader::kArtificial) == 0;
   if (!from_file) return;
   place_.pass(header);
   // A server that died leaves a transaction without its end. The one that came after numbers its tables anew.
   abandon_group();
   tables_.clear();
+}
+
+// After a log was reset its files have the names, and its transactions the numbers, that we know. When a file was begun
+// tells it from its namesake.
+void Decoder::recognise_file(const EventHeader& header) {
+  constexpr std::string_view kKey = "log_file";
+  if (header.timestamp == 0) return;
+  const std::string now = fmt::format("{}/{} {}", settings_.server, place_.file(), header.timestamp);
+  const auto kept = state_.get(kKey);
+  if (kept == now) return;
+  if (kept && kept->starts_with(now.substr(0, now.rfind(' ') + 1)))
+    throw Error(
+        ErrorKind::position_lost,
+        fmt::format("position lost: {} was begun at another time than the file of that name that was read before: "
+                    "the log was reset, its numbers are used again",
+                    place_.file()),
+        "remove the stored position (DELETE FROM kv WHERE key = '<source id>') to begin at the end of the log, and "
+        "load the tables anew");
+  state_.put(kKey, now);
 }
 
 // offset u64 | file. One that was made for this connection may come without checksum, whatever the log has.
@@ -175,7 +196,8 @@ void Decoder::open_group(const EventHeader& header, Bytes body) {
                to_string(mariadb_),
            "two servers wrote in the same domain, or the log was reset: set gtid_strict_mode, remove the stored "
            "position and load the tables anew");
-    group_ = start_.standalone ? Group::standalone : Group::transaction;
+    group_ = start_.standalone ? Group::standalone : start_.prepares_xa ? Group::xa : Group::transaction;
+    if (start_.prepares_xa) prepared_.begin(start_.xid);
   } else {
     group_ = Group::opened;
   }
@@ -223,7 +245,7 @@ void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
   }
   if (statement.kind == Kind::xa_start) {
     group_ = Group::xa;
-    prepared_.begin(statement.name);
+    prepared_.begin(start_.xid.empty() ? statement.name : start_.xid);
     return;
   }
   if (statement.kind == Kind::xa_commit || statement.kind == Kind::xa_rollback) return xa_end(header, statement);
@@ -291,11 +313,11 @@ void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
 }
 
 void Decoder::xa_end(const EventHeader& header, const Statement& statement) {
+  const std::string& id = start_.xid.empty() ? statement.name : start_.xid;
   group_ = Group::transaction;
   if (statement.kind == Statement::Kind::xa_commit)
-    prepared_.replay(statement.name,
-                     [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
-  prepared_.resolved(statement.name, mark());
+    prepared_.replay(id, [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
+  prepared_.resolved(id, mark());
   end_group(header);
 }
 

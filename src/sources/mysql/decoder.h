@@ -63,6 +63,7 @@ class Decoder {
   void handle(const EventHeader&, std::span<std::byte> body, bool in_pages);
   void format_description(const EventHeader&, Bytes body);
   void rotate(const EventHeader&, Bytes event);
+  void recognise_file(const EventHeader&);
   void heartbeat();
   void open_group(const EventHeader&, Bytes body);
   void open_anonymous(const EventHeader&);
@@ -97,6 +98,7 @@ class Decoder {
   NameTable& names_;
   Intake& intake_;
   MariadbGtidPos mariadb_;
+  SourceState& state_;
   PreparedTransactions prepared_;
 
   Place place_;

@@ -83,16 +83,27 @@ Result<GroupStart> read_tagged(Bytes body) {
   return start;
 }
 
-// sequence u64 | domain u32 | flags u8 ...; the server's id stands in the header.
+// sequence u64 | domain u32 | flags u8 | [commit group u64] | [format u32 | sizes of both parts u8 u8 | the XA id];
+// the server's id stands in the header.
 Result<GroupStart> read_mariadb(const EventHeader& header, Bytes body) {
-  constexpr std::uint8_t kStandalone = 1;
+  constexpr std::uint8_t kStandalone = 1, kCommitGroup = 2, kPreparesXa = 64, kEndsXa = 128;
   Reader in(body);
   GroupStart start;
   start.id = GroupStart::Id::mariadb;
   start.mariadb.server = header.server_id;
   start.mariadb.sequence = in.u64();
   start.mariadb.domain = in.u32();
-  start.standalone = (in.u8() & kStandalone) != 0;
+  const std::uint8_t flags = in.u8();
+  start.standalone = (flags & kStandalone) != 0;
+  start.prepares_xa = (flags & kPreparesXa) != 0;
+  if ((flags & (kPreparesXa | kEndsXa)) != 0) {
+    if ((flags & kCommitGroup) != 0) in.skip(8);
+    const std::size_t begin = in.offset();
+    in.skip(4);
+    const std::size_t size = std::size_t{in.u8()} + in.u8();
+    in.skip(size);
+    if (in.ok()) start.xid = as_text(body.subspan(begin, in.offset() - begin));
+  }
   start.commit_us = std::int64_t{header.timestamp} * 1'000'000;
   if (!in.ok()) return DecodeFailure{"the GTID ends early", in.offset()};
   return start;

@@ -20,6 +20,8 @@ struct GroupStart {
   std::uint64_t gno = 0;  // MySQL
   MariadbGtid mariadb;
   std::int64_t commit_us = 0;  // at the server where it was committed first; 0: the event does not say
+  bool prepares_xa = false;    // MariaDB: the rows of an XA transaction that is prepared
+  std::string xid;             // MariaDB: of the XA transaction that is prepared or ended here
   bool standalone = false;     // MariaDB: one statement, without COMMIT. MySQL tells by the statement itself
 };
 

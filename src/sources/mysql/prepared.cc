@@ -10,7 +10,16 @@ namespace {
 // The store takes 256 MiB a value.
 constexpr std::size_t kMost = 200 * 1024 * 1024;
 
-std::string key_of(std::string_view id) { return "xa/" + std::string(id); }
+// As hex: MariaDB's ids are bytes.
+std::string key_of(std::string_view id) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string key = "xa/";
+  for (char c : id) {
+    key += digits[static_cast<unsigned char>(c) >> 4];
+    key += digits[c & 15];
+  }
+  return key;
+}
 
 template <class Number>
 void append(std::string& to, Number number) {

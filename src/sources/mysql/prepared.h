@@ -1,6 +1,6 @@
 // XA transactions in two phases. The log holds the rows of one at its PREPARE; what becomes of them it says later, in a
 // transaction of its own, and others come in between. Positions pass the PREPARE, so until then the rows are kept, as
-// they came, in the source's durable state: one value a transaction, key "xa/<its id>". Source thread only.
+// they came, in the source's durable state: one value a transaction, key "xa/<its id in hex>". Source thread only.
 #pragma once
 
 #include <deque>
