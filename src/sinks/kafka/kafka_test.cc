@@ -72,7 +72,7 @@ TEST(KafkaConfig, WhatIsNotInThisBuildIsRefused) {
               HasSubstr("not in this build: topic templates"));
   EXPECT_THAT(problems("key: ${after.id}\n"), HasSubstr("not in this build: key templates"));
   EXPECT_THAT(problems("exactly_once: true\n"), HasSubstr("not in this build: exactly_once for kafka"));
-  EXPECT_THAT(problems("envelope: debezium\n"), HasSubstr("not in this build: envelope debezium"));
+  EXPECT_THAT(problems("encoding: avro\n"), HasSubstr("not in this build: encoding avro"));
 }
 
 TEST(KafkaConfig, TopicNamesAreChecked) {
