@@ -23,8 +23,7 @@ INSTANTIATE_TEST_SUITE_P(Blackhole, SinkContract, ::testing::Values(subject_of<B
 
 TEST(BlackholeConfig, Fields) {
   EXPECT_EQ(problems<Blackhole>("{id: x, required: false, envelope: native, encoding: {type: json}}"), "");
-  EXPECT_NE(problems<Blackhole>("{encoding: avro}").find("not in this build: encoding avro"),
-            std::string::npos);
+  EXPECT_NE(problems<Blackhole>("{encoding: avro}").find("not in this build: encoding avro"), std::string::npos);
   EXPECT_NE(problems<Blackhole>("{pth: x}").find("pth: unknown field"), std::string::npos);
 }
 
