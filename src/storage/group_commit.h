@@ -48,7 +48,7 @@ class GroupCommit {
   bool failing_ = false;
   // What a pipeline begins with (its identity, its first position) goes into the database file at once: without its
   // WAL file the state is then an old one, which is found out, and not none at all.
-  int early_ = 16;
+  int early_ = 6;
 
   std::mutex mutex_;
   std::condition_variable_any queued_;
