@@ -183,8 +183,6 @@ std::string Session::server_version() const {
 
 bool Session::is_mariadb() const { return server_version().find("MariaDB") != std::string::npos; }
 
-unsigned long Session::connection_id() const { return mysql_thread_id(connection_); }
-
 bool Session::crosses_network_in_plain_text() const {
   return dsn_.socket.empty() && !is_loopback(dsn_.host) && mysql_get_ssl_cipher(connection_) == nullptr;
 }

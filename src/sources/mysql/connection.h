@@ -40,7 +40,6 @@ class Session {
 
   std::string server_version() const;  // "9.7.4", "10.11.19-MariaDB-0+deb12u1"
   bool is_mariadb() const;
-  unsigned long connection_id() const;
   // Rows and password can be read by others on the way.
   bool crosses_network_in_plain_text() const;
   std::string where() const { return dsn_.where(); }

@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "core/event_id.h"
-#include "obs/log.h"
 #include "sources/mysql/inflate.h"
 
 namespace deltaforge::sources::mysql {

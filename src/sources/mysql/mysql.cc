@@ -13,17 +13,6 @@
 namespace deltaforge::sources::mysql {
 namespace {
 
-// snapshot: absent, or one that says never.
-void read_snapshot(const config::Node& node, NotInThisBuild&, config::Report& report) {
-  const config::Node* mode = node.find("mode");
-  if (node.is_null() || (node.is_map() && (mode == nullptr || mode->text() == "never"))) return;
-  report.add(node, "not in this build: snapshot; write mode: never, or leave it out");
-}
-
-void read_outbox(const config::Node& node, NotInThisBuild&, config::Report& report) {
-  if (!node.is_null()) report.add(node, "not in this build: outbox");
-}
-
 // A replica's uuid: the server ends an older reader that shows the same.
 std::string uuid_of(std::string_view pipeline, std::string_view source_id) {
   std::string text = std::string(pipeline) + '\0' + std::string(source_id);
@@ -65,8 +54,8 @@ const config::Spec<Config>& Config::spec() {
           .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
                   {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
           .custom("snapshot", &Config::snapshot, "Reading of existing rows; only mode: never in this build.",
-                  read_snapshot)
-          .custom("outbox", &Config::outbox, "Outbox tables; not in this build.", read_outbox);
+                  config::read_snapshot)
+          .custom("outbox", &Config::outbox, "Outbox tables; not in this build.", config::read_outbox);
   return s;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/later_source_fields.h"
 #include "config/node.h"
 #include "config/report.h"
 #include "config/secret.h"
@@ -23,15 +24,13 @@ namespace deltaforge::sources::mysql {
 
 enum class OnSchemaDrift { adapt, halt };
 
-struct NotInThisBuild {};
-
 struct Config {
   std::string id;
   config::Secret dsn;
   std::vector<config::TablePattern> tables;  // empty: all but the system's
   std::int64_t server_id = 0;                // 0: made from the id
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
-  NotInThisBuild snapshot, outbox;
+  config::NotInThisBuild snapshot, outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;

@@ -12,9 +12,8 @@ namespace deltaforge::sources::mysql {
 namespace {
 
 constexpr std::string_view kVariables =
-    "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id','server_uuid',"
-    "'log_slave_updates','log_replica_updates','lower_case_table_names','max_allowed_packet','read_only',"
-    "'gtid_strict_mode','binlog_row_value_options'";
+    "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id',"
+    "'server_uuid'";
 
 constexpr const char* kAfresh =
     "restore what is missing, or remove the stored position (DELETE FROM kv WHERE key = '<source id>') to begin at the "

@@ -20,17 +20,6 @@ using namespace std::chrono_literals;
 constexpr auto kSlotPatience = 3s;
 constexpr const char* kLockTimeout = "[55P03]";
 
-// snapshot: absent, or one that says never.
-void read_snapshot(const config::Node& node, NotInThisBuild&, config::Report& report) {
-  const config::Node* mode = node.find("mode");
-  if (node.is_null() || (node.is_map() && (mode == nullptr || mode->text() == "never"))) return;
-  report.add(node, "not in this build: snapshot; write mode: never, or leave it out");
-}
-
-void read_outbox(const config::Node& node, NotInThisBuild&, config::Report& report) {
-  if (!node.is_null()) report.add(node, "not in this build: outbox");
-}
-
 void show_start_position(const StartPosition& start, config::Echo& to) {
   if (start.kind == StartPosition::Kind::lsn) return to.string("lsn:" + to_string(start.lsn));
   to.string(start.kind == StartPosition::Kind::latest ? "latest" : "earliest");
@@ -61,8 +50,8 @@ const config::Spec<Config>& Config::spec() {
           .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
                   {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
           .custom("snapshot", &Config::snapshot, "Reading of existing rows; only mode: never in this build.",
-                  read_snapshot)
-          .custom("outbox", &Config::outbox, "Outbox messages; not in this build.", read_outbox);
+                  config::read_snapshot)
+          .custom("outbox", &Config::outbox, "Outbox messages; not in this build.", config::read_outbox);
   return s;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "config/later_source_fields.h"
 #include "config/node.h"
 #include "config/report.h"
 #include "config/secret.h"
@@ -24,8 +25,6 @@ namespace deltaforge::sources::postgres {
 
 enum class OnSchemaDrift { adapt, halt };
 
-struct NotInThisBuild {};
-
 struct Config {
   std::string id;
   config::Secret dsn;
@@ -34,7 +33,7 @@ struct Config {
   std::vector<config::TablePattern> tables;
   StartPosition start_position;
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
-  NotInThisBuild snapshot, outbox;
+  config::NotInThisBuild snapshot, outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;
