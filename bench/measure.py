@@ -28,6 +28,11 @@ def memory_mib(pid: int, name: str = "RssAnon") -> float:
     return int(found.group(1)) / 1024 if found else 0.0
 
 
+def per_event(seconds: float, events: int) -> float:
+    """In microseconds."""
+    return round(seconds / events * 1e6, 3)
+
+
 class PeakMemory:
     """Samples the anonymous memory of one process until stopped."""
 

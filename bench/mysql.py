@@ -23,7 +23,7 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 
-from measure import PeakMemory, Run, conditions, cpu_seconds, median  # noqa: E402
+from measure import PeakMemory, Run, conditions, cpu_seconds, median, per_event  # noqa: E402
 
 from harness.engine import BINARY, Engine, blackhole_sink, kafka_sink, mysql_source, pipeline  # noqa: E402
 from harness.kafka import Kafka  # noqa: E402
@@ -62,10 +62,6 @@ class Backlog:
 
     def stop(self) -> None:
         self.server.stop()
-
-
-def per_event(seconds: float, events: int) -> float:
-    return round(seconds / events * 1e6, 3)
 
 
 def mysqlbinlog(backlog: Backlog, root: Path) -> Run:

@@ -22,7 +22,7 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 
-from measure import PeakMemory, Run, conditions, cpu_seconds, median, memory_mib  # noqa: E402
+from measure import PeakMemory, Run, conditions, cpu_seconds, median, memory_mib, per_event  # noqa: E402
 
 from harness.engine import BINARY, Engine, blackhole_sink, kafka_sink, pipeline, postgres_source  # noqa: E402
 from harness.kafka import Kafka  # noqa: E402
@@ -69,10 +69,6 @@ class Backlog:
     def walsender(self, slot: str) -> int | None:
         rows = self.pg.query("SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s", args=(slot,))
         return rows[0][0] if rows else None
-
-
-def per_event(seconds: float, events: int) -> float:
-    return round(seconds / events * 1e6, 3)
 
 
 def recvlogical(backlog: Backlog, host: str, what: str) -> Run:
