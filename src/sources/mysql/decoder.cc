@@ -6,7 +6,7 @@
 #include <iterator>
 
 #include <fmt/format.h>
-#include <zlib.h>
+#include <libdeflate.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -23,8 +23,7 @@ std::string type_name(EventType type) { return std::to_string(static_cast<int>(t
 bool crc_matches(Bytes event) {
   if (event.size() < EventHeader::kSize + kChecksum) return false;
   const std::size_t size = event.size() - kChecksum;
-  const uLong sum = ::crc32(0, reinterpret_cast<const Bytef*>(event.data()), static_cast<uInt>(size));
-  return sum == Reader(event.subspan(size)).u32();
+  return libdeflate_crc32(0, event.data(), size) == Reader(event.subspan(size)).u32();
 }
 
 bool is_group_start(EventType type) {

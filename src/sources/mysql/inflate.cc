@@ -1,27 +1,30 @@
 #include "sources/mysql/inflate.h"
 
-#define ZLIB_CONST
-#include <zlib.h>
+#include <libdeflate.h>
+
+#include <memory>
 
 namespace deltaforge::sources::mysql {
 namespace {
 
+libdeflate_decompressor* decompressor() {
+  struct Free {
+    void operator()(libdeflate_decompressor* each) const { libdeflate_free_decompressor(each); }
+  };
+  thread_local const std::unique_ptr<libdeflate_decompressor, Free> kept(libdeflate_alloc_decompressor());
+  return kept.get();
+}
+
 // `size` is what the server says; nothing inflates by more than deflate can, so a lie costs little memory.
 bool inflate_to(Bytes from, bool raw, std::uint64_t size, Pages& pages, Bytes& result) {
   constexpr std::uint64_t kMostPerByte = 1032;
-  constexpr int kWindow = 15;
   if (size == 0 || size > UINT32_MAX || from.size() > UINT32_MAX || size / kMostPerByte > from.size()) return false;
   std::byte* to = pages.allocate(static_cast<std::size_t>(size), 1);
-  z_stream stream{};
-  stream.next_in = reinterpret_cast<const Bytef*>(from.data());
-  stream.avail_in = static_cast<uInt>(from.size());
-  stream.next_out = reinterpret_cast<Bytef*>(to);
-  stream.avail_out = static_cast<uInt>(size);
-  if (::inflateInit2(&stream, raw ? -kWindow : kWindow) != Z_OK) return false;
-  int end = ::inflate(&stream, Z_FINISH);
-  ::inflateEnd(&stream);
   result = {to, static_cast<std::size_t>(size)};
-  return end == Z_STREAM_END && stream.avail_in == 0 && stream.avail_out == 0;
+  const auto inflate = raw ? libdeflate_deflate_decompress_ex : libdeflate_zlib_decompress_ex;
+  std::size_t taken = 0;
+  return inflate(decompressor(), from.data(), from.size(), to, result.size(), &taken, nullptr) == LIBDEFLATE_SUCCESS &&
+         taken == from.size();
 }
 
 // A size of 1 to 4 bytes, big-endian, after the byte that says how many. False: there is none.

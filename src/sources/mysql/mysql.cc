@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -35,7 +35,7 @@ ColumnHint hint(const std::string& data_type, const std::string& digits) {
 }  // namespace
 
 std::uint32_t server_id_of(std::string_view source_id) {
-  const uLong crc = ::crc32(0, reinterpret_cast<const Bytef*>(source_id.data()), static_cast<uInt>(source_id.size()));
+  const std::uint32_t crc = libdeflate_crc32(0, source_id.data(), source_id.size());
   return 1 + static_cast<std::uint32_t>(crc % 4'000'000'000U);
 }
 
