@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.disk import SmallDisk
 from harness.engine import Engine, capture
 from harness.kafka import Kafka
 from harness.mysql import SERVERS, MysqlFamily
@@ -85,6 +86,13 @@ def home(root: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     yield path
     if not os.environ.get("DF_KEEP"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def small_disk(home: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(home / "disk")
+    yield disk
+    disk.unmount()
 
 
 class Workbench:

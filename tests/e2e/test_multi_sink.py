@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 
 from conftest import Workbench
 from flow import Arrivals
+from harness.disk import SmallDisk
 from harness.engine import Engine, file_sink, kafka_sink, pipeline, postgres_source
 from harness.kafka import Kafka
 from harness.oracle import check
@@ -20,36 +20,23 @@ from harness.stored import stored_lsn
 from harness.workload import TABLES, Writer, single_row
 
 
-@pytest.fixture
-def small_disk(home: Path) -> Iterator[Path]:
-    """A file system that can be filled."""
-    path = home / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "df-test", str(path)], check=True)
-    yield path
-    subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def _fill(disk: Path) -> Path:
-    filler = disk / "filler"
-    with open(filler, "wb") as file:
-        try:
-            while True:
-                file.write(b"\0" * 65536)
-                file.flush()
-        except OSError:
-            pass
-    return filler
+@contextmanager
+def _away(kafka: Kafka) -> Iterator[None]:
+    kafka.proxy.cut()
+    try:
+        yield
+    finally:
+        kafka.proxy.heal()
 
 
 @pytest.mark.parametrize("ahead", ["kafka", "file"])
 def test_restart_with_one_sink_ahead(ahead: str, bench: Workbench, servers: Callable[[int], Postgres], kafka: Kafka,
-                                     small_disk: Path) -> None:
+                                     small_disk: SmallDisk) -> None:
     pg = servers(15)
     database = bench.database(pg)
     Writer.create_tables(pg, database)
     topic = kafka.create_topic(database)
-    out = small_disk / "out"
+    out = small_disk.path / "out"
     source = postgres_source(pg.dsn(database), name=database, tables=TABLES)
     sinks = [file_sink(out), kafka_sink(kafka.proxied, topic)]
     engine = bench.keep(Engine(bench.home / "engine", pipeline(
@@ -61,11 +48,8 @@ def test_restart_with_one_sink_ahead(ahead: str, bench: Workbench, servers: Call
     for each in arrivals.values():
         each.wait_for(writer.book)
 
-    filler = _fill(small_disk) if ahead == "kafka" else None
-    if ahead == "file":
-        kafka.proxy.cut()
     behind = "file" if ahead == "kafka" else "kafka"
-    try:
+    with small_disk.full() if behind == "file" else _away(kafka):
         for _ in range(40):  # in small steps, so that many batches are cut
             writer.commit(5)
             wait_until(lambda: len(arrivals[ahead].look().xids) > 30, 20, f"{ahead} to go on alone")
@@ -74,10 +58,6 @@ def test_restart_with_one_sink_ahead(ahead: str, bench: Workbench, servers: Call
         wait_until(lambda: (lsn(engine.checkpoint(ahead) or "0/0") > lsn(engine.checkpoint(behind) or "0/0")), 10,
                    "the positions to part")
         engine.kill()
-    finally:
-        if filler is not None:
-            filler.unlink()
-        kafka.proxy.heal()
     stored = stored_lsn(engine.database, "kafka")
     assert stored is not None
     first_run = {name: len(each.look().reader.records) for name, each in arrivals.items()}

@@ -72,7 +72,8 @@ class MysqlFamily:
         self.socket = root / "s"
         self.settings = {**_SETTINGS, **self._own_settings(), "server-id": str(self.server_id), **(settings or {})}
         self.process: Process | None = None
-        root.mkdir(parents=True, exist_ok=True)
+        self.scratch = root / "tmp"  # its own: a server that starts clears away what others have in theirs
+        self.scratch.mkdir(parents=True, exist_ok=True)
         if len(str(self.socket)) > 100:
             raise RuntimeError(f"{self.socket}: too long for the path of a socket")
         self._initialize()
@@ -119,7 +120,8 @@ class MysqlFamily:
     # life
 
     def _run(self, argv: list[str]) -> None:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd="/",
+                              env={**os.environ, "TMPDIR": str(self.scratch)})
         if done.returncode != 0:
             raise RuntimeError(f"{self.title}: {Path(argv[0]).name} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
 
@@ -138,7 +140,7 @@ class MysqlFamily:
     def start(self) -> "MysqlFamily":
         settings = [f"--{name}={value}" for name, value in self.settings.items()]
         argv = [*self._program(), *_as_root(), f"--datadir={self.data}", f"--port={self.port}",
-                f"--socket={self.socket}", f"--pid-file={self.root}/pid", *settings]
+                f"--socket={self.socket}", f"--pid-file={self.root}/pid", f"--tmpdir={self.scratch}", *settings]
         self.process = Process(argv, self.root / f"{self.flavor}.log", cwd=Path("/"))
         wait_until(self._answers, 60, f"{self.title} on port {self.port}")
         if not self.query("SELECT 1 FROM mysql.user WHERE user = 'cdc'"):
