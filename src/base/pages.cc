@@ -5,12 +5,26 @@
 
 namespace deltaforge {
 
+PageBudget::PageBudget(std::size_t limit_bytes, const std::string& spill_directory) : limit_(limit_bytes) {
+  if (!spill_directory.empty()) spill_.emplace(spill_directory);
+}
+
 PageBudget::~PageBudget() {
   for (std::byte* page : free_) ::operator delete (page, std::align_val_t{64});
 }
 
-std::byte* PageBudget::take(std::size_t size) {
+PageBudget::Page PageBudget::take(std::size_t size) {
+  if (spill_ && used() + size > limit_ + kSlack) {
+    std::byte* page = spill_->take(size);
+    used_.fetch_add(size, std::memory_order_relaxed);
+    on_disk_.fetch_add(size, std::memory_order_relaxed);
+    return {page, size, true};
+  }
   used_.fetch_add(size, std::memory_order_relaxed);
+  return {take_memory(size), size, false};
+}
+
+std::byte* PageBudget::take_memory(std::size_t size) {
   if (size == kPageSize) {
     std::lock_guard lock(mutex_);
     if (!free_.empty()) {
@@ -22,30 +36,31 @@ std::byte* PageBudget::take(std::size_t size) {
   return static_cast<std::byte*>(::operator new (size, std::align_val_t{64}));
 }
 
-void PageBudget::give_back(std::byte* page, std::size_t size) noexcept {
-  used_.fetch_sub(size, std::memory_order_relaxed);
-  if (size == kPageSize) {
+void PageBudget::give_back(const Page& page) noexcept {
+  used_.fetch_sub(page.size, std::memory_order_relaxed);
+  if (page.on_disk) {
+    on_disk_.fetch_sub(page.size, std::memory_order_relaxed);
+    return spill_->give_back();
+  }
+  if (page.size == kPageSize) {
     std::lock_guard lock(mutex_);
-    // What a huge transaction took beyond the limit goes back to the system.
+    // What was taken beyond the limit goes back to the system.
     if ((free_.size() + 1) * kPageSize <= limit_) {
-      free_.push_back(page);
+      free_.push_back(page.data);
       return;
     }
   }
-  ::operator delete (page, std::align_val_t{64});
+  ::operator delete (page.data, std::align_val_t{64});
 }
 
 std::byte* Pages::allocate_slow(std::size_t size) {
   // A large value gets a block of its own, so that the page being filled is not wasted.
-  if (size > PageBudget::kPageSize / 4) {
-    blocks_.push_back({budget_.take(size), size});
-    bytes_ += size;
-    return blocks_.back().data;
-  }
-  blocks_.push_back({budget_.take(PageBudget::kPageSize), PageBudget::kPageSize});
-  bytes_ += PageBudget::kPageSize;
-  current_ = blocks_.back().data;
-  end_ = PageBudget::kPageSize;
+  const bool own = size > PageBudget::kPageSize / 4;
+  const PageBudget::Page& page = blocks_.emplace_back(budget_.take(own ? size : PageBudget::kPageSize));
+  bytes_ += page.size;
+  if (own) return page.data;
+  current_ = page.data;
+  end_ = page.size;
   at_ = size;
   return current_;
 }
@@ -58,7 +73,7 @@ std::string_view Pages::copy(std::string_view text) {
 }
 
 void Pages::clear() noexcept {
-  for (const Block& block : blocks_) budget_.give_back(block.data, block.size);
+  for (const PageBudget::Page& page : blocks_) budget_.give_back(page);
   blocks_.clear();
   current_ = nullptr;
   at_ = end_ = bytes_ = 0;

@@ -3,6 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
 
 namespace deltaforge {
 namespace {
@@ -38,6 +45,56 @@ TEST(Pages, AlignsArrays) {
   pages.copy("x");
   auto numbers = pages.array<std::uint64_t>(3);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(numbers.data()) % alignof(std::uint64_t), 0u);
+}
+
+class Spill : public ::testing::Test {
+ protected:
+  Spill() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
+  ~Spill() override { std::filesystem::remove_all(directory_); }
+
+  std::string directory_ = std::filesystem::temp_directory_path() / "df-spill-XXXXXX";
+};
+
+TEST_F(Spill, WhatIsBeyondTheBudgetLiesOnDiskAndIsTheSameAsInMemory) {
+  PageBudget budget(kMiB, directory_);
+  Pages pages(budget);
+  std::vector<std::string_view> copies;
+  for (int i = 0; i < 6'000; ++i) copies.push_back(pages.copy(std::string(10'000, static_cast<char>('a' + i % 26))));
+  EXPECT_GT(budget.on_disk(), 40 * kMiB);
+  EXPECT_LE(budget.used() - budget.on_disk(), kMiB + PageBudget::kSlack);
+  EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "the file has no name";
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    ASSERT_EQ(copies[i].find_first_not_of(static_cast<char>('a' + i % 26)), std::string_view::npos) << i;
+    if (i % 100 == 0) pages.passed(copies[i].data());
+  }
+  EXPECT_EQ(copies[0].front(), 'a') << "and again, after readers have passed";
+  EXPECT_EQ(copies[3'000].front(), static_cast<char>('a' + 3'000 % 26));
+  pages.clear();
+  EXPECT_EQ(budget.used(), 0u);
+  EXPECT_EQ(budget.on_disk(), 0u);
+}
+
+TEST_F(Spill, AValueLargerThanAnExtentIsOnePiece) {
+  PageBudget budget(kMiB, directory_);
+  Pages pages(budget);
+  std::string large(50 * kMiB + 1, 'x');
+  EXPECT_EQ(pages.copy(large), large);
+  auto numbers = pages.array<std::uint64_t>(100'000);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(numbers.data()) % alignof(std::uint64_t), 0u);
+}
+
+TEST_F(Spill, AMissingDirectoryIsAnErrorThatNamesIt) {
+  PageBudget budget(kMiB, directory_ + "/gone");
+  Pages pages(budget);
+  pages.allocate(PageBudget::kSlack);
+  try {
+    pages.allocate(2 * kMiB);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::storage);
+    EXPECT_NE(error.message().find(directory_), std::string::npos);
+  }
+  EXPECT_EQ(budget.used(), PageBudget::kSlack) << "what was not taken is not counted";
 }
 
 }  // namespace

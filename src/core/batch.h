@@ -70,6 +70,9 @@ class Batch {
   std::span<const Mark> marks() const { return marks_; }  // of commits(), side by side for PositionAlgebra::advance
   std::size_t bytes() const { return pages_.used(); }
 
+  // A hint from whoever reads the events one after the other, every few thousand: those before are done with.
+  void passed(std::uint32_t index) const { pages_.passed(&event(index)); }
+
   BatchSeq seq{};
 
   void clear() noexcept {

@@ -37,6 +37,7 @@ class DeliveryFeed {
         enter_range();
       }
     }
+    if (!done()) batch.passed(event_);
   }
   // At the end of the delivery, or at a refused row.
   bool done() const { return refused_ || range_ == delivery_->ranges.size(); }

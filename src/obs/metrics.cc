@@ -56,6 +56,7 @@ constexpr Definition kTable[] = {
     {"deltaforge_pipeline_info", kGauge, "pipeline,tenant", "Always 1; the labels describe the pipeline."},
     {"deltaforge_pipeline_channel_depth", kGauge, "pipeline", "Batches that wait between the source and the sinks."},
     {"deltaforge_pipeline_memory_bytes", kGauge, "pipeline", "Memory of the pipeline's events, of batch.memory_bytes."},
+    {"deltaforge_pipeline_spilled_bytes", kGauge, "pipeline", "Events on disk, of a transaction beyond that memory."},
     // Sources.
     {"deltaforge_source_events_total", kCounter, "pipeline,source,table", "Events read from the source."},
     {"deltaforge_source_bytes_total", kCounter, "pipeline,source", "Bytes of events read from the source."},

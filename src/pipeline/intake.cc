@@ -118,6 +118,8 @@ void BatchIntake::rollback() {
   if (open_->commits().empty()) {  // nothing worth keeping: give the pages back
     open_.reset();
     committed_bytes_ = 0;
+  } else if (open_->pages().used() - committed_bytes_ > options_.max_bytes.count) {
+    cut();  // so that the pages of what was dropped come back with it
   }
 }
 

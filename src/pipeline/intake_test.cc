@@ -187,6 +187,26 @@ TEST_F(IntakeTest, TransactionBeyondMaxTxBytesStops) {
   }
 }
 
+TEST_F(IntakeTest, PagesOfALargeTransactionThatIsDroppedComeBack) {
+  options_.max_bytes.count = 1024 * 1024;
+  make();
+  rows(1);
+  commit(10);
+  rows(1);
+  intake_->pages().allocate(2 * 1024 * 1024);
+  intake_->rollback();
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr) << "what was committed goes on, and takes the pages with it";
+  EXPECT_EQ(batch->size(), 1u);
+  EXPECT_EQ(batch->commits().size(), 1u);
+  batch.reset();
+  EXPECT_EQ(budget_.used(), 0u);
+  rows(1);
+  commit(11);
+  intake_->finish();
+  EXPECT_EQ(next()->size(), 1u);
+}
+
 TEST_F(IntakeTest, DrainedStreamCutsAtOnceWhenNoLaneIsBusy) {
   make();
   rows(1);

@@ -15,8 +15,10 @@ const config::Spec<BatchOptions>& BatchOptions::spec() {
                  "Never split a source transaction over two batches. False allows it; this build never does.")
           .field("max_inflight", &BatchOptions::max_inflight, "Depth of the queue in front of each sink.",
                  {.min = 1, .max = 64})
-          .field("memory_bytes", &BatchOptions::memory_bytes, "Memory for the events of this pipeline.",
-                 {.min = 1024 * 1024})
+          .field(
+              "memory_bytes", &BatchOptions::memory_bytes,
+              "Memory for the events of this pipeline. A transaction beyond it goes to disk, into the state directory.",
+              {.min = 1024 * 1024})
           .field("max_tx_bytes", &BatchOptions::max_tx_bytes,
                  "The pipeline stops, with nothing lost, at a transaction larger than this.", {.min = 1024 * 1024});
   return s;

@@ -50,6 +50,7 @@ struct PipelineSpec {
   std::vector<SinkMaker> sinks;
   BatchOptions batch;
   CommitPolicy commit_policy;
+  std::string spill_directory;  // for transactions beyond batch.memory_bytes; empty: they stay in memory
 };
 
 class Pipeline {

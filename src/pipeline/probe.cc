@@ -75,6 +75,7 @@ SourceProbe::SourceProbe(const std::string& pipeline, const std::string& source)
   lag_ = metrics().gauge("deltaforge_source_lag_seconds", {{"pipeline", pipeline}});
   log_lag_ = metrics().gauge("deltaforge_source_log_lag_bytes", {{"pipeline", pipeline}, {"source", source}});
   memory_ = metrics().gauge("deltaforge_pipeline_memory_bytes", {{"pipeline", pipeline}});
+  spilled_ = metrics().gauge("deltaforge_pipeline_spilled_bytes", {{"pipeline", pipeline}});
   idle_ = metrics().gauge("deltaforge_source_idle_seconds", {{"pipeline", pipeline}, {"source", source}});
 }
 

@@ -61,12 +61,15 @@ class SourceProbe {
   void lag(double seconds) { lag_.set(seconds); }
   void idle(double seconds) { idle_.set(seconds); }
   void log_lag(double bytes) { log_lag_.set(bytes); }
-  void memory(double bytes) { memory_.set(bytes); }
+  void memory(double bytes, double spilled) {
+    memory_.set(bytes);
+    spilled_.set(spilled);
+  }
 
  private:
   std::string pipeline_, source_;
   obs::Counter reconnects_;
-  obs::Gauge lag_, idle_, log_lag_, memory_;
+  obs::Gauge lag_, idle_, log_lag_, memory_, spilled_;
 };
 
 }  // namespace deltaforge::pipeline

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <utility>
 
 #include "obs/log.h"
 #include "pipeline/state_keys.h"
@@ -79,7 +80,7 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
       codec_(algebra_, identity.uid, identity.epoch),
       starts_(store, codec_, algebra_, spec.source.id),
       ledger_(spec.sinks.size(), algebra_, CommitRule(spec.commit_policy, required_sinks(spec)), clock_),
-      budget_(spec.batch.memory_bytes.count),
+      budget_(spec.batch.memory_bytes.count, spec.spill_directory),
       pool_(static_cast<std::size_t>(spec.batch.max_inflight) + Lane::kMaxWindow + 3, budget_, wake_),
       cut_(pool_.count()),
       lanes_([&] {
@@ -92,7 +93,11 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
                .budget = budget_,
                .wake = wake_,
                .out = cut_,
-               .pushed = [this] { transform_.bell().ring(); },
+               .pushed =
+                   [this] {
+                     transform_.bell().ring();
+                     if (std::exchange(disk_full_, false)) set_trouble(kSourceTrouble, std::nullopt);
+                   },
                .downstream_idle =
                    [this] {
                      return transform_.empty() &&
@@ -181,6 +186,7 @@ void Run::read_source(std::stop_token stop) {
   start.state = &state;
   start.connected = [&] {
     connected_.store(true, std::memory_order_release);
+    if (disk_full_) return;  // it will be so again, before long
     backoff.reset();
     set_trouble(kSourceTrouble, std::nullopt);
   };
@@ -210,12 +216,13 @@ void Run::read_source(std::stop_token stop) {
     } catch (const Error& error) {
       source_probe_.failed(std::string(to_string(error.kind())));
       if (!retried_inside(error.kind())) throw;
+      intake_.rollback();
+      disk_full_ = error.kind() == ErrorKind::storage;
       set_trouble(kSourceTrouble, error);
       obs::log_limited(
           obs::Level::warn, spec_.name, "source failed, trying again",
           {{"pipeline", spec_.name}, {"source", spec_.source.id}, {"error", std::string_view(error.what())}});
       source_probe_.reconnected();
-      intake_.rollback();
       if (prepared && !start.meet.empty()) start.meet = intake_.resume_position();
       pause_for(stop, backoff.next());
     }
@@ -382,7 +389,8 @@ void Run::publish() {
   source_probe_.lag(lag_seconds());
   source_probe_.idle(static_cast<double>(gauges.idle_us) / 1e6);
   if (gauges.log_end_lag_bytes >= 0) source_probe_.log_lag(static_cast<double>(gauges.log_end_lag_bytes));
-  source_probe_.memory(static_cast<double>(budget_.used()));
+  const std::size_t on_disk = budget_.on_disk();
+  source_probe_.memory(static_cast<double>(budget_.used() - on_disk), static_cast<double>(on_disk));
 }
 
 }  // namespace deltaforge::pipeline

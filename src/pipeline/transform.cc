@@ -5,6 +5,8 @@
 namespace deltaforge::pipeline {
 namespace {
 
+constexpr std::uint32_t kPassedEvery = 4096;
+
 // The last event of each transaction that survived the processors ends it.
 void mark_ends(Batch& batch) {
   for (const Commit& commit : batch.commits()) {
@@ -57,6 +59,7 @@ void Transform::freeze(BatchPtr batch) {
       run = 0;
     }
     ++run;
+    if (i % kPassedEvery == 0) batch->passed(i);
   }
   count_run();
   probe_.frozen(batch->size(), batch->bytes(), std::chrono::duration<double>(clock_.now() - begin).count());

@@ -60,8 +60,11 @@ double status_number(Status status) {
 
 }  // namespace
 
-Launch launch_on(Store& store) {
-  return [&store](pipeline::PipelineSpec spec) { return std::make_unique<RealPipeline>(std::move(spec), store); };
+Launch launch_on(Store& store, const std::string& directory) {
+  return [&store, directory](pipeline::PipelineSpec spec) {
+    spec.spill_directory = directory;
+    return std::make_unique<RealPipeline>(std::move(spec), store);
+  };
 }
 
 struct Manager::Entry {

@@ -29,8 +29,8 @@ class Runnable {
   virtual pipeline::PipelineStatus status() const = 0;
 };
 using Launch = std::function<std::unique_ptr<Runnable>(pipeline::PipelineSpec)>;
-// Real pipelines. `store` must outlive the manager.
-Launch launch_on(Store& store);
+// Real pipelines. `store` must outlive the manager; what they spill to disk goes below `directory`, if there is one.
+Launch launch_on(Store& store, const std::string& directory = {});
 
 // What the API shows of a pipeline.
 struct PipelineInfo {

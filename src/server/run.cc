@@ -41,10 +41,15 @@ void log_problems(const Configuration& configuration) {
   }
 }
 
-std::unique_ptr<Store> open_store(const RunOptions& options, const StorageOptions& section) {
+struct State {
+  std::unique_ptr<Store> store;
+  std::string directory;  // of its files; empty when it has none
+};
+
+State open_state(const RunOptions& options, const StorageOptions& section) {
   Backend backend = options.backend.value_or(section.backend.value_or(Backend::sqlite));
   switch (backend) {
-    case Backend::memory: return std::make_unique<storage::MemoryStore>();
+    case Backend::memory: return {std::make_unique<storage::MemoryStore>(), {}};
     case Backend::postgres:
       throw Error(ErrorKind::unsupported, "not in this build: storage backend postgres",
                   "--storage-backend sqlite or memory");
@@ -54,7 +59,9 @@ std::unique_ptr<Store> open_store(const RunOptions& options, const StorageOption
   if (section.path) state.path = *section.path;
   if (options.storage_path) state.path = *options.storage_path;
   state.require_state = options.require_state;
-  return std::make_unique<storage::SqliteStore>(state);
+  auto store = std::make_unique<storage::SqliteStore>(state);
+  std::string directory = store->directory();
+  return {std::move(store), std::move(directory)};
 }
 
 // Whatever still hangs must not hold the process.
@@ -81,10 +88,10 @@ void drain(Manager& manager, StopSignals& signals, std::chrono::milliseconds dea
 }
 
 int run_pipelines(const RunOptions& options, Configuration configuration, StopSignals& signals) {
-  std::unique_ptr<Store> store = open_store(options, configuration.storage);
-  for (const std::string& key : store->resets()) pipeline::apply_reset(*store, key);
-  store->forget_resets();
-  Manager manager(launch_on(*store));
+  State state = open_state(options, configuration.storage);
+  for (const std::string& key : state.store->resets()) pipeline::apply_reset(*state.store, key);
+  state.store->forget_resets();
+  Manager manager(launch_on(*state.store, state.directory));
   Api api(manager, !options.api.loopback() && !options.insecure_listen);
   HttpServer rest(options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); });
   HttpServer metrics(options.metrics, "--metrics-addr",

@@ -2,6 +2,7 @@
 // a connection of their own. After an I/O error both are opened anew, so the store mends itself when the disk does.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,8 @@ class SqliteStore final : public Store {
 
   // Takes the state directory for itself. Throws what StateDir throws, and Error{config} for a foreign database.
   explicit SqliteStore(const StateOptions&);
+
+  std::string directory() const { return std::filesystem::path(directory_.database()).parent_path(); }
 
   std::optional<std::string> get(std::string_view ns, std::string_view key) override;
   void put(std::span<const Entry>) override;
