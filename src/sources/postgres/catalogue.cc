@@ -9,13 +9,14 @@ namespace deltaforge::sources::postgres {
 namespace {
 
 // {0}: type OIDs, {1}: their modifiers, {2}: the relation. Domains lead to their base type, arrays to their element;
-// int2vector and oidvector look like arrays but print otherwise.
+// int2vector and oidvector look like arrays but print otherwise. hstore is known by its extension: anybody may call a
+// type so.
 constexpr const char* kFacts = R"(
 WITH RECURSIVE used AS (
-  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput FROM pg_catalog.pg_type t
+  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput, t.typname FROM pg_catalog.pg_type t
   WHERE t.oid = ANY ('{{{0}}}'::pg_catalog.oid[])
   UNION
-  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput FROM pg_catalog.pg_type t JOIN used u
+  SELECT t.oid, t.typtype, t.typbasetype, t.typelem, t.typoutput, t.typname FROM pg_catalog.pg_type t JOIN used u
     ON t.oid = CASE WHEN u.typtype = 'd' THEN u.typbasetype
                     WHEN u.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc THEN u.typelem END)
 SELECT pg_catalog.json_build_object(
@@ -23,7 +24,11 @@ SELECT pg_catalog.json_build_object(
       'oid', u.oid, 'base', CASE WHEN u.typtype = 'd' THEN u.typbasetype END,
       'element', CASE WHEN u.typtype <> 'd' AND u.typoutput = 'pg_catalog.array_out'::pg_catalog.regproc
                       THEN u.typelem END,
-      'delimiter', e.typdelim))
+      'delimiter', e.typdelim, 'is_hstore', EXISTS (
+        SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid AND d.deptype = 'e'
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = u.oid AND x.extname = 'hstore'
+          AND u.typname = 'hstore')))
     FROM used u LEFT JOIN pg_catalog.pg_type e ON e.oid = u.typelem),
   'names', (SELECT pg_catalog.json_agg(pg_catalog.format_type(c.type, c.modifier) ORDER BY c.place)
     FROM ROWS FROM (pg_catalog.unnest('{{{0}}}'::pg_catalog.oid[]), pg_catalog.unnest('{{{1}}}'::pg_catalog.int4[]))
@@ -70,7 +75,8 @@ void CatalogueLookup::remember(std::uint32_t relation, RelationFacts& facts) {
       json["types"].push_back({{"oid", type.oid},
                                {"base", type.base},
                                {"element", type.element},
-                               {"delimiter", std::string(1, type.delimiter)}});
+                               {"delimiter", std::string(1, type.delimiter)},
+                               {"is_hstore", type.is_hstore}});
   for (const auto& [schema, table] : facts.ancestors) json["ancestors"].push_back({schema, table});
   const bool nothing = json["types"].empty() && json["ancestors"].empty();
   if (std::string now = json.dump(); !nothing && kept != now) state_.put(key, now);
@@ -94,6 +100,7 @@ RelationFacts parse_facts(std::string_view text) {
     TypeRow row{oid(item, "oid"), oid(item, "base"), oid(item, "element"), ','};
     if (auto found = item.find("delimiter"); found != item.end() && found->is_string() && !found->empty())
       row.delimiter = found->template get<std::string>().front();
+    row.is_hstore = item.value("is_hstore", false);
     facts.types.push_back(row);
   });
   each("names", [&](const auto& item) {

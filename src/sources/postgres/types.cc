@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sources/postgres/array_text.h"
+#include "sources/postgres/hstore_text.h"
 #include "sources/postgres/text.h"
 
 namespace deltaforge::sources::postgres {
@@ -86,7 +87,7 @@ const Type* TypeTable::learn(std::span<const TypeRow> rows, std::uint32_t oid, i
   if (knows(oid)) return get(oid);
   auto row = std::ranges::find(rows, oid, &TypeRow::oid);
   if (row == rows.end() || depth > kDeepest) return &kText;
-  Type type = kText;
+  Type type = row->is_hstore ? Type{decode_hstore} : kText;
   if (row->base != 0) type = *learn(rows, row->base, depth + 1);
   if (row->element != 0) type = {decode_array, learn(rows, row->element, depth + 1), row->delimiter};
   return &learned_.insert_or_assign(oid, type).first->second;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/pages.h"
@@ -17,6 +18,7 @@ struct Type;
 struct Scratch {
   Pages* pages = nullptr;
   std::vector<Value> items;  // of the arrays that are open just now
+  std::string json;          // of the value that is being printed as JSON
 };
 
 // Makes a Value of one text form, which it may rewrite in place: the value points into it. False: this is not how
@@ -35,6 +37,7 @@ struct TypeRow {
   std::uint32_t base = 0;     // a domain's base type
   std::uint32_t element = 0;  // an array's element type
   char delimiter = ',';       // of the element type
+  bool is_hstore = false;     // the type that the extension of this name brings
 };
 
 // Built-in types are known by heart; the others are learned from the catalogue, since their OIDs differ per database.

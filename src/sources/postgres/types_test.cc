@@ -126,6 +126,28 @@ TEST(TypeTable, DomainsAreTheirBaseTypeAndArraysOfThemToo) {
   EXPECT_TRUE(types.knows(50'007));
 }
 
+TEST(TypeTable, HstoreIsAnObject) {
+  TypeTable types;
+  // hstore, a domain over it, an array of it; a type of that name which is not the extension's
+  std::vector<TypeRow> rows{
+      {50'000, 0, 0, ',', true}, {50'001, 50'000, 0, ','}, {50'002, 0, 50'000, ','}, {50'003, 0, 0, ','}};
+  types.learn(rows);
+  auto hstore = [&](std::string text, std::uint32_t oid = 50'000) {
+    return Decoding()(*types.get(oid), std::move(text));
+  };
+  EXPECT_EQ(hstore(""), "json {}");
+  EXPECT_EQ(hstore(R"("a"=>"1", "b"=>NULL, ""=>"")"), R"(json {"a":"1","b":null,"":""})");
+  EXPECT_EQ(hstore(R"("a\"b\\"=>"\"=>NULL, ", "c"=>"NULL")"), R"(json {"a\"b\\":"\"=>NULL, ","c":"NULL"})");
+  EXPECT_EQ(hstore("\"\n\"=>\"\x01\t ž\""), "json {\"\\u000a\":\"\\u0001\\u0009 ž\"}");
+  EXPECT_EQ(hstore(R"("a"=>"1")", 50'001), R"(json {"a":"1"})");
+  EXPECT_EQ(hstore(R"({"\"a\"=>\"x\\\"y\", \"b\"=>NULL",NULL,""})", 50'002),
+            R"([json {"a":"x\"y","b":null},null,json {}])");
+  EXPECT_EQ(hstore(R"("a"=>"1")", 50'003), R"("\"a\"=>\"1\"")");
+  for (const char* odd : {"a", "\"a\"", "\"a\"=>", "\"a\"=>1", "\"a\"=>NUL", "\"a\"=>\"", "\"a\"=>\"1\",",
+                          "\"a\"=>\"1\", ", "\"a\"=>\"1\"x", "\"a\"=>\"\\", "\"a\"=>\"\\x\"", "NULL=>\"1\"", " "})
+    EXPECT_EQ(hstore(odd), "refused") << odd;
+}
+
 TEST(TypeTable, ACircleInTheCatalogueEnds) {
   TypeTable types;
   std::vector<TypeRow> rows{{1, 2, 0, ','}, {2, 1, 0, ','}};
