@@ -25,6 +25,7 @@ void Packets::check_sequence(std::byte sequence) {
 
 std::span<std::byte> Packets::space() {
   if (giant_) {
+    if (giant_->left == 0 && !giant_->more) return {};  // whole: next() hands it out
     if (giant_->left == 0) return std::span(giant_->header).subspan(giant_->header_have);
     if (giant_->to != nullptr) return {giant_->to + giant_->have, giant_->left};
     return std::span(buffer_).first(std::min(buffer_.size(), giant_->left));

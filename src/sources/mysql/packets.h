@@ -40,7 +40,7 @@ class Packets {
 
   explicit Packets(Placer& placer, std::size_t buffer = kBuffer) : placer_(placer), buffer_(buffer) {}
 
-  // Where the next bytes go; never empty after next() has returned nothing.
+  // Where the next bytes go. Empty: next() is due; never so after next() has returned nothing.
   std::span<std::byte> space();
   void filled(std::size_t bytes);
   // The next whole body. Throws Error{undecodable} when lengths or sequence numbers make no sense.
