@@ -88,6 +88,7 @@ TEST(SingleBytes, MeanWhatTheServersSay) {
   EXPECT_EQ(decode(kGreek, "c5eb"), "Ελ");
   EXPECT_EQ(decode(kTis620, "e4b7c2"), "ไทย");
   EXPECT_EQ(decode(kTis620, "db"), "refused");
+  EXPECT_EQ(decode(kTis620, "ff"), "\uFFFD");  // where the servers put that character, and read it back
   EXPECT_EQ(decode(kSwe7, "5b5c5d7b7c7d41"), "ÄÖÅäöåA");
   EXPECT_EQ(decode(kSwe7, "7f"), "refused");
 }
