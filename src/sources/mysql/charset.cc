@@ -58,7 +58,7 @@ struct MultiByte {
 
 const std::vector<MultiByte>& multi_bytes() {
   static const std::vector<MultiByte> all{
-      {"big5", "BIG5", big5_length, {}},
+      {"big5", "BIG5", big5_length, big5_patches()},
       {"sjis", "SJIS", sjis_length, sjis_patches()},
       {"cp932", "CP932", sjis_length, {}},
       {"ujis", "EUC-JP", euc_jp_length, ujis_patches()},

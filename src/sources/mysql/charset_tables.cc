@@ -109,6 +109,10 @@ constexpr std::u16string_view kBig5Extension =
     u"ザシジスズセゼソゾタダチヂッツヅテデトドナニヌネノハバパヒビピフブプヘベペホボポマミムメモャヤュユョヨラリル"
     u"レロヮワヰヱヲンヴヵヶДЕЁЖЗИЙКЛМУФХЦЧШЩЪЫЬЭЮЯабвгдеёжзийклмнопрстуфхцчшщъыьэюя①②③④⑤⑥⑦⑧⑨⑩⑴⑵⑶⑷⑸⑹⑺⑻⑼⑽";
 
+// Where the servers have no character (one that stands twice in Big5) iconv's is taken.
+constexpr Patch kBig5[] = {{0xA145, u'•'}, {0xA14E, u'､'}, {0xA1C2, u'‾'},  {0xA1E3, u'∼'},
+                           {0xA1F2, u'♁'}, {0xA1F3, u'☉'}, {0xA241, u'／'}, {0xA242, u'＼'},
+                           {0xA244, u'¥'}, {0xA246, u'¢'}, {0xA247, u'£'}};
 constexpr Patch kSjis[] = {{0x815F, u'\\'}};
 constexpr Patch kUjis[] = {{0xA1C0, u'\\'}, {0x8FA2B7, u'~'}};
 // The standard moved these between private and common characters; the servers, and glibc, each have a version of
@@ -130,6 +134,7 @@ constexpr std::array kGb18030{
 
 std::span<const CollationRange> collation_ranges() { return kRanges; }
 std::span<const SingleByteTable> single_byte_tables() { return kSingleBytes; }
+std::span<const Patch> big5_patches() { return kBig5; }
 std::span<const Patch> sjis_patches() { return kSjis; }
 std::span<const Patch> ujis_patches() { return kUjis; }
 std::span<const Patch> gb18030_patches() { return kGb18030; }

@@ -29,6 +29,7 @@ struct Patch {
   std::uint32_t code;
   char16_t character;
 };
+std::span<const Patch> big5_patches();
 std::span<const Patch> sjis_patches();
 std::span<const Patch> ujis_patches();
 std::span<const Patch> gb18030_patches();

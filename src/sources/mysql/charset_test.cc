@@ -112,6 +112,7 @@ TEST(MultiBytes, MeanWhatTheServersSay) {
   EXPECT_EQ(decode(kEucjpms, "ada1"), "①");
   EXPECT_EQ(decode(kBig5, "a4a4 a4e5"), "中文");
   EXPECT_EQ(decode(kBig5, "c6a1 c6fe c740 c77e c7a1 c7fc"), "ヾェエユョ⑽");
+  EXPECT_EQ(decode(kBig5, "a145 a1e3 a246 a2cc"), "•∼¢十");
   EXPECT_EQ(decode(kGb18030, "d6d0 9439fc36 a2e3"), "中😀€");
   EXPECT_EQ(decode(kGb18030, "a6d9"), "\uE78D");
   EXPECT_EQ(decode(kGb18030, "84318236"), "\uFE10");
