@@ -217,7 +217,7 @@ _CODES = """
 
 @pytest.mark.parametrize("run", ["mysql", "mariadb"])
 def test_codes_of_several_bytes(run: str, bench: Workbench, servers: Servers, full: bool) -> None:
-    """From the bytes on, since several codes may mean one character. All (unless --full a tenth) that the server knows."""
+    """From the bytes on, as several codes may mean one character. All, or without --full a tenth, of what is known."""
     server = servers(run)
     bank = Bank(server, bench.database(server), run)
     server.script(_CODES, bank.database)
@@ -241,7 +241,8 @@ def test_codes_of_several_bytes(run: str, bench: Workbench, servers: Servers, fu
     bank.close()
     assert all(len(codes) > (5000 if full else 500) for codes in said.values())
     for name in charsets:
-        odd = [(code, found[name].get(code), text) for code, text in said[name].items() if found[name].get(code) != text]
+        odd = [(code, found[name].get(code), text) for code, text in said[name].items()
+               if found[name].get(code) != text]
         assert not odd, f"DF_SEED={SEED}: {name}: {len(odd)} codes differ: {odd[:20]}"
 
 
