@@ -249,6 +249,9 @@ TEST(Decoder, WhatDoesNotFitStops) {
   EXPECT_THAT(after_begin(""), HasSubstr("empty"));
   EXPECT_THAT(Fixture().what_of(insert(kRow)), HasSubstr("outside any transaction"));
   EXPECT_THAT(Fixture().what_of("B123"), HasSubstr("ends early"));
+  EXPECT_THAT(Fixture().what_of("B" + std::string(8, '\0') + "\x7f" + std::string(7, '\xff') + std::string(4, '\0')),
+              HasSubstr("time"));
+  EXPECT_THAT(after_begin(commit().substr(0, 18) + "\x7f" + std::string(7, '\xff')), HasSubstr("time"));
   EXPECT_THAT(Fixture().what_of(relation_of_two().substr(0, 20)), HasSubstr("ends early"));
 }
 

@@ -13,6 +13,11 @@ Result<T> finish(T&& message, const ByteReader& reader, const char* what) {
   return std::forward<T>(message);
 }
 
+// The server counts from 2000. False: of no transaction that anybody committed.
+bool read_time(ByteReader& in, std::int64_t& unix_us) {
+  return !__builtin_add_overflow(in.i64(), kPostgresEpochUs, &unix_us);
+}
+
 std::string_view schema_name(std::string_view sent) { return sent.empty() ? "pg_catalog" : sent; }
 
 }  // namespace
@@ -21,7 +26,7 @@ Result<BeginMessage> read_begin(Bytes bytes) {
   ByteReader in = body_of(bytes);
   BeginMessage message;
   message.commit = Lsn{in.u64()};
-  message.ts_us = in.i64() + kPostgresEpochUs;
+  if (!read_time(in, message.ts_us)) return DecodeFailure{"begin message with an impossible time", in.offset()};
   message.xid = in.u32();
   return finish(std::move(message), in, "begin message");
 }
@@ -32,7 +37,7 @@ Result<CommitMessage> read_commit(Bytes bytes) {
   in.u8();  // flags, unused by the server
   message.commit = Lsn{in.u64()};
   message.end = Lsn{in.u64()};
-  message.ts_us = in.i64() + kPostgresEpochUs;
+  if (!read_time(in, message.ts_us)) return DecodeFailure{"commit message with an impossible time", in.offset()};
   return finish(std::move(message), in, "commit message");
 }
 
