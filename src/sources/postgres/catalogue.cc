@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+
 namespace deltaforge::sources::postgres {
 namespace {
 
@@ -82,23 +84,29 @@ void CatalogueLookup::remember(std::uint32_t relation, RelationFacts& facts) {
   if (std::string now = json.dump(); !nothing && kept != now) state_.put(key, now);
 }
 
-RelationFacts parse_facts(std::string_view text) {
-  auto json = nlohmann::json::parse(text);
+namespace {
+
+// Throws nlohmann's and the library's own exceptions.
+RelationFacts facts_of(const nlohmann::json& json) {
   RelationFacts facts;
   auto each = [&json](const char* name, auto take) {
     if (auto found = json.find(name); found != json.end() && found->is_array())
       for (const auto& item : *found) take(item);
   };
+  using Natural = nlohmann::json::number_unsigned_t;  // get_ref throws at anything else
   // Relation and type OIDs may have gone since the row was written: what is null stays unknown.
   auto oid = [](const nlohmann::json& item, const char* name) {
     auto found = item.find(name);
     if (found == item.end() || found->is_null()) return std::uint32_t{0};
-    return found->is_string() ? static_cast<std::uint32_t>(std::stoul(found->get<std::string>()))
-                              : found->get<std::uint32_t>();
+    const std::uint64_t number =
+        found->is_string() ? std::stoul(found->get<std::string>()) : found->get_ref<const Natural&>();
+    if (number > UINT32_MAX) throw std::out_of_range("an OID has 32 bits");
+    return static_cast<std::uint32_t>(number);
   };
   each("types", [&](const auto& item) {
     TypeRow row{oid(item, "oid"), oid(item, "base"), oid(item, "element"), ','};
-    if (auto found = item.find("delimiter"); found != item.end() && found->is_string() && !found->empty())
+    if (auto found = item.find("delimiter");
+        found != item.end() && found->is_string() && found->template get_ref<const std::string&>().size() == 1)
       row.delimiter = found->template get<std::string>().front();
     row.is_hstore = item.value("is_hstore", false);
     facts.types.push_back(row);
@@ -112,6 +120,20 @@ RelationFacts parse_facts(std::string_view text) {
     facts.ancestors.emplace_back(item.at(0).template get<std::string>(), item.at(1).template get<std::string>());
   });
   return facts;
+}
+
+}  // namespace
+
+RelationFacts parse_facts(std::string_view text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (!json.is_object()) throw std::invalid_argument("it is no JSON object");
+    return facts_of(json);
+  } catch (const std::exception& error) {
+    throw Error(ErrorKind::undecodable,
+                std::string("what the catalogue says of a relation cannot be read: ") + error.what(),
+                "report this with the server's version; if it stood in our own state, restore that");
+  }
 }
 
 }  // namespace deltaforge::sources::postgres
