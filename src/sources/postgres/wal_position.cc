@@ -15,6 +15,13 @@ const WalPosition& wal(const Position& position) { return position.as<WalPositio
               "it was written by something else, or damaged: restore it, or remove it to begin afresh");
 }
 
+std::uint32_t natural(const nlohmann::json& object, const char* member) {
+  const auto& value = object.at(member);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > UINT32_MAX)
+    refuse(std::string(member) + " is no number of 32 bits");
+  return value.get<std::uint32_t>();
+}
+
 }  // namespace
 
 bool WalAlgebra::covers(const Position& position, const Mark& mark) const {
@@ -61,12 +68,12 @@ Position WalAlgebra::parse(std::string_view record) const {
     const auto system = server.at("system_identifier").get<std::string>();
     auto [end, error] = std::from_chars(system.data(), system.data() + system.size(), at->system);
     if (error != std::errc() || end != system.data() + system.size()) refuse("server.system_identifier is no number");
-    at->timeline = server.at("timeline").get<std::uint32_t>();
+    at->timeline = natural(server, "timeline");
     at->database = server.at("database").get<std::string>();
     auto lsn = parse_lsn(stream.at("lsn").get<std::string>());
     if (!lsn) refuse("stream.lsn is not written as X/X");
     at->lsn = *lsn;
-    at->xid = stream.at("xid").get<std::uint32_t>();
+    at->xid = natural(stream, "xid");
     if (json.contains("tracks") && !json["tracks"].empty()) refuse("it holds snapshot tracks: not in this build");
     return Position(std::move(at));
   } catch (const nlohmann::json::exception& e) {

@@ -82,6 +82,10 @@ TEST(WalAlgebra, RefusesWhatItCannotRead) {
       {"", "[]", "{}", "null", "{\"server\":{},\"stream\":{}}",
        R"({"server":{"system_identifier":7,"timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
        R"({"server":{"system_identifier":"7x","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
+       R"({"server":{"system_identifier":"7","timeline":7e65,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
+       R"({"server":{"system_identifier":"7","timeline":-1,"database":"a"},"stream":{"lsn":"0/1","xid":1}})",
+       R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":4294967296}})",
+       R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":true}})",
        R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"01","xid":1}})",
        R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"file":"x","pos":1}})",
        R"({"server":{"system_identifier":"7","timeline":1,"database":"a"},"stream":{"lsn":"0/1","xid":1},"tracks":{"t":1}})"}) {
