@@ -21,11 +21,12 @@ Position RecordCodec::parse(std::string_view record, std::string_view where) con
   if (!json.is_object() || !json.contains("v") || !json["v"].is_number_unsigned())
     return refuse("it is not a position record");
   if (json["v"] != 1) return refuse(fmt::format("its version {} is newer than this program", json["v"].dump()));
-  if (json.value("uid", "") != uid_)
-    return refuse(fmt::format("it was written by pipeline uid '{}', this one is '{}'", json.value("uid", ""), uid_));
-  if (json.value("epoch", std::uint64_t{0}) != epoch_)
-    return refuse(
-        fmt::format("it is of epoch {}, this pipeline is at {}", json.value("epoch", std::uint64_t{0}), epoch_));
+  const auto uid = json.find("uid"), epoch = json.find("epoch");
+  if (uid == json.end() || !uid->is_string() || epoch == json.end() || !epoch->is_number_unsigned())
+    return refuse("it does not say whose it is");
+  if (*uid != uid_)
+    return refuse(fmt::format("it was written by pipeline uid '{}', this one is '{}'", uid->get<std::string>(), uid_));
+  if (*epoch != epoch_) return refuse(fmt::format("it is of epoch {}, this pipeline is at {}", epoch->dump(), epoch_));
   try {
     return algebra_.parse(record);
   } catch (const Error& error) {
