@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "core/event_id.h"
 #include "sources/mysql/inflate.h"
 
@@ -29,6 +30,12 @@ bool crc_matches(Bytes event) {
 bool is_group_start(EventType type) {
   return type == EventType::gtid || type == EventType::anonymous_gtid || type == EventType::gtid_tagged ||
          type == EventType::mariadb_gtid;
+}
+
+// Events of the file and of the connection, which no transaction holds.
+bool is_of_the_stream(EventType type) {
+  return type == EventType::format_description || type == EventType::rotate || type == EventType::heartbeat ||
+         type == EventType::heartbeat_v2;
 }
 
 // Events that say nothing to us. What accompanies a statement (a variable, a seed) is judged with the statement.
@@ -168,7 +175,7 @@ void Decoder::rotate(const EventHeader& header, Bytes event) {
   const std::uint64_t offset = in.u64();
   std::string_view name = as_text(in.rest());
   if (crc_matches(event)) name.remove_suffix(std::min(name.size(), kChecksum));
-  if (name.empty()) stop(header, "it names no file");
+  if (name.empty() || !is_utf8(name)) stop(header, "it names no file, or not in UTF-8");
   place_.enter(std::string(name), offset);
   file_number_ = names_.intern(settings_.server + "/" + std::string(name));
   file_json_ = nlohmann::json(name).dump();
@@ -372,7 +379,14 @@ void Decoder::payload(const EventHeader& header, Bytes body) {
     bool& flag;
     ~Leave() { flag = false; }
   } leave{inside_payload_};
-  auto read = payload_.read(body, [this](std::span<std::byte> inner) { event(inner, false); });
+  // One transaction, its GTID outside: whoever feeds us asks the intake for room only behind the whole event.
+  const std::uint64_t before = ends_;
+  auto read = payload_.read(body, [&](std::span<std::byte> inner) {
+    if (ends_ != before) stop(header, "an event behind the end of a compressed transaction");
+    const EventType type = read_header(inner).type;
+    if (is_group_start(type) || is_of_the_stream(type)) stop(header, "an event that no compressed transaction holds");
+    event(inner, false);
+  });
   if (!read) stop(header, read.failure().what);
 }
 
@@ -381,6 +395,7 @@ void Decoder::end_group(const EventHeader& header) {
   if (!described_) return end_empty_group();
   info_.ts_us = start_.commit_us != 0 ? start_.commit_us : std::int64_t{header.timestamp} * 1'000'000;
   intake_.commit(mark(), info_);
+  ++ends_;
   close_group();
 }
 
@@ -390,6 +405,7 @@ void Decoder::end_empty_group() {
     intake_.idle(mark());
   else
     intake_.commit(mark(), {.ts_us = start_.commit_us, .id_hash = {}, .transaction_id = {}});
+  ++ends_;
   close_group();
 }
 
@@ -401,6 +417,7 @@ void Decoder::pay() {
 
 void Decoder::abandon_group() {
   if (described_) intake_.rollback();
+  if (group_ != Group::none) ++ends_;
   close_group();
 }
 

@@ -46,6 +46,8 @@ class Decoder {
   void released(const PositionAlgebra& algebra, const Position& position) { prepared_.forget(algebra, position); }
 
   bool in_transaction() const { return group_ != Group::none; }
+  // Grows with every group that ends or is given up. After an event that made it grow the intake must be asked for room.
+  std::uint64_t ends() const { return ends_; }
   const Place& place() const { return place_; }
 
   // A group that was rolled back left nothing but its mark, which needs room() of its own: pay() while owes().
@@ -111,6 +113,7 @@ class Decoder {
   GroupStart start_;
   std::uint64_t start_offset_ = 0;
   std::uint64_t transactions_ = 0;
+  std::uint64_t ends_ = 0;
   std::vector<Mark> owed_;  // of groups that were rolled back
   bool described_ = false;
   TransactionInfo info_;
@@ -120,7 +123,7 @@ class Decoder {
 
   // Names that hardly ever change, so that a transaction looks nothing up.
   std::uint32_t file_number_ = 0;
-  std::string file_json_;
+  std::string file_json_ = R"("")";
   Sid sid_;
   std::uint32_t sid_number_ = 0;
   std::string sid_text_;

@@ -38,12 +38,8 @@ Result<bool> Payload::feed(std::size_t& have, const OnEvent& on_event) {
     if (size < EventHeader::kSize || size > kMostEvent)
       return DecodeFailure{"an event inside the compressed transaction has an impossible size", at};
     if (have - at < size) {
-      if (size > scratch_.size()) {
-        std::memmove(scratch_.data(), scratch_.data() + at, have - at);
-        have -= at;
-        scratch_.resize(size + EventHeader::kSize);
-        return true;
-      }
+      // Memory follows what has come, not what a header says.
+      if (at == 0 && have == scratch_.size()) scratch_.resize(std::min(2 * scratch_.size(), size + EventHeader::kSize));
       break;
     }
     on_event(std::span(scratch_).subspan(at, size));

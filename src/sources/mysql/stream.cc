@@ -146,9 +146,9 @@ std::byte* Stream::place(Bytes head, std::size_t size) {
 
 bool Stream::consume() {
   while (auto packet = wire_.next()) {
-    const bool was_inside = decoder_.in_transaction();
+    const std::uint64_t before = decoder_.ends();
     handle(*packet);
-    if (was_inside && !decoder_.in_transaction() && !ready()) return false;
+    if (decoder_.ends() != before && !ready()) return false;
   }
   return true;
 }

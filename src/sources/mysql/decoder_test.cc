@@ -1,0 +1,155 @@
+// Whole events, as a server that is damaged or hostile may send them. What ordinary ones become is tested end to end
+// (tests/cases/mysql, tests/e2e/test_mysql.py).
+#include "sources/mysql/decoder.h"
+
+#include <cstring>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "sources/mysql/values_for_test.h"
+#include "sources/testing/recording_intake.h"
+
+namespace deltaforge::sources::mysql {
+namespace {
+
+using sources::testing::RecordingIntake;
+using ::testing::ElementsAre;
+using testing::from_hex;
+using ::testing::HasSubstr;
+
+class State final : public SourceState {
+ public:
+  std::optional<std::string> get(std::string_view key) override {
+    auto found = values_.find(key);
+    return found == values_.end() ? std::nullopt : std::optional(found->second);
+  }
+  void put(std::string_view key, std::string_view value) override { values_[std::string(key)] = value; }
+  void erase(std::string_view key) override { values_.erase(std::string(key)); }
+
+ private:
+  std::map<std::string, std::string, std::less<>> values_;
+};
+
+// An event of the file, without checksum.
+std::string event(EventType type, const std::string& body, std::uint32_t timestamp = 1'700'000'000) {
+  std::string out(EventHeader::kSize, '\0');
+  const auto size = static_cast<std::uint32_t>(out.size() + body.size());
+  std::memcpy(out.data(), &timestamp, 4);
+  out[4] = static_cast<char>(type);
+  out[5] = 1;
+  std::memcpy(out.data() + 9, &size, 4);
+  return out + body;
+}
+
+std::string bytes(std::string_view hex) {
+  auto all = from_hex(hex);
+  return std::string(as_text(all));
+}
+
+std::string query(const std::string& sql) {
+  return event(EventType::query, std::string(8, '\0') + '\1' + std::string(4, '\0') + 'd' + '\0' + sql);
+}
+std::string gtid(char number) { return event(EventType::gtid, std::string(17, '\1') + number + std::string(7, '\0')); }
+// d.t(a int): a map, and a row of it.
+const std::string kMap = event(EventType::table_map, bytes("6e0000000000 0100 016400 017400 01 03 00 01 04020161"));
+const std::string kRow = event(EventType::write_rows, bytes("6e0000000000 0100 0200 01 ff 00 07000000"));
+const std::string kXid = event(EventType::xid, std::string(8, '\1'));
+
+struct Fixture {
+  void feed(std::string bytes) { decoder.event({reinterpret_cast<std::byte*>(bytes.data()), bytes.size()}, false); }
+  std::string what_of(const std::string& bytes) {
+    try {
+      feed(bytes);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::undecodable);
+      return error.what();
+    }
+    return "no error";
+  }
+
+  schema::Registry registry;
+  TableCache tables{{"shop", "mysql", Flavor::mysql}, [](auto, auto) { return true; }, {}, registry};
+  NameTable names;
+  RecordingIntake intake;
+  State state;
+  Decoder decoder{{.source_id = "shop", .epoch = "1", .flavor = Flavor::mysql, .server = "s", .mariadb = {}},
+                  tables,
+                  names,
+                  intake,
+                  state};
+};
+
+// An uncompressed TRANSACTION_PAYLOAD.
+std::string payload(const std::string& events) {
+  return event(EventType::transaction_payload, bytes("02 03 fcff00 00") + events);
+}
+
+TEST(MysqlDecoder, ATransactionByHand) {
+  Fixture fixture;
+  for (const auto& each : {gtid(1), query("BEGIN"), kMap, kRow, kXid}) fixture.feed(each);
+  EXPECT_THAT(fixture.intake.events(), ElementsAre("c d.t#1 before=- after={a=7}"));
+}
+
+// A server tells the name of the file first. One that does not leaves it empty.
+TEST(MysqlDecoder, WithoutANameOfTheFileThePlaceIsStillJson) {
+  Fixture fixture;
+  for (const auto& each : {gtid(1), query("BEGIN"), kMap, kRow, kXid}) fixture.feed(each);
+  EXPECT_THAT(fixture.intake.all().at(0).locus, HasSubstr(R"("file":"","pos":)"));
+}
+
+TEST(MysqlDecoder, ACompressedTransactionByHand) {
+  Fixture fixture;
+  fixture.feed(gtid(1));
+  fixture.feed(payload(query("BEGIN") + kMap + kRow + kXid));
+  EXPECT_THAT(fixture.intake.events(), ElementsAre("c d.t#1 before=- after={a=7}"));
+}
+
+// The intake wants to be asked for room after every transaction, and inside a payload nobody asks.
+TEST(MysqlDecoder, ACompressedTransactionIsOne) {
+  const std::string begin = query("BEGIN");
+  for (const std::string& behind : {begin + kMap + kRow + kXid, gtid(2) + begin, kXid, query("TRUNCATE t")}) {
+    Fixture fixture;
+    fixture.feed(gtid(1));
+    EXPECT_THAT(fixture.what_of(payload(begin + kMap + kRow + kXid + behind)), HasSubstr("compressed transaction"));
+  }
+  for (const std::string& inside : {gtid(2), event(EventType::heartbeat, ""), event(EventType::rotate, "12345678b", 0),
+                                    event(EventType::format_description, std::string(80, '\0'))}) {
+    Fixture fixture;
+    fixture.feed(gtid(1));
+    EXPECT_THAT(fixture.what_of(payload(begin + kMap + kRow + inside)), HasSubstr("compressed transaction"));
+  }
+}
+
+TEST(MysqlDecoder, ALargeEventInACompressedTransaction) {
+  const std::string large = event(EventType::rows_query, std::string(5'000'000, 'x'));
+  Fixture fixture;
+  fixture.feed(gtid(1));
+  fixture.feed(payload(query("BEGIN") + large + kMap + kRow + large + kXid));
+  EXPECT_THAT(fixture.intake.events(), ElementsAre("c d.t#1 before=- after={a=7}"));
+}
+
+TEST(MysqlDecoder, AFileIsNamedInUtf8) {
+  Fixture fixture;
+  EXPECT_THAT(fixture.what_of(event(EventType::rotate, std::string(8, '\4') + "binlog.\xff", 0)), HasSubstr("UTF-8"));
+}
+
+// Also of groups that begin and end within one event.
+TEST(MysqlDecoder, TellsWhenTheIntakeWantsToBeAskedForRoom) {
+  Fixture fixture;
+  fixture.feed(kMap);
+  auto asks = [&, seen = fixture.decoder.ends()]() mutable {
+    return std::exchange(seen, fixture.decoder.ends()) != seen;
+  };
+  fixture.feed(query("TRUNCATE t"));
+  EXPECT_TRUE(asks());
+  for (const auto& each : {gtid(1), query("BEGIN"), kRow}) fixture.feed(each);
+  EXPECT_FALSE(asks());
+  fixture.feed(gtid(2));  // the server died: what it wrote of the first is rolled back
+  EXPECT_TRUE(asks());
+}
+
+}  // namespace
+}  // namespace deltaforge::sources::mysql
