@@ -1,6 +1,7 @@
 # Warnings are errors; release is hardened (reliability.md S38).
 set(DF_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
 option(DF_HARDEN "Hardened release flags" OFF)
+option(DF_FUZZ "Instrument everything for libFuzzer (clang)" OFF)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wconversion -Wno-sign-conversion -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
@@ -15,6 +16,10 @@ if(DF_SANITIZE)
 endif()
 if(DF_SANITIZE MATCHES "undefined")
   add_compile_options(-fno-sanitize-recover=undefined)
+endif()
+
+if(DF_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
 if(DF_HARDEN)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sums JUnit files (gtest, pytest, and the ones written here) into one line; a skipped test counts as failed.
 
-    results.py record DIR NAME passed|failed
+    results.py record DIR [SUITE::]NAME passed|failed
     results.py sum DIR
 """
 
@@ -42,8 +42,9 @@ def _state(case: xml.Element) -> str:
 
 
 def record(folder: Path, name: str, state: str) -> None:
-    suite = xml.Element("testsuite", name="step")
-    case = xml.SubElement(suite, "testcase", classname="step", name=name)
+    of, _, test = name.rpartition("::")
+    suite = xml.Element("testsuite", name=of or "step")
+    case = xml.SubElement(suite, "testcase", classname=of or "step", name=test)
     if state != "passed":
         xml.SubElement(case, "failure", message=f"{name} failed")
     folder.mkdir(parents=True, exist_ok=True)

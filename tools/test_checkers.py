@@ -91,12 +91,12 @@ def test_promises() -> None:
 
 def test_results_count_skips_as_failures(tmp_path: Path) -> None:
     results.record(tmp_path, "a", "passed")
-    results.record(tmp_path, "b", "failed")
+    results.record(tmp_path, "suite::b", "failed")
     (tmp_path / "gtest.xml").write_text(
         '<testsuites><testsuite><testcase name="x" classname="S" status="run" result="completed"/>'
         '<testcase name="y" classname="S" status="notrun" result="suppressed"/></testsuite></testsuites>')
     (tmp_path / "torn.xml").write_text("<testsuites>")
     passed, bad = results.summarize(tmp_path)
     assert passed == 2
-    assert {(result.name, result.state) for result in bad} == {
-        ("b", "failed"), ("y", "skipped"), ("torn.xml cannot be read", "failed")}
+    assert {(result.suite, result.name, result.state) for result in bad} == {
+        ("suite", "b", "failed"), ("S", "y", "skipped"), ("results", "torn.xml cannot be read", "failed")}

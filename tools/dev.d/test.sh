@@ -27,6 +27,9 @@ races() {
   GTEST_OUTPUT="xml:$PWD/$results/tsan/" timeout 900 build/tsan/src/pipeline/pipeline_test --gtest_brief=1
 }
 
+# The results count beside the step itself: one a target.
+fuzz() { timeout 900 bash tools/dev.d/fuzz.sh --smoke --results "$results"; }
+
 end_to_end() {
   timeout 2400 $python -m pytest -c tests/pytest.ini tests/e2e tests/harness tools -q --durations=10 --junitxml="$results/e2e.xml"
 }
@@ -41,6 +44,7 @@ step 'build: release' build release deltaforge
 step 'build: clang' build clang deltaforge
 step 'build: thread sanitizer' build tsan pipeline_test
 step 'pipeline under the thread sanitizer' races
+step 'fuzz: the corpus, and changes of it' fuzz
 step 'end-to-end tests' end_to_end
 step 'layers' $python tools/check_layers.py
 step 'sizes' $python tools/check_sizes.py
