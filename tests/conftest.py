@@ -18,6 +18,7 @@ from harness.mysql import SERVERS, MysqlFamily
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
+from harness.redis import Redis
 
 Servers = Callable[["int | str"], Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs
 
@@ -76,6 +77,15 @@ def kafka(root: Path) -> Iterator[Kafka]:
         yield broker.start()
     finally:
         broker.stop()
+
+
+@pytest.fixture(scope="session")
+def redis(root: Path) -> Iterator[Redis]:
+    server = Redis(root / "redis")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
 
 
 @pytest.fixture

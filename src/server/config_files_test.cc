@@ -144,6 +144,7 @@ config::ParseOptions book_environment() {
     if (name == "POSTGRES_DSN") return "postgres://user:pass@127.0.0.1:5432/orders";
     if (name == "MYSQL_DSN") return "mysql://user:pass@127.0.0.1:3306/orders";
     if (name == "KAFKA_BROKERS") return "127.0.0.1:9092";
+    if (name == "REDIS_URI") return "redis://127.0.0.1:6379";
     if (name.starts_with("NO_SUCH")) return std::nullopt;
     return "value-of-" + std::string(name);
   };

@@ -7,7 +7,7 @@
 namespace deltaforge::server {
 
 bool comes_later(std::string_view kind, std::string_view type) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kLater{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kLater{{
       {"source", "turso"},
       {"processor", "filter"},
       {"processor", "flatten"},
@@ -16,7 +16,6 @@ bool comes_later(std::string_view kind, std::string_view type) {
       {"sink", "clickhouse"},
       {"sink", "http"},
       {"sink", "nats"},
-      {"sink", "redis"},
       {"sink", "s3"},
   }};
   return std::ranges::find(kLater, std::pair(kind, type)) != kLater.end();

@@ -11,10 +11,11 @@ from harness.oracle import Verdict, xid_of
 from harness.postgres import Postgres, lsn
 from harness.procs import Timeout, wait_until
 from harness.readers import FileReader, KafkaReader
+from harness.redis import RedisReader
 from harness.stored import stored_lsn
 from harness.workload import Book
 
-Reader = FileReader | KafkaReader
+Reader = FileReader | KafkaReader | RedisReader
 
 _ID = re.compile(rb'"event_id":"([0-9a-f-]+)"')
 
@@ -51,8 +52,9 @@ class Arrivals:
 class SlotWatch:
     """Samples the slot against the stored positions: nothing may be released that is not stored."""
 
-    def __init__(self, pg: Postgres, slot: str, database: Path, file: FileReader | None, kafka: bool) -> None:
-        self.pg, self.slot, self.database, self.file, self.kafka = pg, slot, database, file, kafka
+    def __init__(self, pg: Postgres, slot: str, database: Path, file: FileReader | None, *stored: str) -> None:
+        """`stored`: the sinks whose positions the engine keeps."""
+        self.pg, self.slot, self.database, self.file, self.stored = pg, slot, database, file, stored
         self.samples = 0
         self.moved: set[int] = set()
         self.problems: list[str] = []
@@ -65,9 +67,7 @@ class SlotWatch:
 
     def _stored(self) -> list[str | None]:
         found = [self.file.position()] if self.file is not None else []
-        if self.kafka:
-            found.append(stored_lsn(self.database, "kafka"))
-        return found
+        return found + [stored_lsn(self.database, sink) for sink in self.stored]
 
     def _run(self) -> None:
         with self.pg.connect() as link, link.cursor() as cursor:

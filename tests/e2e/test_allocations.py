@@ -1,16 +1,19 @@
-"""The hot path makes no heap call per event: PostgreSQL to blackhole, libpq and encoder included. What the source does by
-the clock (it looks at the catalogue every 5 s) is measured on an idle engine and taken off."""
+"""The hot path makes no heap call per event: PostgreSQL to blackhole and to Redis, libpq and encoder included. What the
+source does by the clock (it looks at the catalogue every 5 s) is measured on an idle engine and taken off."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
+import pytest
+
 from conftest import Workbench
 from harness.allocations import AllocationCounter
-from harness.engine import blackhole_sink
+from harness.engine import blackhole_sink, redis_sink
 from harness.postgres import Postgres
 from harness.procs import wait_until
+from harness.redis import Redis
 
 HOT = ("df-source", "df-transform", "df-lane")
 CHECKPOINT = "df-checkpoint"
@@ -29,12 +32,18 @@ END $$;
 """
 
 
-def test_no_allocation_per_event(bench: Workbench, servers: Callable[[int], Postgres]) -> None:
+@pytest.mark.parametrize("sink", ["blackhole", "redis"])
+def test_no_allocation_per_event(sink: str, bench: Workbench, servers: Callable[[int], Postgres],
+                                 request: pytest.FixtureRequest) -> None:
     pg = servers(15)
     database = bench.database(pg)
     pg.execute(FILL, database)
     counter = AllocationCounter(bench.home)
-    engine = bench.engine(pg, database, [blackhole_sink()], tables=["public.t"])
+    configured = blackhole_sink()
+    if sink == "redis":
+        server: Redis = request.getfixturevalue("redis")
+        configured = redis_sink(server.uri, "${source.db}:${source.table}", maxlen=1000)
+    engine = bench.engine(pg, database, [configured], tables=["public.t"])
     engine.env.update(counter.env())
     engine.start()
     delivered = 0

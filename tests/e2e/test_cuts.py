@@ -9,12 +9,13 @@ import pytest
 
 from conftest import Workbench
 from flow import Arrivals
-from harness.engine import Engine, file_sink, kafka_sink
+from harness.engine import Engine, file_sink, kafka_sink, redis_sink
 from harness.kafka import Kafka
 from harness.oracle import check
 from harness.postgres import Postgres
 from harness.procs import wait_until
 from harness.readers import FileReader, KafkaReader
+from harness.redis import Redis, RedisReader
 from harness.workload import TABLES, Writer
 
 
@@ -138,5 +139,50 @@ def test_kafka_broker_killed(bench: Workbench, servers: Callable[[int], Postgres
     time.sleep(1)
     book = writer.stop()
     arrivals.wait_for(book, 60)
+    assert engine.terminate() == 0
+    check(arrivals.look().reader.records, book, pg, database).assert_sound()
+
+
+def test_redis_killed(bench: Workbench, servers: Callable[[int], Postgres], redis: Redis) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    Writer.create_tables(pg, database)
+    stream = f"events:{database}"
+    engine = bench.engine(pg, database, [redis_sink(redis.uri, stream)], tables=TABLES).start()
+    arrivals = Arrivals(RedisReader(redis, stream))
+    writer = Writer(pg, database, rate=100).start()
+    wait_until(lambda: len(arrivals.look().xids) > 20, 20, "the first transactions in Redis")
+    redis.kill()
+    time.sleep(1)
+    redis.start()
+    time.sleep(1)
+    book = writer.stop()
+    arrivals.wait_for(book, 60)
+    assert engine.terminate() == 0
+    check(arrivals.look().reader.records, book, pg, database).assert_sound()
+
+
+@pytest.mark.parametrize("fault", ["cut", "silence"])
+def test_redis_unreachable(fault: str, bench: Workbench, servers: Callable[[int], Postgres], redis: Redis) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    Writer.create_tables(pg, database)
+    stream = f"events:{database}"
+    engine = bench.engine(pg, database, [redis_sink(redis.proxied, stream)], tables=TABLES).start()
+    arrivals = Arrivals(RedisReader(redis, stream))
+    writer = Writer(pg, database, rate=100).start()
+    wait_until(lambda: len(arrivals.look().xids) > 20, 20, "the first transactions in Redis")
+
+    getattr(redis.proxy, fault)()
+    try:
+        wait_health(engine, "degraded", 20)
+        assert engine.request("GET", "/ready")[0] == 200, "only a sink is down"
+        time.sleep(10)
+        assert health(engine) == "degraded"
+    finally:
+        redis.proxy.heal()
+    book = writer.stop()
+    arrivals.wait_for(book, 60)
+    wait_health(engine, "healthy", 30)
     assert engine.terminate() == 0
     check(arrivals.look().reader.records, book, pg, database).assert_sound()

@@ -11,16 +11,17 @@ import pytest
 
 from conftest import Workbench
 from flow import Arrivals, SlotWatch, Witness
-from harness.engine import file_sink, kafka_sink
+from harness.engine import file_sink, kafka_sink, redis_sink
 from harness.kafka import Kafka
 from harness.oracle import check
 from harness.postgres import VERSIONS, Postgres, lsn
 from harness.readers import FileReader, KafkaReader
+from harness.redis import Redis, RedisReader
 from harness.workload import TABLES, Writer
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("sinks", ["file", "kafka", "both"])
+@pytest.mark.parametrize("sinks", ["file", "kafka", "both", "redis"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kill_loop(version: int, sinks: str, bench: Workbench, servers: Callable[[int], Postgres],
                    request: pytest.FixtureRequest, full: bool) -> None:
@@ -37,18 +38,23 @@ def test_kill_loop(version: int, sinks: str, bench: Workbench, servers: Callable
         topic = broker.create_topic(database)
         configured.append(kafka_sink(broker.brokers, topic))
         arrivals["kafka"] = Arrivals(KafkaReader(broker.brokers, topic))
+    if sinks == "redis":
+        server: Redis = request.getfixturevalue("redis")
+        configured.append(redis_sink(server.uri, f"events:{database}"))
+        arrivals["redis"] = Arrivals(RedisReader(server, f"events:{database}"))
     engine = bench.engine(pg, database, configured, tables=TABLES).start()
+    at_least_once = [name for name in arrivals if name != "file"]
     slot = f"df_{database}"
     file_reader = arrivals["file"].reader if "file" in arrivals else None
     watch = SlotWatch(pg, slot, engine.database, file_reader and FileReader(file_reader.path),  # type: ignore[union-attr]
-                      "kafka" in arrivals).start()
+                      *at_least_once).start()
     writer = Writer(pg, database, seed=version).start()
     pick = random.Random(f"{version}{sinks}")
 
     wanted, counted, kills = (20 if full else 3), 0, 0
     witnesses: list[tuple[str, Witness]] = []
     give_up = time.monotonic() + (1200 if full else 120)
-    while counted < wanted or ("kafka" in arrivals and arrivals["kafka"].duplicates == 0):
+    while counted < wanted or any(arrivals[name].duplicates == 0 for name in at_least_once):
         assert time.monotonic() < give_up, f"{counted} counted kills of {kills}; the test does not test"
         if not engine.alive():
             engine.start(ready=False)

@@ -43,6 +43,10 @@ def kafka_sink(brokers: str, topic: str, **more: Any) -> dict[str, Any]:
     return {"type": "kafka", "config": {"id": "kafka", "brokers": brokers, "topic": topic, **more}}
 
 
+def redis_sink(uri: str, stream: str, **more: Any) -> dict[str, Any]:
+    return {"type": "redis", "config": {"id": "redis", "uri": uri, "stream": stream, **more}}
+
+
 def blackhole_sink(**more: Any) -> dict[str, Any]:
     return {"type": "blackhole", "config": {"id": "blackhole", **more}}
 

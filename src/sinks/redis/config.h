@@ -1,0 +1,47 @@
+// The configuration of a Redis sink, and its rules over several fields.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "config/spec.h"
+#include "encode/format_config.h"
+#include "sinks/redis/uri.h"
+
+namespace deltaforge::sinks::redis {
+
+// Under which name the payload stands in an entry; `df-event` is that of older consumers.
+enum class PayloadField { event, df_event, both };
+
+struct TlsConfig {
+  std::string ca_file, cert_file, key_file;
+  bool insecure_skip_verify = false;
+
+  static const config::Spec<TlsConfig>& spec();
+};
+
+struct Config {
+  std::string id;
+  config::Secret uri;
+  config::Template stream;
+  std::optional<config::Template> key;
+  encode::EnvelopeConfig envelope;
+  encode::EncodingConfig encoding;
+  bool required = true;
+  bool exactly_once = false;
+  PayloadField payload_field = PayloadField::event;
+  std::optional<std::int64_t> maxlen;
+  bool maxlen_exact = false;
+  std::int64_t send_timeout_secs = 5;
+  std::int64_t batch_timeout_secs = 30;
+  std::int64_t connect_timeout_secs = 10;
+  std::optional<TlsConfig> tls;
+
+  static const config::Spec<Config>& spec();
+  void check(const config::Node& node, config::Report& report) const;
+  // Only of a configuration that was checked.
+  Target target() const;
+};
+
+}  // namespace deltaforge::sinks::redis
