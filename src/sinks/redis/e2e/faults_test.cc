@@ -2,6 +2,7 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -146,6 +147,38 @@ TEST_F(RedisE2e, AReplicaIsTriedAgainUntilItIsPromoted) {
   sink = open(maker(replica.uri(), stream_));
   ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
   EXPECT_EQ(testing::row_ids(replica.events(stream_)), sequence(0, 5));
+}
+
+// The server refuses the first chunk and would take the second, which has arrived right behind it: it must not have it.
+// While it is frozen both chunks pile up in its socket, and behind them, on another connection, the command that makes
+// it take rows again; it reads 16 KiB of a connection, then looks at the others.
+TEST_F(RedisE2e, WhatIsRefusedForAMomentIsNotOvertaken) {
+  using Words = std::vector<std::string>;
+  for (const auto& [refuse, take] : {std::pair(Words{"CONFIG", "SET", "maxmemory", "1000"},
+                                               Words{"CONFIG", "SET", "maxmemory", "0"}),
+                                     std::pair(Words{"REPLICAOF", "127.0.0.1", "1"}, Words{"REPLICAOF", "NO", "ONE"})}) {
+    const std::string stream = server_.new_stream();
+    auto sink = open(stream);
+    server_.reset();
+    ASSERT_EQ(server_.cli(refuse), "OK\n");
+    server_.freeze(true);
+    const Delivery delivery = batches_.rows(0, 1024);  // two chunks
+    lane_.send(*sink, delivery);
+    lane_.drain(*sink, std::chrono::milliseconds(200));
+    std::thread other([&, command = take] { EXPECT_EQ(server_.cli(command), "OK\n"); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    server_.freeze(false);
+    other.join();
+    for (int i = 0; i < 100 && server_.calls("multi") < 2; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ASSERT_EQ(server_.calls("multi"), 2) << "the second chunk did not arrive; the test does not test";
+    lane_.drain(*sink);
+    ASSERT_TRUE(lane_.answers().back().outcome.fault) << "nothing was refused; the test does not test";
+    EXPECT_THAT(ids(stream), IsEmpty());
+    sink = open(stream);
+    ASSERT_TRUE(lane_.deliver(*sink, delivery).delivered());
+    EXPECT_EQ(ids(stream), sequence(0, 1024));
+  }
 }
 
 TEST_F(RedisE2e, AUserWithoutTheRightToWrite) {
