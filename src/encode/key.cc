@@ -1,14 +1,10 @@
 #include "encode/key.h"
 
-#include "encode/base64.h"
 #include "encode/json_writer.h"
+#include "encode/plain_value.h"
 
 namespace deltaforge::encode {
 namespace {
-
-bool is_known(const Value& value) {
-  return value.kind() != Kind::null && value.kind() != Kind::absent && value.kind() != Kind::unchanged;
-}
 
 // Null when the event says nothing of the column.
 const Value* key_value(const Event& event, std::uint32_t column) {
@@ -20,25 +16,6 @@ const Value* key_value(const Event& event, std::uint32_t column) {
     if (image->values[column].is_null()) return nullptr;
   }
   return nullptr;
-}
-
-bool write_plain(const Value& value, JsonWriter& to) {
-  switch (value.kind()) {
-    case Kind::bytes: {
-      char* end = print_base64(value.as_text(), to.room(base64_size(value.as_text().size())));
-      to.wrote(end);
-      return true;
-    }
-    case Kind::text:
-    case Kind::decimal:
-    case Kind::date:
-    case Kind::time:
-    case Kind::datetime:
-    case Kind::timestamp:
-      if (!value.as_text().empty()) to.raw(value.as_text());
-      return true;
-    default: return to.value(value);
-  }
 }
 
 bool write_object(const Event& event, JsonWriter& to) {

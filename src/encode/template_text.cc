@@ -1,8 +1,8 @@
 #include "encode/template_text.h"
 
-#include "encode/base64.h"
 #include "encode/json_member.h"
 #include "encode/json_writer.h"
+#include "encode/plain_value.h"
 
 namespace deltaforge::encode {
 namespace {
@@ -24,33 +24,13 @@ const Value* value_of(const Event& event, const Image& image, std::string_view n
 }
 
 bool append_value(const Value& value, Slab& out) {
-  switch (value.kind()) {
-    case Kind::null:
-    case Kind::absent:
-    case Kind::unchanged: return false;
-    case Kind::text:
-    case Kind::decimal:
-    case Kind::date:
-    case Kind::time:
-    case Kind::datetime:
-    case Kind::timestamp:
-      if (!value.as_text().empty()) out.append(value.as_text());
-      return true;
-    case Kind::bytes: {
-      char* to = out.room(base64_size(value.as_text().size()));
-      out.add(static_cast<std::size_t>(print_base64(value.as_text(), to) - to));
-      return true;
-    }
-    case Kind::json: {
-      const std::string_view json = value.as_text();
-      if (json == "null") return false;
-      if (json.starts_with('"')) return append_unescaped(json, out);
-      break;
-    }
-    default: break;
+  if (!is_known(value)) return false;
+  if (value.kind() == Kind::json) {
+    if (value.as_text() == "null") return false;
+    if (value.as_text().starts_with('"')) return append_unescaped(value.as_text(), out);
   }
   JsonWriter to(out);
-  if (!to.value(value)) return false;
+  if (!write_plain(value, to)) return false;
   to.commit();
   return true;
 }
@@ -94,13 +74,12 @@ std::string_view TemplateText::append(const Event& event, Slab& out) const {
 }
 
 bool TemplateText::append_part(const config::Template::Part& part, const Event& event, Slab& out) const {
-  const TableSchema& schema = *event.schema;
   switch (part.what) {
     case What::literal: return append_some(part.text, out);
-    case What::table: return append_some(schema.table, out);
-    case What::db: return append_some(schema.database, out);
-    case What::schema: return append_some(schema.schema, out);
-    case What::connector: return append_some(schema.connector, out);
+    case What::table: return append_some(event.schema->table, out);
+    case What::db: return append_some(event.schema->database, out);
+    case What::schema: return append_some(event.schema->schema, out);
+    case What::connector: return append_some(event.schema->connector, out);
     case What::tenant_id: return append_some(tenant_, out);
     case What::op: out.append(static_cast<char>(event.op)); return true;
     case What::before: return append_path(part, event, event.before, out);

@@ -213,7 +213,7 @@ Settings client_settings(const Config& config) {
       {"security.protocol", security_protocol(config)},
   };
   if (config.tls) {
-    const TlsConfig& tls = *config.tls;
+    const config::Tls& tls = *config.tls;
     if (!tls.ca_file.empty()) settings.emplace_back("ssl.ca.location", tls.ca_file);
     if (!tls.cert_file.empty()) settings.emplace_back("ssl.certificate.location", tls.cert_file);
     if (!tls.key_file.empty()) settings.emplace_back("ssl.key.location", tls.key_file);

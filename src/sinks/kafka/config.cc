@@ -20,16 +20,6 @@ bool is_topic_name(std::string_view name) {
 
 }  // namespace
 
-const config::Spec<TlsConfig>& TlsConfig::spec() {
-  static const auto s =
-      config::Spec<TlsConfig>("tls", "How the connection to the brokers is encrypted.")
-          .field("ca_file", &TlsConfig::ca_file, "PEM file of the authorities to trust; empty: those of the system.")
-          .field("cert_file", &TlsConfig::cert_file, "PEM file of the client's own certificate (mutual TLS).")
-          .field("key_file", &TlsConfig::key_file, "PEM file of its private key.")
-          .field("insecure_skip_verify", &TlsConfig::insecure_skip_verify, "Do not check the brokers' certificates.");
-  return s;
-}
-
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
     config::Spec<Config> spec("kafka", "Publishes change events to an Apache Kafka topic, at least once and in order.");
@@ -37,7 +27,7 @@ const config::Spec<Config>& Config::spec() {
         .field("brokers", &Config::brokers, "Brokers to start from, `host:port`, separated by commas.",
                {.required = true, .min = 1})
         .field("topic", &Config::topic, "Topic to write to.", {.required = true, .min = 1})
-        .field("key", &Config::key, "Message key; without it the primary key of the row.");
+        .field("key", &Config::key, "Message key; may hold variables. Without it the primary key of the row.");
     encode::add_format_fields(spec)
         .field("required", &Config::required, "Whether checkpoints wait for this sink.")
         .field("exactly_once", &Config::exactly_once, "Writes in Kafka transactions. Not in this build.")
@@ -59,11 +49,8 @@ void Config::check(const config::Node& node, config::Report& report) const {
   } else if (!topic.empty() && !is_topic_name(topic.text())) {
     report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");
   }
-  if (key) report.add(node, "key", "not in this build: key templates; leave it out to use the row's primary key");
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for kafka; leave it out for at-least-once");
-  if (tls && tls->cert_file.empty() != tls->key_file.empty())
-    report.add(node, "tls", "cert_file and key_file belong together: give both or none");
 
   const config::Node* map = node.find("client_conf");
   for (const ConfProblem& problem : check_client_conf(*this)) {

@@ -7,18 +7,12 @@
 #include <string>
 
 #include "config/spec.h"
+#include "config/tls.h"
 #include "encode/format_config.h"
 
 namespace deltaforge::sinks::kafka {
 
 enum class Headers { none, standard };
-
-struct TlsConfig {
-  std::string ca_file, cert_file, key_file;
-  bool insecure_skip_verify = false;
-
-  static const config::Spec<TlsConfig>& spec();
-};
 
 struct Config {
   std::string id;
@@ -32,7 +26,7 @@ struct Config {
   std::int64_t send_timeout_secs = 30;
   std::map<std::string, std::string> client_conf;
   Headers headers = Headers::none;
-  std::optional<TlsConfig> tls;
+  std::optional<config::Tls> tls;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node& node, config::Report& report) const;

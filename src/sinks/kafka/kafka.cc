@@ -24,7 +24,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include "encode/idempotency_key.h"
-#include "encode/key.h"
+#include "encode/key_writer.h"
 #include "encode/make_encoder.h"
 #include "obs/log.h"
 #include "sinks/kafka/classify.h"
@@ -52,6 +52,7 @@ class KafkaSink final : public Sink {
       : config_(std::move(config)),
         context_(std::move(context)),
         encoder_(encode::make_encoder(config_.envelope, config_.encoding, context_.tenant)),
+        key_(config_.key, context_, config_.id),
         probe_(context_.pipeline, config_.id) {}
 
   ~KafkaSink() override {
@@ -92,6 +93,7 @@ class KafkaSink final : public Sink {
   const Config config_;
   const SinkContext context_;
   const std::unique_ptr<Encoder> encoder_;
+  encode::KeyWriter key_;
   Probe probe_;
   std::unique_ptr<Client> client_;
   std::size_t topic_limit_ = 0;  // 0: the brokers do not tell
@@ -162,7 +164,7 @@ std::size_t KafkaSink::awaited() const {
 // report will wake the lane.
 bool KafkaSink::ship_next() {
   if (blocked_) return false;
-  auto next = std::find_if(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return !p.encoded(); });
+  auto next = std::find_if(parcels_.begin(), parcels_.end(), [](const Parcel& p) { return !p.unsent.at_end(); });
   if (next == parcels_.end()) return false;
   const bool quiet = awaited() == 0;
   if (!quiet && (!proven_ || alone_)) return false;
@@ -189,17 +191,15 @@ bool KafkaSink::ship_next() {
 void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
   Slab& slab = *shipment.slab;
   Parcel& parcel = *shipment.parcel;
-  const Batch& batch = *parcel.delivery->batch;
-  std::uint32_t index = 0;
   const std::size_t most = proven_ ? kRowsPerSlab : 1;
   alone_ = false;
-  while (!slab.full() && shipment.rows.size() < most) {
-    const Event* event = parcel.next(index);
-    if (event == nullptr) return;
+  for (; !slab.full() && shipment.rows.size() < most && !parcel.unsent.at_end(); parcel.unsent.pass()) {
+    const std::uint32_t index = parcel.unsent.index();
     Shipment::Row row{};
     row.event = index;
     row.key_at = slab.size();
-    if (std::string_view reason = encode_row(row, batch, *event, slab); !reason.empty()) [[unlikely]] {
+    if (std::string_view reason = encode_row(row, *parcel.batch, parcel.unsent.event(), slab); !reason.empty())
+        [[unlikely]] {
       slab.truncate(row.key_at);
       return refuse(parcel, {index, "serialization", std::string(reason)});
     }
@@ -209,22 +209,18 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
         return refuse(parcel, {index, "too_large", not_sent(row.size())});
       }
       alone_ = true;
-      if (quiet && shipment.rows.empty()) {
-        if (row.size() > limits_.capacity)
-          use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
-        shipment.rows.push_back(row);
-      } else {
-        slab.truncate(row.key_at);
-        parcel.put_back(index);
-      }
-      return;
+      if (!quiet || !shipment.rows.empty()) return slab.truncate(row.key_at);
+      if (row.size() > limits_.capacity)
+        use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
+      shipment.rows.push_back(row);
+      return parcel.unsent.pass();
     }
     shipment.rows.push_back(row);
   }
 }
 
 std::string_view KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, const Event& event, Slab& slab) {
-  if (std::string_view reason = encode::append_key(event, slab); !reason.empty()) return reason;
+  if (std::string_view reason = key_.append(event, slab); !reason.empty()) return reason;
   row.value_at = slab.size();
   if (std::string_view reason = encoder_->encode(batch, event, slab); !reason.empty()) return reason;
   row.headers_at = slab.size();
@@ -356,7 +352,7 @@ void KafkaSink::take_reports(rd_kafka_event_t* event) {
 // A row that was not delivered.
 void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
   const std::uint32_t index = shipment.event_at(message.payload);
-  const Event& event = shipment.parcel->delivery->batch->event(index);
+  const Event& event = shipment.parcel->batch->event(index);
   const Verdict::Action action = classify(message.err).action;
   const std::size_t size = message.len + message.key_len;
   // All before it are acknowledged, nothing is behind it: it alone is refused.

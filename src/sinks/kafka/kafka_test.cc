@@ -70,7 +70,6 @@ TEST(KafkaConfig, RequiredFieldsAndTypos) {
 TEST(KafkaConfig, WhatIsNotInThisBuildIsRefused) {
   EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: cdc.${source.table}\n"),
               HasSubstr("not in this build: topic templates"));
-  EXPECT_THAT(problems("key: ${after.id}\n"), HasSubstr("not in this build: key templates"));
   EXPECT_THAT(problems("exactly_once: true\n"), HasSubstr("not in this build: exactly_once for kafka"));
   EXPECT_THAT(problems("encoding: avro\n"), HasSubstr("not in this build: encoding avro"));
 }
@@ -282,35 +281,6 @@ TEST(KafkaShipment, FindsTheEventOfAMessage) {
   EXPECT_EQ(shipment.event_at(slab.data() + 6), 9u);
   EXPECT_EQ(shipment.event_at(slab.data() + 14), 11u);
   EXPECT_EQ(shipment.rows[1].size(), 8u);
-}
-
-TEST(KafkaShipment, AParcelSkipsDroppedEventsAndEmptyRanges) {
-  testing::BatchBuilder batches;
-  for (int id = 0; id < 6; ++id) batches.insert(id).dropped = id == 2;
-  Delivery delivery = batches.build();
-  delivery.ranges = {{0, 0}, {1, 4}, {4, 4}, {5, 6}};
-  testing::Lane lane;
-  Parcel parcel(delivery, Receipt(lane, 1, delivery.batch->seq));
-  std::vector<std::uint32_t> seen;
-  for (std::uint32_t index = 0; parcel.next(index) != nullptr;) seen.push_back(index);
-  EXPECT_EQ(seen, (std::vector<std::uint32_t>{1, 3, 5}));
-  EXPECT_TRUE(parcel.encoded());
-}
-
-TEST(KafkaShipment, AParcelTakesAnEventBack) {
-  testing::BatchBuilder batches;
-  for (int id = 0; id < 6; ++id) batches.insert(id);
-  Delivery delivery = batches.build();
-  delivery.ranges = {{0, 2}, {3, 3}, {4, 5}};
-  testing::Lane lane;
-  Parcel parcel(delivery, Receipt(lane, 1, delivery.batch->seq));
-  std::vector<std::uint32_t> seen;
-  for (std::uint32_t index = 0; parcel.next(index) != nullptr; seen.push_back(index)) {
-    parcel.put_back(index);
-    EXPECT_FALSE(parcel.encoded());
-    ASSERT_NE(parcel.next(index), nullptr);
-  }
-  EXPECT_EQ(seen, (std::vector<std::uint32_t>{0, 1, 4}));
 }
 
 // Debian's own librdkafka, or a build without libsasl2, lacks something that users need.

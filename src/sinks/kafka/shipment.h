@@ -9,36 +9,16 @@
 #include <vector>
 
 #include "base/slab.h"
-#include "core/sink.h"
+#include "core/event_cursor.h"
 
 namespace deltaforge::sinks::kafka {
 
 // A delivery on its way, and what is known of its rows so far.
 struct Parcel {
-  Parcel(const Delivery& delivery_in, Receipt receipt_in) : delivery(&delivery_in), receipt(std::move(receipt_in)) {
-    skip_empty_ranges();
-  }
+  Parcel(const Delivery& delivery, Receipt receipt_in)
+      : batch(&*delivery.batch), unsent(delivery), receipt(std::move(receipt_in)) {}
 
-  // The next event to encode; null when all have been.
-  const Event* next(std::uint32_t& index) {
-    while (range < delivery->ranges.size()) {
-      index = at++;
-      given_of = range;
-      if (at == delivery->ranges[range].last) {
-        ++range;
-        skip_empty_ranges();
-      }
-      if (const Event& event = delivery->batch->event(index); !event.dropped) return &event;
-    }
-    return nullptr;
-  }
-  bool encoded() const { return range == delivery->ranges.size(); }
-  // The event that next() gave last, is given again.
-  void put_back(std::uint32_t index) {
-    range = given_of;
-    at = index;
-  }
-  bool done() const { return (encoded() || refused) && open == 0; }
+  bool done() const { return (unsent.at_end() || refused) && open == 0; }
   // Answers the lane. Only a batch that is done().
   void complete() {
     if (refused)
@@ -48,20 +28,11 @@ struct Parcel {
     receipt.reset();
   }
 
-  const Delivery* delivery;
+  const Batch* batch;
+  EventCursor unsent;
   std::optional<Receipt> receipt;  // none: answered
-  std::size_t range = 0;
-  std::uint32_t at = 0;
-  std::size_t given_of = 0;       // range of the last event that next() gave
-  std::size_t open = 0;           // rows encoded and not yet reported on
-  std::optional<Reject> refused;  // nothing from this row on is sent
-
- private:
-  void skip_empty_ranges() {
-    const auto& ranges = delivery->ranges;
-    while (range < ranges.size() && ranges[range].first == ranges[range].last) ++range;
-    if (range < ranges.size()) at = ranges[range].first;
-  }
+  std::size_t open = 0;            // rows encoded and not yet reported on
+  std::optional<Reject> refused;   // nothing from this row on is sent
 };
 
 // One slab at the client. It is lent until the last of its rows has been reported on.

@@ -4,16 +4,6 @@
 
 namespace deltaforge::sinks::redis {
 
-const config::Spec<TlsConfig>& TlsConfig::spec() {
-  static const auto s =
-      config::Spec<TlsConfig>("tls", "How the connection of a rediss:// URI is encrypted.")
-          .field("ca_file", &TlsConfig::ca_file, "PEM file of the authorities to trust; empty: those of the system.")
-          .field("cert_file", &TlsConfig::cert_file, "PEM file of the client's own certificate (mutual TLS).")
-          .field("key_file", &TlsConfig::key_file, "PEM file of its private key.")
-          .field("insecure_skip_verify", &TlsConfig::insecure_skip_verify, "Do not check the server's certificate.");
-  return s;
-}
-
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
     config::Spec<Config> spec("redis", "Appends change events to a Redis stream, at least once and in order.");
@@ -55,8 +45,6 @@ void Config::check(const config::Node& node, config::Report& report) const {
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for redis; leave it out for at-least-once");
   if (maxlen_exact && !maxlen) report.add(node, "maxlen_exact", "it needs maxlen, the number of entries to keep");
-  if (tls && tls->cert_file.empty() != tls->key_file.empty())
-    report.add(node, "tls", "cert_file and key_file belong together: give both or none");
 }
 
 Target Config::target() const { return std::get<Target>(parse_uri(uri)); }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/spec.h"
+#include "config/tls.h"
 #include "encode/format_config.h"
 #include "sinks/redis/uri.h"
 
@@ -13,13 +14,6 @@ namespace deltaforge::sinks::redis {
 
 // Under which name the payload stands in an entry; `df-event` is that of older consumers.
 enum class PayloadField { event, df_event, both };
-
-struct TlsConfig {
-  std::string ca_file, cert_file, key_file;
-  bool insecure_skip_verify = false;
-
-  static const config::Spec<TlsConfig>& spec();
-};
 
 struct Config {
   std::string id;
@@ -36,7 +30,7 @@ struct Config {
   std::int64_t send_timeout_secs = 5;
   std::int64_t batch_timeout_secs = 30;
   std::int64_t connect_timeout_secs = 10;
-  std::optional<TlsConfig> tls;
+  std::optional<config::Tls> tls;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node& node, config::Report& report) const;

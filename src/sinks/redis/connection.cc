@@ -10,7 +10,7 @@ namespace deltaforge::sinks::redis {
 
 Connection::Connection(const Config& config, const Target& target)
     : target_(target), deadline_(std::chrono::steady_clock::now() + std::chrono::seconds(config.connect_timeout_secs)) {
-  if (target.tls) tls_.emplace(config.tls.value_or(TlsConfig{}));
+  if (target.tls) tls_.emplace(config.tls.value_or(config::Tls{}));
   socket_ = connect_to(target.host, target.port, deadline_);
   if (tls_) tls_->handshake(socket_.get(), target.host, target.where(), deadline_);
   link_.emplace(socket_.get(), tls_ ? tls_->session() : nullptr, "the connection to Redis at " + target.where());

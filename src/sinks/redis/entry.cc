@@ -6,9 +6,7 @@
 
 #include "core/event_id.h"
 #include "encode/idempotency_key.h"
-#include "encode/key.h"
 #include "encode/make_encoder.h"
-#include "obs/log.h"
 #include "sinks/redis/bulk.h"
 
 namespace deltaforge::sinks::redis {
@@ -21,14 +19,12 @@ constexpr std::string_view kOldPayload = "$8\r\ndf-event\r\n";
 
 }  // namespace
 
-EntryWriter::EntryWriter(const Config& config, const std::string& pipeline, const std::string& tenant)
-    : id_(config.id),
-      pipeline_(pipeline),
-      tenant_(tenant),
+EntryWriter::EntryWriter(const Config& config, const SinkContext& context)
+    : tenant_(context.tenant),
       payload_field_(config.payload_field),
-      encoder_(encode::make_encoder(config.envelope, config.encoding, tenant)),
-      stream_(config.stream, tenant) {
-  if (config.key) key_.emplace(*config.key, tenant);
+      encoder_(encode::make_encoder(config.envelope, config.encoding, tenant_)),
+      stream_(config.stream, tenant_),
+      key_(config.key, context, config.id) {
   const std::size_t fields = payload_field_ == PayloadField::both ? 5 : 4;
   const std::size_t trim = config.maxlen ? 3 : 0;
   head_ = fmt::format("*{}\r\n", 3 + trim + 2 * fields) + bulk_text("XADD");
@@ -60,7 +56,11 @@ std::optional<EntryWriter::Refusal> EntryWriter::append(const Batch& batch, cons
     Bulk idempotency(out, idempotency_size_);
     encode::append_idempotency_key(tenant_, commit, event, out);
     idempotency_size_ = idempotency.close();
-    problem = append_key(event, out);
+    out.append(kKey);
+    Bulk key(out, key_size_);
+    problem = key_.append(event, out);
+    if (problem.empty()) [[likely]]
+      key_size_ = key.close();
   }
   if (!problem.empty()) [[unlikely]] {
     out.truncate(begin);
@@ -93,22 +93,6 @@ std::string_view EntryWriter::append_payload(const Batch& batch, const Event& ev
   out.append(kOldPayload);
   out.room(size);
   out.append(out.view(at, size));
-  return {};
-}
-
-std::string_view EntryWriter::append_key(const Event& event, Slab& out) {
-  out.append(kKey);
-  Bulk key(out, key_size_);
-  std::string_view missing;
-  if (key_) missing = key_->append(event, out);
-  if (!missing.empty() && !key_missed_) {
-    key_missed_ = true;
-    obs::log_limited(obs::Level::warn, id_, "an event has no value for `key`: the row's primary key stands for it",
-                     {{"pipeline", pipeline_}, {"sink", id_}, {"variable", missing}});
-  }
-  if (!key_ || !missing.empty())
-    if (std::string_view reason = encode::append_key(event, out); !reason.empty()) return reason;
-  key_size_ = key.close();
   return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/batch.h"
 #include "core/encoder.h"
+#include "encode/key_writer.h"
 #include "encode/template_text.h"
 #include "sinks/redis/config.h"
 
@@ -25,7 +26,7 @@ class EntryWriter {
     std::string reason;
   };
 
-  EntryWriter(const Config&, const std::string& pipeline, const std::string& tenant);
+  EntryWriter(const Config&, const SinkContext&);
 
   void limit_values(std::size_t largest) { largest_value_ = largest; }
   // Appends the command. A row that cannot be an entry leaves `out` as it was.
@@ -36,19 +37,17 @@ class EntryWriter {
  private:
   std::optional<Refusal> append_head(const Event&, Slab& out);
   std::string_view append_payload(const Batch&, const Event&, Slab& out);
-  std::string_view append_key(const Event&, Slab& out);
   std::optional<Refusal> check_size(std::size_t entry, std::size_t largest_value) const;
 
-  const std::string id_, pipeline_, tenant_;
+  const std::string tenant_;
   const PayloadField payload_field_;
   const std::unique_ptr<Encoder> encoder_;
   const encode::TemplateText stream_;
-  std::optional<encode::TemplateText> key_;
+  encode::KeyWriter key_;
   std::string head_;  // up to the stream's key, or with it when that is always the same
   std::string tail_;  // from there up to the payload
   std::size_t largest_value_ = kUsualLargestValue;
   std::size_t stream_size_ = 10, payload_size_ = 100, idempotency_size_ = 10, key_size_ = 1;  // of the last event
-  bool key_missed_ = false;
 };
 
 }  // namespace deltaforge::sinks::redis

@@ -43,7 +43,7 @@ class RedisSink final : public Sink {
       : config_(std::move(config)),
         context_(std::move(context)),
         target_(config_.target()),
-        entries_(config_, context_.pipeline, context_.tenant) {}
+        entries_(config_, context_) {}
   ~RedisSink() override { drop_chunks(); }
 
   std::optional<Position> open() override;
@@ -59,7 +59,7 @@ class RedisSink final : public Sink {
   bool has_work() const { return !refused_ && encode_at_ < parcels_.size(); }
   bool encode_chunk();
   void fill(Chunk&);
-  bool closes_before(const Chunk&, const Parcel&, const Event&) const;
+  bool closes_before(const Chunk&, const Parcel&) const;
   void write_chunks();
   bool write(Chunk&, std::size_t up_to);
 
@@ -170,7 +170,7 @@ bool RedisSink::encode_chunk() {
   Slab* slab = context_.slabs->take();
   if (slab == nullptr) return false;
   Chunk& next = chunk(used_);
-  next.reset(slab, parcels_[encode_at_].place());
+  next.reset(slab, parcels_[encode_at_].unsent.place());
   slab->append(kMulti);
   fill(next);
   if (!next.rows.empty()) {
@@ -193,46 +193,47 @@ void RedisSink::fill(Chunk& to) {
   // The transaction that is being encoded.
   const Parcel* parcel_of = nullptr;
   std::uint32_t commit = 0;
-  Parcel::Place first;
+  EventCursor::Place first;
   std::size_t first_size = 0, first_rows = 0;
 
   for (; encode_at_ < parcels_.size(); ++encode_at_, ++to.parcels_done) {
     Parcel& parcel = parcels_[encode_at_];
-    while (const Event* event = parcel.next()) {
-      if (&parcel != parcel_of || event->commit != commit) {
-        if (closes_before(to, parcel, *event)) return;
+    for (; !parcel.unsent.at_end(); parcel.unsent.pass()) {
+      const Event& event = parcel.unsent.event();
+      const std::uint32_t index = parcel.unsent.index();
+      if (&parcel != parcel_of || event.commit != commit) {
+        if (closes_before(to, parcel)) return;
         parcel_of = &parcel;
-        commit = event->commit;
-        first = parcel.place();
+        commit = event.commit;
+        first = parcel.unsent.place();
         first_size = slab.size();
         first_rows = to.rows.size();
       }
       if (to.rows.size() == Chunk::kRows || slab.full()) {
         if (first_rows == 0) return;  // it is larger than a chunk
-        parcel.go_back(first);
+        parcel.unsent.go_back(first);
         slab.truncate(first_size);
         to.rows.resize(first_rows);
         return;
       }
       std::optional<EntryWriter::Refusal> refusal;
-      if (too_large_ && too_large_->parcel == &parcel && too_large_->row.event == parcel.index())
+      if (too_large_ && too_large_->parcel == &parcel && too_large_->row.event == index)
         refused_ = too_large_->row;
-      else if ((refusal = entries_.append(parcel.batch(), *event, slab)))
-        refused_ = Reject{parcel.index(), std::string(refusal->kind), std::move(refusal->reason)};
+      else if ((refusal = entries_.append(parcel.batch(), event, slab)))
+        refused_ = Reject{index, std::string(refusal->kind), std::move(refusal->reason)};
       if (refused_) {
         to.ends_refused = true;
         return;
       }
-      to.rows.push_back({&parcel, parcel.index()});
-      parcel.pass();
+      to.rows.push_back({&parcel, index});
     }
   }
 }
 
-// The transaction that begins with this event does not join the ones before it.
-bool RedisSink::closes_before(const Chunk& to, const Parcel& parcel, const Event& event) const {
+// The transaction that begins with the next event does not join the ones before it.
+bool RedisSink::closes_before(const Chunk& to, const Parcel& parcel) const {
   if (to.rows.empty()) return false;
-  return to.slab->size() >= Chunk::kJoinBytes || to.rows.size() + parcel.left_of_transaction(event) > Chunk::kRows;
+  return to.slab->size() >= Chunk::kJoinBytes || to.rows.size() + parcel.left_of_transaction() > Chunk::kRows;
 }
 
 void RedisSink::write_chunks() {
@@ -319,8 +320,8 @@ void RedisSink::refused_by_server(Chunk& oldest, std::size_t row, std::string_vi
   too_large_ = {refused.parcel,
                 {refused.event, "too_large", fmt::format("the server refuses it: {}: {}", text, verdict.hint)}};
   // What stands before it is sent again, up to it.
-  parcels_.front().go_back(oldest.begin);
-  for (std::size_t i = 1; i < parcels_.size(); ++i) parcels_[i].begin_again();
+  parcels_.front().unsent.go_back(oldest.begin);
+  for (std::size_t i = 1; i < parcels_.size(); ++i) parcels_[i].unsent.begin_again();
   encode_at_ = 0;
   refused_.reset();
   drop_chunks();

@@ -9,14 +9,13 @@
 
 #include "config/echo.h"
 #include "core/component.h"
+#include "core/event_cursor.h"
 #include "encode/make_encoder.h"
 #include "sinks/redis/bulk.h"
-#include "sinks/redis/chunk.h"
 #include "sinks/redis/config.h"
 #include "sinks/redis/entry.h"
 #include "sinks/testing/batch_builder.h"
 #include "sinks/testing/config_check.h"
-#include "sinks/testing/lane.h"
 #include "sinks/testing/subject.h"
 
 namespace deltaforge::sinks::redis {
@@ -130,7 +129,10 @@ class RedisEntry : public ::testing::Test {
                                  std::size_t largest = 1 << 30) {
     Config config;
     EXPECT_THAT(testing::problems<Component>("id: r\nuri: redis://h\n" + more, &config), IsEmpty());
-    EntryWriter writer(config, "shop", "acme");
+    SinkContext context;
+    context.pipeline = "shop";
+    context.tenant = "acme";
+    EntryWriter writer(config, context);
     writer.limit_values(largest);
     Slab out;
     out.append("before");
@@ -234,34 +236,30 @@ TEST_F(RedisEntry, WhatCannotBeAnEntryIsRefused) {
   EXPECT_THAT(words[2], AllOf(HasSubstr("proto-max-bulk-len"), HasSubstr("2000")));
 }
 
-TEST(RedisParcel, GivesEachEventOnceAndCanGoBack) {
+TEST(EventCursor, GivesEachEventOnceAndCanGoBack) {
   testing::BatchBuilder batches;
-  testing::Lane lane;
-  for (std::int64_t id = 0; id < 10; ++id) batches.insert(id).dropped = id == 3;
+  for (std::int64_t id = 0; id < 10; ++id) batches.insert(id).dropped = id == 3 || id == 9;
   batches.commit();
-  batches.insert(10);
+  batches.insert(10).dropped = true;
   Delivery delivery = batches.build();
-  delivery.ranges = {{1, 1}, {2, 5}, {5, 5}, {9, 11}};
-  Parcel parcel(delivery, Receipt(lane, 1, delivery.batch->seq));
+  delivery.ranges = {{1, 1}, {2, 5}, {5, 5}, {8, 11}};
+  EventCursor cursor(delivery);
   auto rest = [&] {
     std::vector<std::uint32_t> found;
-    while (parcel.next() != nullptr) {
-      found.push_back(parcel.index());
-      parcel.pass();
-    }
+    for (; !cursor.at_end(); cursor.pass()) found.push_back(cursor.index());
     return found;
   };
-  ASSERT_NE(parcel.next(), nullptr);
-  EXPECT_EQ(parcel.left_of_transaction(*parcel.next()), 8u);
-  parcel.pass();
-  ASSERT_NE(parcel.next(), nullptr);
-  const Parcel::Place place = parcel.place();
-  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{4, 9, 10}));
-  EXPECT_EQ(parcel.next(), nullptr);
-  parcel.go_back(place);
-  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{4, 9, 10}));
-  parcel.begin_again();
-  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{2, 4, 9, 10}));
+  EXPECT_EQ(cursor.index(), 2u);
+  cursor.pass();
+  const EventCursor::Place place = cursor.place();
+  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{4, 8}));
+  EXPECT_TRUE(cursor.at_end());
+  cursor.go_back(place);
+  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{4, 8}));
+  cursor.begin_again();
+  EXPECT_EQ(rest(), (std::vector<std::uint32_t>{2, 4, 8}));
+  delivery.ranges = {{3, 4}, {9, 11}};
+  EXPECT_TRUE(EventCursor(delivery).at_end());
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ std::string handshake_problem(SSL* session) {
 
 }  // namespace
 
-Tls::Tls(const TlsConfig& config) : config_(config), context_(SSL_CTX_new(TLS_client_method())) {
+Tls::Tls(const config::Tls& config) : config_(config), context_(SSL_CTX_new(TLS_client_method())) {
   if (context_ == nullptr) throw std::bad_alloc();
   try {
     ERR_clear_error();

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "sinks/redis/config.h"
+#include "config/tls.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
@@ -15,7 +15,7 @@ namespace deltaforge::sinks::redis {
 class Tls {
  public:
   // Throws Error{config} for files that cannot be used.
-  explicit Tls(const TlsConfig&);
+  explicit Tls(const config::Tls&);
   Tls(const Tls&) = delete;
   Tls& operator=(const Tls&) = delete;
   ~Tls();
@@ -26,7 +26,7 @@ class Tls {
   ssl_st* session() const { return session_; }
 
  private:
-  const TlsConfig config_;
+  const config::Tls config_;
   ssl_ctx_st* context_ = nullptr;
   ssl_st* session_ = nullptr;
 };

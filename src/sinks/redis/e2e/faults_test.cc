@@ -154,9 +154,9 @@ TEST_F(RedisE2e, AReplicaIsTriedAgainUntilItIsPromoted) {
 // it take rows again; it reads 16 KiB of a connection, then looks at the others.
 TEST_F(RedisE2e, WhatIsRefusedForAMomentIsNotOvertaken) {
   using Words = std::vector<std::string>;
-  for (const auto& [refuse, take] : {std::pair(Words{"CONFIG", "SET", "maxmemory", "1000"},
-                                               Words{"CONFIG", "SET", "maxmemory", "0"}),
-                                     std::pair(Words{"REPLICAOF", "127.0.0.1", "1"}, Words{"REPLICAOF", "NO", "ONE"})}) {
+  for (const auto& [refuse, take] :
+       {std::pair(Words{"CONFIG", "SET", "maxmemory", "1000"}, Words{"CONFIG", "SET", "maxmemory", "0"}),
+        std::pair(Words{"REPLICAOF", "127.0.0.1", "1"}, Words{"REPLICAOF", "NO", "ONE"})}) {
     const std::string stream = server_.new_stream();
     auto sink = open(stream);
     server_.reset();

@@ -1,0 +1,59 @@
+// Walks over the events of a delivery that are to be sent: its ranges, less dropped ones.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/sink.h"
+
+namespace deltaforge {
+
+class EventCursor {
+ public:
+  struct Place {
+    std::size_t range = 0;
+    std::uint32_t index = 0;  // of the event in the batch
+  };
+
+  // The delivery must outlive it.
+  explicit EventCursor(const Delivery& delivery) : delivery_(&delivery) { begin_again(); }
+
+  bool at_end() const { return place_.range == delivery_->ranges.size(); }
+  // The event that is next, until pass(). Not at the end.
+  const Event& event() const { return delivery_->batch->event(place_.index); }
+  std::uint32_t index() const { return place_.index; }
+  void pass() {
+    ++place_.index;
+    settle();
+  }
+
+  Place place() const { return place_; }
+  void go_back(Place place) { place_ = place; }
+  void begin_again() {
+    place_ = {};
+    enter();
+    settle();
+  }
+
+ private:
+  void enter() {
+    if (!at_end()) place_.index = delivery_->ranges[place_.range].first;
+  }
+  void settle() {
+    while (!at_end()) {
+      if (place_.index == delivery_->ranges[place_.range].last) {
+        ++place_.range;
+        enter();
+      } else if (event().dropped) {
+        ++place_.index;
+      } else {
+        return;
+      }
+    }
+  }
+
+  const Delivery* delivery_;
+  Place place_;
+};
+
+}  // namespace deltaforge
