@@ -15,16 +15,29 @@ from harness.disk import SmallDisk
 from harness.engine import Engine, capture
 from harness.kafka import Kafka
 from harness.mysql import SERVERS, MysqlFamily
+from harness.outlets import Outlet, file_outlet, kafka_outlet, redis_outlet
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
 from harness.redis import Redis
 
 Servers = Callable[["int | str"], Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs
+Outlets = Callable[..., Outlet]  # "file", "kafka" or "redis", and the name of the topic or stream; proxied=True
+
+_WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, "redis": redis_outlet}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="run the long forms: 20 counted kills per pair")
+    parser.addoption("--full", action="store_true",
+                     help="every server with every sink, and the long forms: 20 counted kills per pair")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    long = [item for item in items if item.get_closest_marker("full")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
 
 
 @pytest.fixture(scope="session")
@@ -151,6 +164,15 @@ class Workbench:
         for server, name in self._databases:
             if server not in self._private:
                 server.drop_database(name)
+
+
+@pytest.fixture
+def outlet(bench: Workbench, request: pytest.FixtureRequest) -> Outlets:
+    def make(kind: str, name: str, **more: Any) -> Outlet:
+        if kind == "file":
+            return file_outlet(more.pop("path", bench.home / "out"), **more)
+        return _WITH_SERVER[kind](request.getfixturevalue(kind), name, **more)
+    return make
 
 
 @pytest.fixture

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import re
 import threading
+from bisect import bisect_left
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate, product
+from typing import Any
 
+import pytest
+
+from harness.engine import Engine
 from harness.oracle import Verdict, xid_of
+from harness.outlets import Outlet, Reader
 from harness.postgres import Postgres, lsn
 from harness.procs import Timeout, wait_until
-from harness.readers import FileReader, KafkaReader
-from harness.redis import RedisReader
-from harness.stored import stored_lsn
-from harness.workload import Book
+from harness.workload import Book, Server
 
-Reader = FileReader | KafkaReader | RedisReader
+SERVERS: tuple[int | str, ...] = (15, "mysql", "mariadb")
+SINKS = ("file", "kafka", "redis")
 
 _ID = re.compile(rb'"event_id":"([0-9a-f-]+)"')
+
+
+def matrix(names: str, by_default: str, *ways: tuple[Any, ...]) -> pytest.MarkDecorator:
+    """Parametrizes with every combination of `ways`. Those that `by_default` does not name ("15-file mysql-redis") run
+    with --full only."""
+    known = {"-".join(map(str, each)): each for each in product(*ways)}
+    wanted = set(by_default.split())
+    assert wanted <= known.keys(), f"no such combination: {wanted - known.keys()}"
+    return pytest.mark.parametrize(names, [
+        pytest.param(*each, id=name, marks=[] if name in wanted else [pytest.mark.full]) for name, each in known.items()])
 
 
 class Arrivals:
@@ -49,58 +64,95 @@ class Arrivals:
         return self
 
 
-class SlotWatch:
-    """Samples the slot against the stored positions: nothing may be released that is not stored."""
+def reach(position: dict[str, Any]) -> int:
+    """How far a stored position goes: every commit with a smaller number is below it. PostgreSQL: the LSN; else what
+    follows the number of the last GTID, of the only server that there is."""
+    if "lsn" in position:
+        return lsn(position["lsn"])
+    return int(re.findall(r"\d+", position.get("gtid_set") or position["gtid"])[-1]) + 1
 
-    def __init__(self, pg: Postgres, slot: str, database: Path, file: FileReader | None, *stored: str) -> None:
-        """`stored`: the sinks whose positions the engine keeps."""
-        self.pg, self.slot, self.database, self.file, self.stored = pg, slot, database, file, stored
-        self.samples = 0
-        self.moved: set[int] = set()
-        self.problems: list[str] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self) -> "SlotWatch":
-        self._thread.start()
-        return self
-
-    def _stored(self) -> list[str | None]:
-        found = [self.file.position()] if self.file is not None else []
-        return found + [stored_lsn(self.database, sink) for sink in self.stored]
-
-    def _run(self) -> None:
-        with self.pg.connect() as link, link.cursor() as cursor:
-            while not self._stop.wait(0.02):
-                cursor.execute("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s",
-                               (self.slot,))
-                row = cursor.fetchone()
-                stored = self._stored()  # read after the slot: it may only be further
-                if row is None or row[0] is None or None in stored:
-                    continue
-                self.samples += 1
-                self.moved.add(lsn(row[0]))
-                if lsn(row[0]) > min(lsn(each) for each in stored if each):
-                    self.problems.append(f"the slot was confirmed up to {row[0]}, stored was only {stored}")
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        assert not self.problems, self.problems[:3]
-        assert len(self.moved) > 2, f"the slot did not move during the test: {self.moved}"
+def commit_number(verdict: Verdict, xid: str) -> int:
+    return verdict.lsns[xid] if xid.isdigit() else int(re.findall(r"\d+", xid)[-1])
 
 
 @dataclass
 class Witness:
-    """At some instant the slot stood at `confirmed` while the sink held its first `records` records."""
+    """At some instant a position reached `reach`, and the sink held its first `records` records by then."""
 
-    confirmed: int
+    reach: int
     records: int
 
-    def assert_covered(self, verdict: Verdict) -> None:
-        """Every captured commit below the slot's position was in the sink by then."""
-        for xid, commit in verdict.lsns.items():
-            if commit < self.confirmed:
-                assert verdict.last_index[xid] < self.records, (
-                    f"the slot was confirmed up to {self.confirmed:X}, but transaction {xid} at {commit:X} "
-                    f"reached the sink only later (record {verdict.last_index[xid]} of {self.records})")
+
+class PositionWatch:
+    """Samples what counts as delivered. Nothing may be stored that the sink does not hold, and PostgreSQL's slot may be
+    confirmed no further than is stored."""
+
+    def __init__(self, server: Server, database: str, engine: Engine, outlets: list[Outlet]) -> None:
+        self.pg = server if isinstance(server, Postgres) else None
+        self.slot, self.engine, self.outlets = f"df_{database}", engine, outlets
+        self.samples = 0
+        self.problems: list[str] = []
+        self._moved: set[int] = set()
+        self._witnesses: dict[str, list[Witness]] = {each.kind: [] for each in outlets}
+        self._stop = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> "PositionWatch":
+        self._thread.start()
+        return self
+
+    def add(self, kind: str, position: int, records: int) -> None:
+        self._witnesses[kind].append(Witness(position, records))
+
+    def _confirmed(self, link: Any) -> int:
+        """How far the slot is confirmed; 0: there is none yet, or the server has no slots."""
+        if link is None:
+            return 0
+        with link.cursor() as cursor:
+            cursor.execute("SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", (self.slot,))
+            row = cursor.fetchone()
+            return lsn(row[0]) if row and row[0] else 0
+
+    def _run(self) -> None:
+        readers = {each.kind: each.reader() for each in self.outlets}
+        try:
+            with self.pg.connect() if self.pg else nullcontext() as link:
+                while not self._stop.wait(0.02):
+                    self._look(self._confirmed(link), readers)
+        except Exception as failure:  # told by stop()
+            self._failure = failure
+
+    def _look(self, confirmed: int, readers: dict[str, Reader]) -> None:
+        """Each is read after the one that must not be further."""
+        stored = {each.kind: each.position(self.engine) for each in self.outlets}
+        positions = {kind: reach(position) for kind, position in stored.items() if position}
+        if len(positions) < len(stored):
+            return
+        self.samples += 1
+        self._moved.add(min(positions.values()))
+        if confirmed > min(positions.values()):
+            self.problems.append(f"the slot was confirmed up to {confirmed:X}, stored was only {stored}")
+        for each in self.outlets:
+            seen = self._witnesses[each.kind]
+            if not seen or seen[-1].reach < positions[each.kind]:
+                self.add(each.kind, positions[each.kind], readers[each.kind].held())
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        if self._failure is not None:
+            raise self._failure
+        assert not self.problems, self.problems[:3]
+        assert len(self._moved) > 2, f"no position moved during the test: {self._moved}"
+
+    def assert_covered(self, kind: str, verdict: Verdict) -> None:
+        """Every captured commit below a sampled position was in the sink by then."""
+        commits = sorted((commit_number(verdict, xid), last) for xid, last in verdict.last_index.items())
+        furthest = list(accumulate((last for _, last in commits), max))
+        for witness in self._witnesses[kind]:
+            below = bisect_left(commits, (witness.reach, -1))
+            assert below == 0 or furthest[below - 1] < witness.records, (
+                f"the position was {witness.reach:X}, but {kind} had {witness.records} records by then, and one of "
+                f"the {below} transactions below it came later (record {furthest[below - 1]})")

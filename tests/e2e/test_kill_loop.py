@@ -4,57 +4,36 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from conftest import Workbench
-from flow import Arrivals, SlotWatch, Witness
-from harness.engine import file_sink, kafka_sink, redis_sink
-from harness.kafka import Kafka
+from conftest import Outlets, Servers, Workbench
+from flow import SERVERS, SINKS, Arrivals, PositionWatch, matrix
+from harness.mysql import MysqlFamily
 from harness.oracle import check
-from harness.postgres import VERSIONS, Postgres, lsn
-from harness.readers import FileReader, KafkaReader
-from harness.redis import Redis, RedisReader
-from harness.workload import TABLES, Writer
+from harness.postgres import lsn
+from harness.workload import Writer
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("sinks", ["file", "kafka", "both", "redis"])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_kill_loop(version: int, sinks: str, bench: Workbench, servers: Callable[[int], Postgres],
-                   request: pytest.FixtureRequest, full: bool) -> None:
-    pg = servers(version)
-    database = bench.database(pg)
-    Writer.create_tables(pg, database)
-    configured: list[dict[str, Any]] = []
-    arrivals: dict[str, Arrivals] = {}
-    if sinks in ("file", "both"):
-        configured.append(file_sink(bench.home / "out"))
-        arrivals["file"] = Arrivals(FileReader(bench.home / "out"))
-    if sinks in ("kafka", "both"):
-        broker: Kafka = request.getfixturevalue("kafka")
-        topic = broker.create_topic(database)
-        configured.append(kafka_sink(broker.brokers, topic))
-        arrivals["kafka"] = Arrivals(KafkaReader(broker.brokers, topic))
-    if sinks == "redis":
-        server: Redis = request.getfixturevalue("redis")
-        configured.append(redis_sink(server.uri, f"events:{database}"))
-        arrivals["redis"] = Arrivals(RedisReader(server, f"events:{database}"))
-    engine = bench.engine(pg, database, configured, tables=TABLES).start()
-    at_least_once = [name for name in arrivals if name != "file"]
-    slot = f"df_{database}"
-    file_reader = arrivals["file"].reader if "file" in arrivals else None
-    watch = SlotWatch(pg, slot, engine.database, file_reader and FileReader(file_reader.path),  # type: ignore[union-attr]
-                      *at_least_once).start()
-    writer = Writer(pg, database, seed=version).start()
-    pick = random.Random(f"{version}{sinks}")
+@matrix("which, sinks", "15-file 15-kafka 15-redis 18-file+kafka+redis mysql-file mysql-redis mariadb-file mariadb-kafka",
+        (18, *SERVERS), (*SINKS, "+".join(SINKS)))
+def test_kill_loop(which: int | str, sinks: str, bench: Workbench, servers: Servers, outlet: Outlets, full: bool) -> None:
+    server = servers(which)
+    database = bench.database(server)
+    Writer.create_tables(server, database)
+    outlets = [outlet(kind, database) for kind in sinks.split("+")]
+    arrivals = {each.kind: Arrivals(each.reader()) for each in outlets}
+    repeating = [arrivals[each.kind] for each in outlets if not each.exactly_once]
+    engine = bench.engine(server, database, [each.config for each in outlets],
+                          tables=server.dialect.tables(database)).start()
+    watch = PositionWatch(server, database, engine, outlets).start()
+    writer = Writer(server, database, seed=len(str(which))).start()
+    pick = random.Random(f"{which}{sinks}")
 
     wanted, counted, kills = (20 if full else 3), 0, 0
-    witnesses: list[tuple[str, Witness]] = []
     give_up = time.monotonic() + (1200 if full else 120)
-    while counted < wanted or any(arrivals[name].duplicates == 0 for name in at_least_once):
+    while counted < wanted or any(each.duplicates == 0 for each in repeating):
         assert time.monotonic() < give_up, f"{counted} counted kills of {kills}; the test does not test"
         if not engine.alive():
             engine.start(ready=False)
@@ -62,34 +41,33 @@ def test_kill_loop(version: int, sinks: str, bench: Workbench, servers: Callable
         acknowledged = writer.book.xids()
         engine.kill()
         kills += 1
-        confirmed = lsn(pg.slot(slot)["confirmed_flush_lsn"])  # type: ignore[index]
-        missing = []
-        for name, each in arrivals.items():
-            missing.append(len(acknowledged - each.look().xids))
-            witnesses.append((name, Witness(confirmed, len(each.reader.records))))
-        counted += all(missing)
+        counted += all([acknowledged - each.look().xids for each in arrivals.values()])
+        if isinstance(server, MysqlFamily):
+            if kills % 3 == 0:
+                server.flush_logs()
+            continue
+        confirmed = lsn(server.slot(f"df_{database}")["confirmed_flush_lsn"])
+        for kind, each in arrivals.items():
+            watch.add(kind, confirmed, len(each.reader.records))
     book = writer.stop()
     watch.stop()
 
     engine.start()
     for each in arrivals.values():
         each.wait_for(book)
-    late = Writer(pg, database, seed=99, book=book, first=90)
+    late = Writer(server, database, seed=99, book=book, first=90)
     late.commit(1)
     for each in arrivals.values():
         each.wait_for(book, 10)
     late.stop()
     assert engine.terminate() == 0
 
-    report = [f"{kills} kills, {counted} counted, {len(book)} transactions, {watch.samples} looks at the slot"]
-    for name, each in arrivals.items():
-        each.look()
-        verdict = check(each.reader.records, book, pg, database).assert_sound()
-        for kind, witness in witnesses:
-            if kind == name:
-                witness.assert_covered(verdict)
-        report.append(f"{name}: {verdict.events} events, {verdict.duplicates} repeated")
-        if name == "file":
+    report = [f"{kills} kills, {counted} counted, {len(book)} transactions, {watch.samples} looks at the positions"]
+    for target in outlets:
+        verdict = check(arrivals[target.kind].look().reader.records, book, server, database).assert_sound()
+        watch.assert_covered(target.kind, verdict)
+        report.append(f"{target.kind}: {verdict.events} events, {verdict.duplicates} repeated")
+        if target.exactly_once:
             assert verdict.duplicates == 0, "the file sink is exactly-once"
         else:
             assert verdict.duplicates > 0, "no repetition seen: the kills hit nothing"

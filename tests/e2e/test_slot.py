@@ -63,8 +63,8 @@ def test_idle_slot_advances(bench: Workbench, servers: Callable[[int], Postgres]
         slot = pg.slot(f"df_{database}")
         return slot is not None and lsn(slot["confirmed_flush_lsn"]) >= target
     wait_until(advanced, 40, "the idle slot to advance over foreign changes", every=0.5)
-    position = reader.position()
-    assert position is not None and lsn(position) >= target, "a sink that holds its position knows of the advance"
+    position = reader.stream()
+    assert position is not None and lsn(position["lsn"]) >= target, "a sink that holds its position knows of the advance"
     engine.kill()
     engine.start()
     pg.execute("INSERT INTO t VALUES (2)", database)

@@ -30,10 +30,10 @@ class FileReader:
             self.records += lines
         return self.records[start:]
 
-    def position(self) -> str | None:
-        """The LSN of what this sink holds durably."""
-        stream = self.stream()
-        return stream["lsn"] if stream else None
+    def held(self) -> int:
+        """How many records the sink holds now."""
+        self.drain()
+        return len(self.records)
 
     def stream(self) -> dict[str, Any] | None:
         """`stream` of the newest position file. PostgreSQL: lsn, xid; MySQL: file, pos, gtid_set; MariaDB: gtid."""
@@ -77,6 +77,9 @@ class KafkaReader:
                 self.records.append(message.value())
                 self.keys.append(message.key())
         return self.records[start:]
+
+    def held(self) -> int:
+        return sum(self._end(number, time.monotonic() + 20) for number in range(self.partitions))
 
     def _end(self, number: int, end_by: float) -> int:
         while True:

@@ -111,6 +111,9 @@ class RedisReader:
         self.keys: list[bytes | None] = []
         self._last = b"-"
 
+    def held(self) -> int:
+        return self.redis.ask("XLEN", self.stream)
+
     def drain(self) -> list[bytes]:
         start = len(self.records)
         client = RedisClient(self.redis.port)

@@ -1,0 +1,40 @@
+"""Keys and streams that are made of the event."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Outlets, Servers, Workbench
+from harness.procs import wait_until
+from harness.redis import Redis, RedisReader
+
+
+@pytest.mark.parametrize("kind", ["kafka", "redis"])
+def test_key_template(kind: str, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, region text, doc jsonb)", database)
+    sink = outlet(kind, database, key="${source.table}/${after.region}/${after.doc.a.b}/${op}/${tenant_id}")
+    engine = bench.engine(pg, database, [sink.config]).start()
+    pg.execute("INSERT INTO t VALUES (1, 'é/x', '{\"a\": {\"b\": 1.50}}'), (2, NULL, '{}')", database)
+    pg.execute("DELETE FROM t WHERE id = 1", database)
+    reader = sink.reader()
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 3, 20, "three events")
+    assert reader.keys == ["t/é/x/1.50/c/acme".encode(), b"2", b"1"]
+    assert engine.log_text().count("the row's primary key stands for it") == 1
+    assert engine.terminate() == 0
+
+
+def test_a_stream_for_each_table(bench: Workbench, servers: Servers, outlet: Outlets, redis: Redis) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    for table in ("a", "b"):
+        pg.execute(f"CREATE TABLE {table} (id int PRIMARY KEY)", database)
+    sink = outlet("redis", f"{database}.${{source.schema}}.${{source.table}}")
+    engine = bench.engine(pg, database, [sink.config]).start()
+    pg.execute("INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (3); INSERT INTO a VALUES (4)", database)
+    for table, keys in (("a", [b"1", b"2", b"4"]), ("b", [b"3"])):
+        reader = RedisReader(redis, f"{database}.public.{table}")
+        wait_until(lambda: reader.drain() is not None and len(reader.records) == len(keys), 20, table)  # noqa: B023
+        assert reader.keys == keys
+    assert engine.terminate() == 0

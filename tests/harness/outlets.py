@@ -1,0 +1,49 @@
+"""The sinks of a test: what the engine is told of each, and how to look at what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .engine import Engine, file_sink, kafka_sink, redis_sink
+from .kafka import Kafka
+from .readers import FileReader, KafkaReader
+from .redis import Redis, RedisReader
+from .stored import stored_position
+
+Reader = FileReader | KafkaReader | RedisReader
+
+
+@dataclass
+class Outlet:
+    kind: str  # and the sink's id
+    config: dict[str, Any]
+    reader: Callable[[], Reader]  # a new one, for one thread
+    server: Kafka | Redis | None = None
+
+    @property
+    def exactly_once(self) -> bool:
+        return self.kind == "file"
+
+    def position(self, engine: Engine) -> dict[str, Any] | None:
+        """What is stored as delivered to this sink, with or without a running engine."""
+        if self.kind == "file":
+            return FileReader(Path(self.config["config"]["path"])).stream()
+        return stored_position(engine.database, self.kind)
+
+
+def file_outlet(path: Path, **more: Any) -> Outlet:
+    return Outlet("file", file_sink(path, **more), lambda: FileReader(path))
+
+
+def kafka_outlet(broker: Kafka, topic: str, *, proxied: bool = False, **more: Any) -> Outlet:
+    broker.create_topic(topic)
+    return Outlet("kafka", kafka_sink(broker.proxied if proxied else broker.brokers, topic, **more),
+                  lambda: KafkaReader(broker.brokers, topic), broker)
+
+
+def redis_outlet(server: Redis, stream: str, *, proxied: bool = False, **more: Any) -> Outlet:
+    return Outlet("redis", redis_sink(server.proxied if proxied else server.uri, stream, **more),
+                  lambda: RedisReader(server, stream), server)
