@@ -25,6 +25,7 @@ class EventCursor {
   void pass() {
     ++place_.index;
     settle();
+    if (place_.index % kHintEvery == 0 && !at_end()) delivery_->batch->passed(place_.index);
   }
 
   Place place() const { return place_; }
@@ -36,6 +37,8 @@ class EventCursor {
   }
 
  private:
+  static constexpr std::uint32_t kHintEvery = 4096;
+
   void enter() {
     if (!at_end()) place_.index = delivery_->ranges[place_.range].first;
   }

@@ -3,44 +3,35 @@
 // must outlive it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "core/encoder.h"
+#include "core/event_cursor.h"
 #include "core/sink.h"
 
 namespace deltaforge::encode {
 
 class DeliveryFeed {
  public:
-  explicit DeliveryFeed(const Delivery& delivery) : delivery_(&delivery) { enter_range(); }
+  explicit DeliveryFeed(const Delivery& delivery) : delivery_(&delivery), cursor_(delivery) {}
 
   // Appends further lines until the slab is full or it is done().
   void fill(Encoder& encoder, Slab& out) {
-    const Batch& batch = *delivery_->batch;
-    while (!done() && !out.full()) {
-      const std::uint32_t index = event_++;
-      if (const Event& event = batch.event(index); !event.dropped) {
-        const std::size_t line = out.size();
-        if (std::string_view reason = encoder.encode(batch, event, out); !reason.empty()) [[unlikely]] {
-          out.truncate(line);
-          refused_ = {index, "serialization", std::string(reason)};
-          return;
-        }
-        out.append('\n');
+    for (; !done() && !out.full(); cursor_.pass()) {
+      const std::size_t line = out.size();
+      if (std::string_view why = encoder.encode(*delivery_->batch, cursor_.event(), out); !why.empty()) [[unlikely]] {
+        out.truncate(line);
+        refused_ = {cursor_.index(), "serialization", std::string(why)};
+        return;
       }
-      if (event_ == delivery_->ranges[range_].last) {
-        ++range_;
-        enter_range();
-      }
+      out.append('\n');
     }
-    if (!done()) batch.passed(event_);
   }
   // At the end of the delivery, or at a refused row.
-  bool done() const { return refused_ || range_ == delivery_->ranges.size(); }
+  bool done() const { return refused_ || cursor_.at_end(); }
 
   const Delivery& delivery() const { return *delivery_; }
   const std::optional<Reject>& refused() const { return refused_; }
@@ -53,16 +44,8 @@ class DeliveryFeed {
   }
 
  private:
-  // To the first event of the next range that has one.
-  void enter_range() {
-    const auto& ranges = delivery_->ranges;
-    while (range_ < ranges.size() && ranges[range_].first == ranges[range_].last) ++range_;
-    if (range_ < ranges.size()) event_ = ranges[range_].first;
-  }
-
   const Delivery* delivery_;
-  std::size_t range_ = 0;
-  std::uint32_t event_ = 0;
+  EventCursor cursor_;
   std::optional<Reject> refused_;
 };
 

@@ -5,7 +5,7 @@
 namespace deltaforge::pipeline {
 namespace {
 
-constexpr std::uint32_t kPassedEvery = 4096;
+constexpr std::uint32_t kHintEvery = 4096;
 
 // The last event of each transaction that survived the processors ends it.
 void mark_ends(Batch& batch) {
@@ -59,7 +59,7 @@ void Transform::freeze(BatchPtr batch) {
       run = 0;
     }
     ++run;
-    if (i % kPassedEvery == 0) batch->passed(i);
+    if (i % kHintEvery == 0) batch->passed(i);
   }
   count_run();
   probe_.frozen(batch->size(), batch->bytes(), std::chrono::duration<double>(clock_.now() - begin).count());

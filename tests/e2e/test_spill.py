@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from conftest import Servers, Workbench
+from conftest import Outlets, Servers, Workbench
+from flow import SERVERS, SINKS, matrix
 from harness.disk import SmallDisk
-from harness.engine import Engine, capture, file_sink, kafka_sink
-from harness.kafka import Kafka
+from harness.engine import Engine, capture
+from harness.outlets import Reader
 from harness.postgres import Postgres
 from harness.procs import wait_until
-from harness.readers import FileReader, KafkaReader
 
 MIB = 1024 * 1024
-SINK = {15: "file", "mysql": "kafka", "mariadb": "file"}  # the other one, too, in the long form
 KILOBYTE_ROW = re.compile(rb'"after":\{"id":(-?\d+),"pad":"([0-9a-f]{32})')
 
 
@@ -52,7 +51,7 @@ def _anonymous_mib(pid: int) -> float:
 class _Arrivals:
     """Which rows have come, and that each is whole. Keeps no records: there are gigabytes of them."""
 
-    def __init__(self, reader: FileReader | KafkaReader) -> None:
+    def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.ids: list[int] = []
 
@@ -66,53 +65,48 @@ class _Arrivals:
         return len(self.ids)
 
 
-def _prepare(which: int | str, sink: str, bench: Workbench, servers: Servers, kafka: Kafka,
+def _prepare(which: int | str, sink: str, bench: Workbench, servers: Servers, outlet: Outlets,
              **batch: Any) -> tuple[Any, str, Engine, _Arrivals]:
     server = servers(which)
     database = bench.database(server)
     server.execute("CREATE TABLE big (id bigint PRIMARY KEY, pad text)", database)
-    topic = kafka.create_topic(database)
-    out = bench.home / sink / "out"
-    sinks = [file_sink(out) if sink == "file" else kafka_sink(kafka.brokers, topic)]
-    engine = bench.keep(capture(server, bench.home / sink, database, sinks, batch=batch))
-    reader = FileReader(out) if sink == "file" else KafkaReader(kafka.brokers, topic)
-    return server, database, engine, _Arrivals(reader)
+    to = outlet(sink, database)
+    engine = bench.keep(capture(server, bench.home / "engine", database, [to.config], batch=batch))
+    return server, database, engine, _Arrivals(to.reader())
 
 
-@pytest.mark.parametrize("which", SINK)
-def test_memory_stays_within_its_limit(which: int | str, full: bool, bench: Workbench, servers: Servers,
-                                       kafka: Kafka) -> None:
+@matrix("which, sink", "15-file mysql-kafka mariadb-redis", SERVERS, SINKS)
+def test_memory_stays_within_its_limit(which: int | str, sink: str, full: bool, bench: Workbench, servers: Servers,
+                                       outlet: Outlets) -> None:
     power, batch, limit = _size(full)
-    for sink in ("file", "kafka") if full else (SINK[which],):
-        server, database, engine, arrivals = _prepare(which, sink, bench, servers, kafka, **batch)
-        engine.start()
-        _transaction(server, database, power)
-        most = spilled = 0.0
+    server, database, engine, arrivals = _prepare(which, sink, bench, servers, outlet, **batch)
+    engine.start()
+    _transaction(server, database, power)
+    most = spilled = 0.0
 
-        def done() -> bool:
-            nonlocal most, spilled
-            most = max(most, _anonymous_mib(engine.pid))
-            spilled = max(spilled, engine.metric("deltaforge_pipeline_spilled_bytes"))
-            return arrivals.look() >= 2**power
-        wait_until(done, 60 + 2**power / 10_000, "all rows", every=0.01)
-        print(f"{which} to {sink}: {most:.0f} MiB anonymous, {spilled / MIB:.0f} MiB on disk")
-        assert arrivals.ids == list(range(2**power))
-        assert spilled > 2**power * 1024 / 2, "the test did not spill"
-        assert most <= limit
-        wait_until(lambda: engine.metric("deltaforge_pipeline_spilled_bytes") == 0, 10, "the disk to be free again")
-        engine.kill()
+    def done() -> bool:
+        nonlocal most, spilled
+        most = max(most, _anonymous_mib(engine.pid))
+        spilled = max(spilled, engine.metric("deltaforge_pipeline_spilled_bytes"))
+        return arrivals.look() >= 2**power
+    wait_until(done, 60 + 2**power / 10_000, "all rows", every=0.01)
+    print(f"{most:.0f} MiB anonymous, {spilled / MIB:.0f} MiB on disk")
+    assert arrivals.ids == list(range(2**power))
+    assert spilled > 2**power * 1024 / 2, "the test did not spill"
+    assert most <= limit
+    wait_until(lambda: engine.metric("deltaforge_pipeline_spilled_bytes") == 0, 10, "the disk to be free again")
 
 
-@pytest.mark.parametrize("which,sink", [(15, "kafka"), ("mysql", "file")])
+@matrix("which, sink", "15-kafka mysql-file", SERVERS, SINKS)
 def test_killed_in_the_middle(which: int | str, sink: str, full: bool, bench: Workbench, servers: Servers,
-                              kafka: Kafka) -> None:
+                              outlet: Outlets) -> None:
     power, batch, _ = _size(full)
-    server, database, engine, arrivals = _prepare(which, sink, bench, servers, kafka, **batch)
+    server, database, engine, arrivals = _prepare(which, sink, bench, servers, outlet, **batch)
     engine.start()
     _transaction(server, database, power)
     for part in (0.2, 0.9):
-        wait_until(lambda: engine.metric("deltaforge_pipeline_spilled_bytes") > 2**power * 1024 * part, 60 + 2**power / 10_000,
-                   "pages on disk", every=0.005)
+        wait_until(lambda: engine.metric("deltaforge_pipeline_spilled_bytes") > 2**power * 1024 * part,
+                   60 + 2**power / 10_000, "pages on disk", every=0.005)
         engine.kill()
         arrivals.look()
         assert len(set(arrivals.ids)) < 2**power, "the kill came too late"
@@ -126,14 +120,14 @@ def test_killed_in_the_middle(which: int | str, sink: str, full: bool, bench: Wo
 @pytest.fixture
 def state_disk(home: Path) -> Iterator[SmallDisk]:
     """Where the engine's state lies."""
-    disk = SmallDisk(home / "file" / "state", "64m")
+    disk = SmallDisk(home / "engine" / "state", "64m")
     yield disk
     disk.unmount()
 
 
-def test_disk_full(state_disk: SmallDisk, bench: Workbench, servers: Servers, kafka: Kafka) -> None:
+def test_disk_full(state_disk: SmallDisk, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
     power, batch, _ = _size(False)
-    server, database, engine, arrivals = _prepare(15, "file", bench, servers, kafka, **batch)
+    server, database, engine, arrivals = _prepare(15, "file", bench, servers, outlet, **batch)
     engine.start()
     server.execute(f"INSERT INTO big VALUES (-1, '{hashlib.sha256(b'-1').hexdigest()}')", database)
     _transaction(server, database, power)

@@ -179,7 +179,6 @@ bool KafkaSink::ship_next() {
   shipment.rows.clear();
   shipment.handed = 0;
   encode_rows(shipment, quiet);
-  if (!next->encoded()) next->delivery->batch->passed(next->at);
   shipment.open = shipment.rows.size();
   next->open += shipment.open;
   context_.count_bytes(slab->size());
