@@ -67,15 +67,21 @@ def _real(text: str) -> Any:
     return number.is_signed(), number.normalize()
 
 
-def _reals(value: Any) -> Any:
-    """Numbers by their value; words and null as they are."""
+def _shortest(text: str) -> Any:
+    """The fewest digits that read back as that double: servers print more of a whole number."""
+    return text if text.lstrip("-") in ("NaN", "Infinity") else _real(repr(float(text)))
+
+
+def _shortest32(text: str) -> Any:
+    if text.lstrip("-") in ("NaN", "Infinity") or float(text) == 0:
+        return _shortest(text)
+    return _real(str(shortest_float32(float(text))))
+
+
+def _each(make: Callable[[str], Any], value: Any) -> Any:
     if isinstance(value, list):
-        return [_reals(each) for each in value]
-    return _real(value) if isinstance(value, Number) else value
-
-
-def _one_real(text: str) -> Any:
-    return text if text.lstrip("-") in ("NaN", "Infinity") else _real(text)
+        return [_each(make, each) for each in value]
+    return None if value is None else make(value)
 
 
 SHAPES: dict[str, Callable[[str], Any]] = {
@@ -83,9 +89,10 @@ SHAPES: dict[str, Callable[[str], Any]] = {
     "json": exact,
     "base64": _base64,
     "hex": lambda text: _base64(base64.b64encode(bytes.fromhex(text)).decode()),
-    "real": _one_real,
-    "real32": lambda text: _real(str(shortest_float32(float(text)))),
-    "reals": lambda text: _reals(exact(text)),
+    "real": _shortest,
+    "real32": _shortest32,
+    "reals": lambda text: _each(_shortest, exact(text)),
+    "reals32": lambda text: _each(_shortest32, exact(text)),
     "vector": _vector,
 }
 
@@ -96,11 +103,11 @@ def expected(column: Column, said: str | None) -> Any:
 
 def comparable(column: Column, found: Any) -> Any:
     """A value of an event in the terms of expected(). A real must look like one: 1 stays a text and will differ."""
-    if column.shape not in ("real", "real32", "reals", "vector"):
+    if column.shape not in ("real", "real32", "reals", "reals32", "vector"):
         return found
     if isinstance(found, list):
         return [comparable(column, each) for each in found]
-    return _reals(found) if isinstance(found, Number) and ("." in found or "e" in found) else found
+    return _real(found) if isinstance(found, Number) and ("." in found or "e" in found) else found
 
 
 # Values

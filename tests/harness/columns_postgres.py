@@ -24,7 +24,7 @@ def _json(declared: str, edges: tuple[Any, ...], make: Make, says: str = _JSON, 
 
 
 def _real(declared: str, edges: tuple[str, ...], form: str) -> Column:
-    return Column(declared, (*_REALS, *edges), real(form), "{}::text", "real")
+    return Column(declared, (*_REALS, *edges), real(form), "{}::text", "real32" if form == "f" else "real")
 
 
 def _hex(make: Make) -> Make:
@@ -270,7 +270,7 @@ ARRAYS = Table("arrays", [
     _arrays("int8", around(*_INT8), whole(*_INT8), _TO_JSON),
     _arrays("oid", (0, 2**32 - 1), whole(0, 2**32 - 1), _TO_JSON),
     _arrays("numeric", _NUMERICS, decimal(30, 10)),
-    _arrays("float4", _REALS, real("f"), _TO_JSON, "reals"),
+    _arrays("float4", _REALS, real("f"), _TO_JSON, "reals32"),
     _arrays("float8", _REALS, real("d"), _TO_JSON, "reals"),
     _arrays("bool", ("t", "f"), one_of("t", "f"), _TO_JSON),
     _arrays("text", _TEXT_EDGES, text),
