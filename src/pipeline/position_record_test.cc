@@ -10,7 +10,7 @@ namespace deltaforge::pipeline {
 namespace {
 
 TEST(PositionRecord, WhatIsNotOursIsAnError) {
-  SimAlgebra algebra;
+  testing::SimAlgebra algebra;
   const RecordCodec codec(algebra, "u", 1);
   for (const char* record : {"", "{", "[]", "7", R"({"v":"1"})", R"({"v":1})", R"({"v":2,"uid":"u","epoch":1})",
                              R"({"v":1,"uid":7,"epoch":1})", R"({"v":1,"uid":null,"epoch":1})", R"({"v":1,"uid":"u"})",

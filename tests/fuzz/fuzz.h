@@ -19,8 +19,9 @@ namespace deltaforge::fuzz {
 
 // Must hold for every input.
 inline void require(bool holds, const char* what, std::string_view detail = {}) {
-  if (holds) return;
-  std::fprintf(stderr, "does not hold: %s %.*s\n", what, static_cast<int>(detail.size()), detail.data());
+  if (holds) [[likely]]
+    return;
+  std::fprintf(stderr, "does not hold: %s %s\n", what, std::string(detail).c_str());
   std::abort();
 }
 

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,9 +108,10 @@ class _Connection:
             booked.xid = self.dialect.commit(self.server, self.link, booked.xid)
         except (_Rolled, self.dialect.errors) as failure:
             if isinstance(failure, _Rolled):
-                self.link.rollback()
-            own = [change for change in booked.changes if change[2] not in HOT_KEYS]
-            if isinstance(failure, _Rolled) or not own or not self._was_committed(own[-1]):
+                with suppress(self.dialect.errors):  # a server that has gone has rolled back, too
+                    self.link.rollback()
+            telling = _telling(booked.changes)
+            if isinstance(failure, _Rolled) or not telling or not self._was_committed(telling[-1]):
                 for table, (alive, dead) in undo.items():
                     self.alive[table], self.dead[table] = alive, dead
                 if booked.xid:
@@ -217,6 +219,18 @@ class _Connection:
 
     def _wide(self, table: str) -> tuple[Any, ...]:
         return self.dialect.wide(self.random, self.big) if table == "t_wide" else ()
+
+
+def _telling(changes: list[Change]) -> list[Change]:
+    """The last change of each key that only we write; not of those that came and went, which tell nothing."""
+    first: dict[tuple[Any, ...], Change] = {}
+    last: dict[tuple[Any, ...], Change] = {}
+    for change in changes:
+        table, _, key, _ = change
+        if key not in HOT_KEYS:
+            first.setdefault((table, key), change)
+            last[table, key] = change
+    return [change for name, change in last.items() if (first[name][1], change[1]) != ("c", "d")]
 
 
 def mixed_sizes(pick: random.Random) -> int:
