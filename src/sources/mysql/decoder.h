@@ -46,7 +46,8 @@ class Decoder {
   void released(const PositionAlgebra& algebra, const Position& position) { prepared_.forget(algebra, position); }
 
   bool in_transaction() const { return group_ != Group::none; }
-  // Grows with every group that ends or is given up. After an event that made it grow the intake must be asked for room.
+  // Grows with every group that ends or is given up. After an event that made it grow the intake must be asked for
+  // room.
   std::uint64_t ends() const { return ends_; }
   const Place& place() const { return place_; }
 
