@@ -18,6 +18,7 @@ from harness.redis import Redis
 HOT = ("df-source", "df-transform", "df-lane")
 CHECKPOINT = "df-checkpoint"
 IDLE_SECONDS = 10.0  # two looks
+NOISE = 1000  # heap calls: a look may fall into the one drain and not into the other
 
 FILL = """
 CREATE TABLE t (id bigint PRIMARY KEY, a int, b bigint, c text, d numeric, e timestamptz, f text);
@@ -77,6 +78,6 @@ def test_no_allocation_per_event(sink: str, bench: Workbench, servers: Callable[
     large, stored = drain(200_000)
     for name in HOT:
         assert name in large, f"no thread is called {name}: {sorted(large)}"
-        assert large[name] - small[name] <= 100, f"{name}: {small[name]:.0f} calls for 100,000 events, {large[name]:.0f} for 200,000"
+        assert large[name] - small[name] <= NOISE, f"{name}: {small[name]:.0f} calls for 100,000 events, {large[name]:.0f} for 200,000"
     assert stored > 0
     assert large[CHECKPOINT] <= 50 * stored, f"{large[CHECKPOINT]} calls for {stored:.0f} checkpoints"

@@ -16,6 +16,6 @@ done
 { cat src/server/components.def && echo "COMPONENT(${kind}s, $name)"; } |
   { read -r comment && echo "$comment" && LC_ALL=C sort; } > src/server/components.new
 mv src/server/components.new src/server/components.def
-sed -i "0,/ sinks\/kafka)/s// sinks\/kafka ${kind}s\/$name)/" src/CMakeLists.txt
+sed -i "/ sinks\/kafka /s/)\$/ ${kind}s\/$name)/" src/CMakeLists.txt
 clang-format-14 -i "$folder"/*.h "$folder"/*.cc
 say "made $folder; ./dev build debug ${name}_test && build/debug/$folder/${name}_test runs its tests"
