@@ -18,7 +18,7 @@ from harness.redis import Redis
 HOT = ("df-source", "df-transform", "df-lane")
 CHECKPOINT = "df-checkpoint"
 IDLE_SECONDS = 10.0  # two looks
-NOISE = 1000  # heap calls: a look may fall into the one drain and not into the other
+PAIRS = 3  # a look may fall into the one drain and not into the other; what an event costs shows in each pair
 
 FILL = """
 CREATE TABLE t (id bigint PRIMARY KEY, a int, b bigint, c text, d numeric, e timestamptz, f text);
@@ -74,10 +74,12 @@ def test_no_allocation_per_event(sink: str, bench: Workbench, servers: Callable[
     idle: dict[str, float] = {}
     drain(64_000)  # every buffer has grown to its size
     idle = by_the_clock()
-    small, _ = drain(100_000)
-    large, stored = drain(200_000)
-    for name in HOT:
-        assert name in large, f"no thread is called {name}: {sorted(large)}"
-        assert large[name] - small[name] <= NOISE, f"{name}: {small[name]:.0f} calls for 100,000 events, {large[name]:.0f} for 200,000"
+    for _ in range(PAIRS):
+        small, _ = drain(100_000)
+        large, stored = drain(200_000)
+        growth = {name: large[name] - small[name] for name in HOT}  # KeyError: no thread is called so
+        if max(growth.values()) <= 100:
+            break
+    assert max(growth.values()) <= 100, f"heap calls for 100,000 events more: {growth}"
     assert stored > 0
     assert large[CHECKPOINT] <= 50 * stored, f"{large[CHECKPOINT]} calls for {stored:.0f} checkpoints"

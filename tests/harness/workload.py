@@ -89,10 +89,12 @@ class _Connection:
         self.count = 0
         self.link: Any = None
         self.backend = 0
+        self.process: Any = None  # of the server, while the connection was made
 
     def connect(self) -> None:
         self.link = self.dialect.connect(self.server, self.database)
         self.backend = self.dialect.backend(self.link)
+        self.process = self.server.process
 
     def transaction(self) -> None:
         """One transaction, booked when it is committed. Raises dialect.errors when its fate is settled as not so."""
@@ -125,7 +127,7 @@ class _Connection:
         """What became of a transaction whose client lost its connection: only we write this key, so the row tells.
         (The xid does not: a crashed server may give it to another transaction.)"""
         table, _, key, version = change
-        lost = self.backend
+        lost, lost_with = self.backend, self.process
         self.link.close()  # after a deadlock it is open still
         where = " AND ".join(f"{column} = %s" for column in KEYS[table])
         end = time.monotonic() + 60
@@ -133,7 +135,8 @@ class _Connection:
             try:
                 self.connect()
                 cursor = self.link.cursor()
-                if not self.dialect.lives(cursor, lost):  # else it may be committing still
+                # It may be committing still, unless the server is another one by now, which may use its number again.
+                if self.process is not lost_with or not self.dialect.lives(cursor, lost):
                     cursor.execute(f"SELECT version FROM {table} WHERE {where}", key)
                     row = cursor.fetchone()
                     self.link.rollback()
