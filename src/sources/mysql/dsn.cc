@@ -6,32 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "base/percent.h"
+
 namespace deltaforge::sources::mysql {
 namespace {
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string result;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      result += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) return std::nullopt;
-    int high = hex_digit(text[i + 1]), low = hex_digit(text[i + 2]);
-    if (high < 0 || low < 0) return std::nullopt;
-    result += static_cast<char>(high << 4 | low);
-    i += 2;
-  }
-  if (result.find('\0') != std::string::npos) return std::nullopt;
-  return result;
-}
 
 std::string lower(std::string text) {
   std::ranges::transform(text, text.begin(),
@@ -98,6 +76,7 @@ class Parser {
 
   std::string decoded(std::string_view text, const std::string& what) {
     auto result = percent_decoded(text);
+    if (result && result->find('\0') != std::string::npos) result.reset();
     if (!result) problem_ = what + " has a % that is not followed by two hex digits";
     return result.value_or("");
   }

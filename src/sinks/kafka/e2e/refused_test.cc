@@ -16,6 +16,7 @@
 #include "sinks/kafka/e2e/broker.h"
 #include "sinks/kafka/e2e/maker.h"
 #include "sinks/testing/batch_builder.h"
+#include "sinks/testing/numbers.h"
 #include "sinks/testing/subject.h"
 
 namespace deltaforge::sinks::kafka::e2e {
@@ -28,24 +29,6 @@ using ::testing::HasSubstr;
 
 constexpr seconds kPatience{120};  // the machine may be busy with other tests
 constexpr seconds kSomeRetries{7};
-
-class Numbers final : public PositionAlgebra {
- public:
-  bool covers(const Position& at, const Mark& mark) const override {
-    return testing::number(at) >= mark.as<std::uint64_t>();
-  }
-  void advance(Position& at, std::span<const Mark> marks) const override {
-    for (const Mark& mark : marks)
-      if (!covers(at, mark)) at = testing::position(mark.as<std::uint64_t>());
-  }
-  Position meet(const Position& a, const Position& b) const override {
-    return testing::position(std::min(testing::number(a), testing::number(b)));
-  }
-  bool equal(const Position& a, const Position& b) const override { return testing::number(a) == testing::number(b); }
-  std::string print(const Position& at) const override { return show(at); }
-  Position parse(std::string_view) const override { return {}; }
-  std::string show(const Position& at) const override { return std::to_string(testing::number(at)); }
-};
 
 class KafkaRefused : public ::testing::Test {
  protected:
@@ -106,7 +89,7 @@ class KafkaRefused : public ::testing::Test {
   Broker& broker_ = Broker::shared();
   testing::BatchBuilder batches_;
   testing::NumberCodec codec_;
-  Numbers algebra_;
+  testing::Numbers algebra_;
   pipeline::Ledger ledger_{1, algebra_, pipeline::CommitRule(pipeline::CommitPolicy{}, {true}), Clock::system()};
   std::optional<pipeline::Lane> lane_;
 };

@@ -17,6 +17,7 @@
 #include "sinks/redis/e2e/maker.h"
 #include "sinks/redis/e2e/server.h"
 #include "sinks/testing/batch_builder.h"
+#include "sinks/testing/numbers.h"
 #include "sinks/testing/subject.h"
 
 namespace deltaforge::sinks::redis::e2e {
@@ -24,24 +25,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-class Numbers final : public PositionAlgebra {
- public:
-  bool covers(const Position& at, const Mark& mark) const override {
-    return testing::number(at) >= mark.as<std::uint64_t>();
-  }
-  void advance(Position& at, std::span<const Mark> marks) const override {
-    for (const Mark& mark : marks)
-      if (!covers(at, mark)) at = testing::position(mark.as<std::uint64_t>());
-  }
-  Position meet(const Position& a, const Position& b) const override {
-    return testing::position(std::min(testing::number(a), testing::number(b)));
-  }
-  bool equal(const Position& a, const Position& b) const override { return testing::number(a) == testing::number(b); }
-  std::string print(const Position& at) const override { return show(at); }
-  Position parse(std::string_view) const override { return {}; }
-  std::string show(const Position& at) const override { return std::to_string(testing::number(at)); }
-};
 
 class RedisOrder : public ::testing::Test {
  protected:
@@ -121,7 +104,7 @@ class RedisOrder : public ::testing::Test {
   std::string stream_ = server_.new_stream();
   testing::BatchBuilder batches_;
   testing::NumberCodec codec_;
-  Numbers algebra_;
+  testing::Numbers algebra_;
   pipeline::Ledger ledger_{1, algebra_, pipeline::CommitRule(pipeline::CommitPolicy{}, {true}), Clock::system()};
   std::optional<pipeline::Lane> lane_;
 };
