@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -10,9 +11,13 @@ import statistics
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from harness.engine import Engine
+from harness.procs import wait_until
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -68,6 +73,70 @@ class Run:
     @property
     def rate(self) -> float:
         return self.events / self.seconds
+
+
+def drain(each: Engine, events: int, what: str, beside: dict[str, Callable[[], int | None]]) -> Run:
+    """Starts the engine, waits for `events` to be delivered and kills it. `beside` finds the processes at the other ends;
+    one that is not there yet at the start began for this drain."""
+    pids = {name: find() for name, find in beside.items()}
+    before = {name: cpu_seconds(pid) if pid else 0.0 for name, pid in pids.items()}
+    started = time.time()
+    each.start(ready=False)
+    try:
+        memory = PeakMemory(each.pid)
+
+        def drained() -> bool:
+            if not each.alive():
+                raise RuntimeError(f"the engine ended:\n{each.log_tail()}")
+            pids.update({name: find() for name, find in beside.items() if not pids[name]})
+            try:
+                return each.metric("deltaforge_sink_events_total") >= events
+            except OSError:
+                return False
+        # Asked rarely, since every look at the metrics costs the engine; when it ended is what the engine itself noted.
+        wait_until(drained, 300, f"{what} to drain", every=0.5)
+        seconds = each.metric("deltaforge_last_checkpoint_ts") - started
+        cpu = {"engine": cpu_seconds(each.pid)}
+        cpu.update({name: cpu_seconds(pid) - before[name] for name, pid in pids.items() if pid})
+        return Run(what, events, seconds, {name: per_event(spent, events) for name, spent in cpu.items()},
+                   round(memory.stop(), 1))
+    finally:
+        each.kill()
+
+
+def summary(found: list[dict[str, Run]], ratios: list[tuple[str, str]]) -> dict[str, Any]:
+    """The medians over the rounds, and those of the ratios of two neighbours in a round."""
+    def spent(name: str, process: str) -> float:
+        return round(median([one[name].cpu[process] for one in found if process in one[name].cpu]), 2)
+    return {"runs": {name: {
+        "events_per_second": round(median([one[name].rate for one in found])),
+        "cpu_us_per_event": {process: spent(name, process) for process in found[0][name].cpu},
+        "peak_anon_mib": max((one[name].peak_mib or 0 for one in found), default=0) or None} for name in found[0]},
+        "ratios": {f"{a} / {b}": round(median([one[a].rate / one[b].rate for one in found]), 2) for a, b in ratios}}
+
+
+def show(report: dict[str, Any]) -> None:
+    for workload, part in report["workloads"].items():
+        print(f"\n{workload}")
+        print(f"  {'':30} {'events/s':>10}  {'peak anon MiB':>13}  CPU us/event")
+        for name, run in part["runs"].items():
+            cpu = ", ".join(f"{process} {value}" for process, value in run["cpu_us_per_event"].items())
+            print(f"  {name:30} {run['events_per_second']:>10,}  {run['peak_anon_mib'] or '':>13}  {cpu}")
+        for name, value in part["ratios"].items():
+            print(f"  {name:60} {value:5.2f}x")
+    if "idle" in report:
+        print("\nidle")
+        for name, value in report["idle"].items():
+            print(f"  {name:30} {value}")
+    where = report["conditions"]
+    print(f"\n{where['cores']} cores, {where['cpu']}; load {where['load']:.1f}; calibration {where['calibration_ms']} ms")
+
+
+def keep(report: dict[str, Any], root: Path, name: str) -> None:
+    target = root / "bench/results" / f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\n{target.relative_to(root)}")
 
 
 def calibration_ms() -> float:

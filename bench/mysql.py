@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Drains one prepared binary log with `mysqlbinlog --raw` and with the engine, in turn, in one run.
+"""Drains one prepared binary log with `mysqlbinlog --raw` and with the engine, in turn, in one run; beside the Redis sink
+`redis-cli --pipe` writes the same commands.
 
 A pipeline begins at the end of the log, so it is started once before the log is filled; every drain begins from a copy
 of the state of that start. Rates are from process start to the last event; what is compared is the ratio of neighbours
@@ -9,7 +10,6 @@ in a round, and its median over the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import shutil
 import subprocess
@@ -23,12 +23,18 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 
-from measure import PeakMemory, Run, conditions, cpu_seconds, median, per_event  # noqa: E402
+from measure import Run, conditions, cpu_seconds, drain, keep, per_event, show, summary  # noqa: E402
 
-from harness.engine import BINARY, Engine, blackhole_sink, kafka_sink, mysql_source, pipeline  # noqa: E402
+from harness.engine import (  # noqa: E402
+    BINARY, Engine, blackhole_sink, file_sink, kafka_sink, mysql_source, pipeline, redis_sink)
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import PASSWORD, Mysql, tool  # noqa: E402
-from harness.procs import wait_until  # noqa: E402
+from harness.procs import Process, free_port, wait_until  # noqa: E402
+from harness.redis import RedisClient  # noqa: E402
+
+BINLOG, PIPE = "mysqlbinlog --raw", "redis-cli --pipe"
+BLACKHOLE, FILE, KAFKA, REDIS = (f"engine -> {to}" for to in ("blackhole", "file", "Kafka", "Redis"))
+RATIOS = [(BLACKHOLE, BINLOG), (FILE, BLACKHOLE), (KAFKA, BLACKHOLE), (REDIS, BLACKHOLE), (REDIS, PIPE)]
 
 SCHEMA = "CREATE TABLE bench (id bigint PRIMARY KEY, a int, b bigint, c varchar(80), d decimal(12,2), e timestamp(6), f text)"
 
@@ -50,7 +56,9 @@ class Backlog:
         self.server.execute(SCHEMA, "bench")
         self.source = mysql_source(self.server.dsn("bench"), name="bench", tables=["bench.bench"])
         self.first_file = self.server.binlog_status()[0]
-        base = Engine(root / f"{name}-base", pipeline(self.source, [blackhole_sink(), kafka_sink("127.0.0.1:1", "none")]))
+        base = Engine(root / f"{name}-base", pipeline(self.source, [
+            blackhole_sink(), file_sink(root / f"{name}-none"), kafka_sink("127.0.0.1:1", "none"),
+            redis_sink("redis://127.0.0.1:1", "none")]))
         base.start(ready=False)
         wait_until(lambda: "streaming from the binary log" in base.log_text(), 30, "the first start")
         base.kill()
@@ -74,7 +82,7 @@ def mysqlbinlog(backlog: Backlog, root: Path) -> Run:
                    check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds = time.monotonic() - started
     shutil.rmtree(folder)
-    return Run("mysqlbinlog --raw", backlog.events, seconds,
+    return Run(BINLOG, backlog.events, seconds,
                {"client": per_event(sum(subprocess_times()) - before, backlog.events)})
 
 
@@ -83,70 +91,101 @@ def subprocess_times() -> tuple[float, float]:
     return usage.ru_utime, usage.ru_stime
 
 
-def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, kafka: Kafka | None = None) -> Run:
+def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, beside: dict[str, Process | None]) -> Run:
     home = Path(tempfile.mkdtemp(dir=root))
     each = Engine(home, pipeline(backlog.source, [sink]))
     shutil.copytree(backlog.state, each.state)
     each.state.chmod(0o700)
-    server_before = cpu_seconds(backlog.server.process.pid) if backlog.server.process else 0.0
-    broker_before = cpu_seconds(kafka.process.pid) if kafka and kafka.process else 0.0
-    started = time.time()
-    each.start(ready=False)
+    processes = {"mysqld": backlog.server.process, **beside}
     try:
-        memory = PeakMemory(each.pid)
-
-        def drained() -> bool:
-            if not each.alive():
-                raise RuntimeError(f"the engine ended:\n{each.log_tail()}")
-            try:
-                return each.metric("deltaforge_sink_events_total") >= backlog.events
-            except OSError:
-                return False
-        # Asked rarely, since every look at the metrics costs the engine; when it ended is what the engine itself noted.
-        wait_until(drained, 300, f"{what} to drain", every=0.3)
-        seconds = each.metric("deltaforge_last_checkpoint_ts") - started
-        cpu = {"engine": per_event(cpu_seconds(each.pid), backlog.events)}
-        if backlog.server.process:
-            cpu["mysqld"] = per_event(cpu_seconds(backlog.server.process.pid) - server_before, backlog.events)
-        if kafka and kafka.process:
-            cpu["broker"] = per_event(cpu_seconds(kafka.process.pid) - broker_before, backlog.events)
-        return Run(what, backlog.events, seconds, cpu, round(memory.stop(), 1))
+        return drain(each, backlog.events, what, {name: lambda it=it: it and it.pid for name, it in processes.items()})
     finally:
-        each.kill()
         shutil.rmtree(home, ignore_errors=True)
 
 
-def rounds(backlog: Backlog, name: str, count: int, root: Path, kafka: Kafka) -> list[dict[str, Run]]:
+class MemoryRedis:
+    """Redis that keeps nothing on disk."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir()
+        self.port = free_port()
+        self.process = Process(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
+                                str(root)], root / "redis.log", cwd=root)
+        wait_until(self.answers, 20, "Redis to answer")
+
+    def answers(self) -> bool:
+        try:
+            RedisClient(self.port).close()
+        except OSError:
+            return False
+        return True
+
+    def ask(self, *command: Any) -> Any:
+        client = RedisClient(self.port)
+        try:
+            return client(*command)
+        finally:
+            client.close()
+
+    def commands(self, stream: str, count: int, file: Path) -> None:
+        """Writes the XADDs that would fill a stream with what is at the start of this one, over and over."""
+        def command(fields: list[bytes]) -> bytes:
+            words = [b"XADD", b"raw", b"*", *fields]
+            return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+        some = [command(fields) for _, fields in self.ask("XRANGE", stream, "-", "+", "COUNT", 1000)]
+        with file.open("wb") as out:
+            for start in range(0, count, len(some)):
+                out.writelines(some[:count - start])
+
+    def stop(self) -> None:
+        self.process.kill()
+
+
+def raw_writer(backlog: Backlog, redis: MemoryRedis, file: Path) -> Run:
+    """`redis-cli --pipe`: the same commands from a file, nothing decoded and nothing waited for."""
+    before, server = sum(subprocess_times()), cpu_seconds(redis.process.pid)
+    started = time.monotonic()
+    with file.open("rb") as commands:
+        subprocess.run(["redis-cli", "-p", str(redis.port), "--pipe"], stdin=commands, check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    held = redis.ask("XLEN", "raw")
+    if held != backlog.events:
+        raise RuntimeError(f"redis-cli wrote {held} of {backlog.events}")
+    return Run(PIPE, backlog.events, seconds, {
+        "client": per_event(sum(subprocess_times()) - before, backlog.events),
+        "redis": per_event(cpu_seconds(redis.process.pid) - server, backlog.events)})
+
+
+def rounds(backlog: Backlog, name: str, count: int, root: Path, kafka: Kafka, redis: MemoryRedis) -> list[dict[str, Run]]:
     found = []
     for number in range(1, count + 1):
         topic = kafka.create_topic(f"{name}-{number}")
+        out, commands = root / "out", root / "commands"
         one = {}
-        for run in (lambda: mysqlbinlog(backlog, root),
-                    lambda: engine(backlog, root, blackhole_sink(), "engine -> blackhole"),
-                    lambda: engine(backlog, root, kafka_sink(kafka.brokers, topic), "engine -> Kafka", kafka)):
+        for run in (
+                lambda: mysqlbinlog(backlog, root),
+                lambda: engine(backlog, root, blackhole_sink(), BLACKHOLE, {}),
+                lambda: engine(backlog, root, file_sink(out), FILE, {}),
+                lambda: engine(backlog, root, kafka_sink(kafka.brokers, topic), KAFKA, {"broker": kafka.process}),
+                lambda: engine(backlog, root, redis_sink(f"redis://127.0.0.1:{redis.port}", "engine"), REDIS,
+                               {"redis": redis.process}),
+                lambda: raw_writer(backlog, redis, commands)):
             done = run()
             one[done.what] = done
-            print(f"  {name} {number}/{count}  {done.what:28} {done.rate:12,.0f} events/s  {done.cpu}", file=sys.stderr)
+            print(f"  {name} {number}/{count}  {done.what:24} {done.rate:12,.0f} events/s  {done.cpu}", file=sys.stderr)
+            if done.what == REDIS:
+                redis.commands("engine", backlog.events, commands)
+                redis.ask("DEL", "engine")
+        redis.ask("DEL", "raw")
+        shutil.rmtree(out)
         found.append(one)
     return found
-
-
-def summary(found: list[dict[str, Run]]) -> dict[str, Any]:
-    def ratio(a: str, b: str) -> float:
-        return round(median([one[a].rate / one[b].rate for one in found]), 2)
-    raw, black, kafka = found[0]
-    return {"runs": {name: {
-        "events_per_second": round(median([one[name].rate for one in found])),
-        "cpu_us_per_event": {process: round(median([one[name].cpu[process] for one in found]), 2)
-                             for process in found[0][name].cpu},
-        "peak_anon_mib": max((one[name].peak_mib or 0 for one in found), default=0) or None} for name in found[0]},
-        "ratios": {"blackhole / mysqlbinlog --raw": ratio(black, raw), "Kafka / blackhole": ratio(kafka, black)}}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench mysql", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rows", type=int, default=1_000_000, help="in transactions of 64")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="in transactions of 64")
     parser.add_argument("--single", type=int, default=200_000, help="transactions of one row")
     args = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="df-bench-"))
@@ -156,6 +195,8 @@ def main() -> int:
         kafka = Kafka(root / "kafka", heap_mb=1024, more="log.segment.bytes=268435456")
         stack.callback(kafka.stop)
         kafka.start()
+        redis = MemoryRedis(root / "redis")
+        stack.callback(redis.stop)
         report: dict[str, Any] = {"conditions": {**conditions(REPO, BINARY), "rounds": args.rounds}, "workloads": {}}
         for name, title, transactions, per in (
                 ("batched", f"{args.rows:,} rows in transactions of 64", args.rows // 64, 64),
@@ -163,19 +204,12 @@ def main() -> int:
             print(f"preparing: {title}", file=sys.stderr)
             backlog = Backlog(root, name, transactions, per)
             try:
-                report["workloads"][title] = summary(rounds(backlog, name, args.rounds, root, kafka))
+                report["workloads"][title] = summary(
+                    rounds(backlog, name, args.rounds, root, kafka, redis), RATIOS)
             finally:
                 backlog.stop()
-        target = REPO / "bench/results" / f"mysql-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(report, indent=1) + "\n")
-    for workload, part in report["workloads"].items():
-        print(f"\n{workload}")
-        for name, run in part["runs"].items():
-            cpu = ", ".join(f"{process} {value}" for process, value in run["cpu_us_per_event"].items())
-            print(f"  {name:24} {run['events_per_second']:>12,} events/s  {run['peak_anon_mib'] or '':>7} MiB  {cpu} us/event")
-        print("  " + ", ".join(f"{name} {value}x" for name, value in part["ratios"].items()))
-    print(f"\n{target.relative_to(REPO)}")
+    show(report)
+    keep(report, REPO, "mysql")
     return 0
 
 

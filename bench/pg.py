@@ -8,7 +8,6 @@ compared is the ratio of neighbours in a round, and its median over the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -22,12 +21,15 @@ from typing import Any
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 
-from measure import PeakMemory, Run, conditions, cpu_seconds, median, memory_mib, per_event  # noqa: E402
+from measure import Run, conditions, cpu_seconds, drain, keep, median, memory_mib, per_event, show, summary  # noqa: E402
 
 from harness.engine import BINARY, Engine, blackhole_sink, kafka_sink, pipeline, postgres_source  # noqa: E402
 from harness.kafka import Kafka  # noqa: E402
-from harness.postgres import Postgres, lsn  # noqa: E402
-from harness.procs import wait_until  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
+
+UNIX, TCP = "pg_recvlogical, unix socket", "pg_recvlogical, TCP"
+BLACKHOLE, KAFKA = "engine -> blackhole, TCP", "engine -> Kafka, TCP"
+RATIOS = [(BLACKHOLE, UNIX), (BLACKHOLE, TCP), (KAFKA, UNIX), (KAFKA, TCP), (KAFKA, BLACKHOLE)]
 
 SCHEMA = """
 CREATE TABLE bench (id bigint PRIMARY KEY, a int, b bigint, c text, d numeric(12,2), e timestamptz, f text);
@@ -103,34 +105,12 @@ def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, kafka:
     slot = backlog.slot()
     source = postgres_source(backlog.pg.dsn(backlog.name), name="bench", tables=["public.bench"])
     source["config"].update(slot=slot, publication="bench_pub")
-    each = Engine(root / f"engine-{slot}", pipeline(source, [sink]))
-    broker_before = cpu_seconds(kafka.process.pid) if kafka and kafka.process else 0.0
-    started = time.time()
-    each.start(ready=False)
+    beside = {"walsender": lambda: backlog.walsender(slot)}
+    if kafka:
+        beside["broker"] = lambda: kafka.process and kafka.process.pid
     try:
-        memory = PeakMemory(each.pid)
-        sender = 0
-
-        def drained() -> bool:
-            nonlocal sender
-            if not each.alive():
-                raise RuntimeError(f"the engine ended:\n{each.log_tail()}")
-            sender = sender or backlog.walsender(slot) or 0
-            try:
-                return each.metric("deltaforge_sink_events_total") >= backlog.events
-            except OSError:
-                return False
-        # Asked rarely, since every look at the metrics costs the engine; when it ended is what the engine itself noted.
-        wait_until(drained, 300, f"{what} to drain", every=0.5)
-        seconds = each.metric("deltaforge_last_checkpoint_ts") - started
-        cpu = {"engine": per_event(cpu_seconds(each.pid), backlog.events)}
-        if sender:
-            cpu["walsender"] = per_event(cpu_seconds(sender), backlog.events)
-        if kafka and kafka.process:
-            cpu["broker"] = per_event(cpu_seconds(kafka.process.pid) - broker_before, backlog.events)
-        return Run(what, backlog.events, seconds, cpu, round(memory.stop(), 1))
+        return drain(Engine(root / f"engine-{slot}", pipeline(source, [sink])), backlog.events, what, beside)
     finally:
-        each.kill()
         backlog.drop(slot)
 
 
@@ -168,47 +148,15 @@ def rounds(backlog: Backlog, count: int, root: Path, kafka: Kafka) -> list[dict[
         topic = kafka.create_topic(f"{backlog.name}-{number}")
         one = {}
         for run in (
-                lambda: recvlogical(backlog, str(backlog.pg.socket_dir), "pg_recvlogical, unix socket"),
-                lambda: engine(backlog, root, blackhole_sink(), "engine -> blackhole, TCP"),
-                lambda: recvlogical(backlog, "127.0.0.1", "pg_recvlogical, TCP"),
-                lambda: engine(backlog, root, kafka_sink(kafka.brokers, topic), "engine -> Kafka, TCP", kafka)):
+                lambda: recvlogical(backlog, str(backlog.pg.socket_dir), UNIX),
+                lambda: engine(backlog, root, blackhole_sink(), BLACKHOLE),
+                lambda: recvlogical(backlog, "127.0.0.1", TCP),
+                lambda: engine(backlog, root, kafka_sink(kafka.brokers, topic), KAFKA, kafka)):
             done = run()
             one[done.what] = done
             print(f"  {backlog.name} {number}/{count}  {done.what:28} {done.rate:10,.0f} events/s", file=sys.stderr)
         found.append(one)
     return found
-
-
-def summary(found: list[dict[str, Run]]) -> dict[str, Any]:
-    def ratio(a: str, b: str) -> float:
-        return round(median([one[a].rate / one[b].rate for one in found]), 2)
-    names = list(found[0])
-    table = {name: {
-        "events_per_second": round(median([one[name].rate for one in found])),
-        "cpu_us_per_event": {process: round(median([one[name].cpu[process] for one in found if process in one[name].cpu]), 2)
-                             for process in found[0][name].cpu},
-        "peak_anon_mib": max((one[name].peak_mib or 0 for one in found), default=0) or None} for name in names}
-    unix, black, tcp, kafka = names
-    return {"runs": table, "ratios": {
-        "blackhole / pg_recvlogical unix": ratio(black, unix), "blackhole / pg_recvlogical TCP": ratio(black, tcp),
-        "Kafka / pg_recvlogical unix": ratio(kafka, unix), "Kafka / pg_recvlogical TCP": ratio(kafka, tcp),
-        "Kafka / blackhole": ratio(kafka, black)}}
-
-
-def show(report: dict[str, Any]) -> None:
-    for workload, part in report["workloads"].items():
-        print(f"\n{workload}")
-        print(f"  {'':30} {'events/s':>10}  {'peak anon MiB':>13}  CPU us/event")
-        for name, run in part["runs"].items():
-            cpu = ", ".join(f"{process} {value}" for process, value in run["cpu_us_per_event"].items())
-            print(f"  {name:30} {run['events_per_second']:>10,}  {run['peak_anon_mib'] or '':>13}  {cpu}")
-        for name, value in part["ratios"].items():
-            print(f"  {name:40} {value:5.2f}x")
-    print("\nidle")
-    for name, value in report["idle"].items():
-        print(f"  {name:30} {value}")
-    where = report["conditions"]
-    print(f"\n{where['cores']} cores, {where['cpu']}; load {where['load']:.1f}; calibration {where['calibration_ms']} ms")
 
 
 def main() -> int:
@@ -237,12 +185,9 @@ def main() -> int:
                 ("single", f"{args.single:,} transactions of one row", args.single, 1)):
             print(f"preparing: {title}", file=sys.stderr)
             backlog = Backlog(pg, name, transactions, per)
-            report["workloads"][title] = summary(rounds(backlog, args.rounds, root, kafka))
-        target = REPO / "bench/results" / f"pg-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}.json"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(json.dumps(report, indent=1) + "\n")
+            report["workloads"][title] = summary(rounds(backlog, args.rounds, root, kafka), RATIOS)
     show(report)
-    print(f"\n{target.relative_to(REPO)}")
+    keep(report, REPO, "pg")
     return 0
 
 

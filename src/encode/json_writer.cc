@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 #include "encode/base64.h"
 
@@ -102,15 +103,9 @@ void JsonWriter::more(std::size_t size) {
   map(size + kAhead);
 }
 
-void JsonWriter::integer(std::int64_t number) {
-  char* to = room(20);
-  at_ = std::to_chars(to, to + 20, number).ptr;
-}
+void JsonWriter::integer(std::int64_t number) { at_ = put_number(room(20), number); }
 
-void JsonWriter::natural(std::uint64_t number) {
-  char* to = room(20);
-  at_ = std::to_chars(to, to + 20, number).ptr;
-}
+void JsonWriter::natural(std::uint64_t number) { at_ = put_number(room(20), number); }
 
 void JsonWriter::float32(float number) {
   char* to = room(32);

@@ -1,9 +1,9 @@
 #include "encode/native_json.h"
 
-#include <charconv>
 #include <cstring>
 
 #include "base/check.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 
 namespace deltaforge::encode {
@@ -33,13 +33,13 @@ constexpr std::string_view kUtf8Remedy =
 
 TableText::TableText(const TableSchema& schema) : id(schema.id) {
   Quoter quoted;
-  source = R"("source":{"version":)" + quoted(DELTAFORGE_VERSION) + R"(,"connector":)" + quoted(schema.connector) +
+  source = R"(,"source":{"version":)" + quoted(DELTAFORGE_VERSION) + R"(,"connector":)" + quoted(schema.connector) +
            R"(,"name":)" + quoted(schema.source_id) + R"(,"ts_ms":)";
   place = R"(,"db":)" + quoted(schema.database);
   if (!schema.schema.empty()) place += R"(,"schema":)" + quoted(schema.schema);
   place += R"(,"table":)" + quoted(schema.table);
   for (const Column& column : schema.columns) {
-    names_ += quoted(column.name) + ":";
+    names_ += "," + quoted(column.name) + ":";
     ends_.push_back(names_.size());
     if (!is_utf8(column.name)) unusable = "the name of a column of " + quoted(schema.full_name) + " is not valid UTF-8";
   }
@@ -50,7 +50,10 @@ TableText::TableText(const TableSchema& schema) : id(schema.id) {
 }
 
 NativeJson::NativeJson(std::string_view tenant) {
-  if (!tenant.empty()) tenant_ = R"(,"tenant_id":)" + Quoter()(tenant);
+  if (!tenant.empty()) end_ = R"(,"tenant_id":)" + Quoter()(tenant);
+  end_.insert(0, "\"");
+  last_end_ = end_ + R"(,"tx_end":true})";
+  end_ += '}';
 }
 
 const TableText& NativeJson::table(const TableSchema& schema) {
@@ -61,25 +64,27 @@ const TableText& NativeJson::table(const TableSchema& schema) {
   return *(last_ = &found->second);
 }
 
-std::string_view NativeJson::milliseconds(std::int64_t ts_us) {
-  const std::int64_t ms = ts_us / 1000;
-  if (ms != last_ms_ || ms_text_.empty()) {
+// What follows the images, up to the locus and up to the ordinal, changes with the table and the commit only. False:
+// the id of the transaction is not UTF-8.
+bool NativeJson::share(const TableText& text, const Commit& commit) {
+  const std::int64_t ms = commit.ts_us / 1000;
+  if (ms != ms_ || commit.transaction_id != transaction_ || place_.empty()) [[unlikely]] {
+    scratch_.truncate(0);
+    JsonWriter json(scratch_);
+    if (!json.string(commit.transaction_id)) return false;
+    json.commit();
+    ms_ = ms;
     ms_text_ = std::to_string(ms);
-    last_ms_ = ms;
+    transaction_ = commit.transaction_id;
+    place_.assign(R"(","ts_ms":)").append(ms_text_);
+    if (!transaction_.empty())
+      place_.append(R"(,"transaction":{"id":)").append(scratch_.view()).append(R"(,"total_order":)");
+    source_of_ = nullptr;
   }
-  return ms_text_;
-}
-
-// False: the id is not UTF-8.
-bool NativeJson::transaction(std::string_view id) {
-  if (id == last_transaction_) [[likely]]
-    return true;
-  scratch_.truncate(0);
-  JsonWriter json(scratch_);
-  if (!json.string(id)) return false;
-  json.commit();
-  transaction_text_.assign(R"(,"transaction":{"id":)").append(scratch_.view()).append(R"(,"total_order":)");
-  last_transaction_ = id;
+  if (source_of_ != &text) [[unlikely]] {
+    source_.assign(text.source).append(ms_text_).append(text.place);
+    source_of_ = &text;
+  }
   return true;
 }
 
@@ -90,10 +95,12 @@ bool NativeJson::image(const TableText& text, const TableSchema& schema, const I
   }
   DF_CHECK(image.values.size() == text.columns(), "an image has one value per column");
   json.raw('{');
+  std::size_t comma = 1;  // the first member leaves it out
   for (std::size_t i = 0; i < image.values.size(); ++i) {
     const Value& value = image.values[i];
     if (value.kind() == Kind::absent) continue;
-    json.raw_padded(text.name(i));
+    json.raw_padded(text.name(i).substr(comma));
+    comma = 0;
     if (!json.value(value)) [[unlikely]] {
       problem_ = "column \"" + schema.columns[i].name + "\": the value is not valid UTF-8";
       if (value.kind() != Kind::array)
@@ -102,9 +109,8 @@ bool NativeJson::image(const TableText& text, const TableSchema& schema, const I
       problem_ += kUtf8Remedy;
       return false;
     }
-    json.raw(',');
   }
-  json.close('}');
+  json.raw('}');
   return true;
 }
 
@@ -112,52 +118,48 @@ std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonW
   const TableText& text = table(*event.schema);
   if (!text.unusable.empty()) return text.unusable;
   const Commit& commit = batch.commits()[event.commit];
-  if (!transaction(commit.transaction_id)) return "the transaction id is not valid UTF-8";
+  if (!share(text, commit)) return "the transaction id is not valid UTF-8";
 
   json.raw(R"({"before":)");
   if (!image(text, *event.schema, event.before, json)) return problem_;
   json.raw(R"(,"after":)");
   if (!image(text, *event.schema, event.after, json)) return problem_;
-  envelope(text, commit, event, json);
+  envelope(commit, event, json);
   return {};
 }
 
 // What follows the images: all parts are at hand, so that there is one look at the room.
-void NativeJson::envelope(const TableText& text, const Commit& commit, const Event& event, JsonWriter& json) {
+void NativeJson::envelope(const Commit& commit, const Event& event, JsonWriter& json) {
   constexpr std::size_t kFixed = 256;  // the literals, an ordinal, two ids
-  const std::string_view ms = milliseconds(commit.ts_us);
-  char* to = json.room(kFixed + text.source.size() + text.place.size() + 2 * ms.size() + event.locus.size() +
-                       transaction_text_.size() + tenant_.size());
+  char* to = json.room(kFixed + source_.size() + event.locus.size() + place_.size() + last_end_.size());
   auto put = [&to](std::string_view part) {
     std::memcpy(to, part.data(), part.size());
     to += part.size();
   };
-  put(",");
-  put(text.source);
-  put(ms);
-  put(text.place);
+  auto literal = [&to]<std::size_t size>(const char(&text)[size]) {
+    std::memcpy(to, text, size - 1);
+    to += size - 1;
+  };
+  put(source_);
   if (!event.locus.empty()) {
-    put(",");
+    *to++ = ',';
     put(event.locus);
   }
-  put(R"(},"op":")");
+  literal(R"(},"op":")");
   *to++ = static_cast<char>(event.op);
-  put(R"(","ts_ms":)");
-  put(ms);
+  put(place_);
   if (!commit.transaction_id.empty()) {
-    put(transaction_text_);
-    to = std::to_chars(to, to + 10, event.total_order).ptr;
-    put("}");
+    to = put_number(to, std::uint64_t{event.total_order});
+    *to++ = '}';
   }
-  put(R"(,"event_id":")");
+  literal(R"(,"event_id":")");
   const char* const id = to;
   print_event_id(event_id(commit, event), to);
   to += kIdSize;
-  put(R"(","id":")");
-  put({id, kIdSize});
-  put("\"");
-  put(tenant_);
-  put(event.tx_end ? std::string_view(R"(,"tx_end":true})") : std::string_view("}"));
+  literal(R"(","id":")");
+  std::memcpy(to, id, kIdSize);
+  to += kIdSize;
+  put(event.tx_end ? last_end_ : end_);
   json.wrote(to);
 }
 

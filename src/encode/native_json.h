@@ -24,12 +24,12 @@ struct TableText {
   explicit TableText(const TableSchema&);
 
   std::uint64_t id;
-  std::string source;    // "source":{"version":..,"connector":..,"name":..,"ts_ms":
+  std::string source;    // ,"source":{"version":..,"connector":..,"name":..,"ts_ms":
   std::string place;     // ,"db":..,"schema":..,"table":..
   std::string unusable;  // why no event of it can be encoded; empty: none
 
   std::size_t columns() const { return ends_.size(); }
-  // "column": with padding behind it
+  // ,"column": with padding behind it
   std::string_view name(std::size_t column) const {
     std::size_t from = column == 0 ? 0 : ends_[column - 1];
     return {names_.data() + from, ends_[column] - from};
@@ -54,18 +54,19 @@ class NativeJson {
   std::string_view problem() const { return problem_; }
 
  private:
-  std::string_view milliseconds(std::int64_t ts_us);
-  bool transaction(std::string_view id);
-  void envelope(const TableText&, const Commit&, const Event&, JsonWriter&);
+  bool share(const TableText&, const Commit&);
+  void envelope(const Commit&, const Event&, JsonWriter&);
 
-  std::string tenant_;                                   // ,"tenant_id":".."; or empty
+  std::string end_, last_end_;                           // ","tenant_id":".."} without and with "tx_end"
   std::unordered_map<std::uint64_t, TableText> tables_;  // by schema id; nodes stay where they are
   const TableText* last_ = nullptr;
   // What the events of one commit share, rendered when it changes.
-  std::int64_t last_ms_ = -1;
+  std::int64_t ms_ = 0;
   std::string ms_text_;
-  std::string last_transaction_;
-  std::string transaction_text_;  // "transaction":{"id":"731","total_order":
+  std::string transaction_;  // its id
+  std::string place_;        // ","ts_ms":..,"transaction":{"id":"731","total_order":
+  const TableText* source_of_ = nullptr;
+  std::string source_;  // ,"source":{..,"table":".."
   Slab scratch_;
   std::string problem_;
 };

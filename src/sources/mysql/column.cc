@@ -88,14 +88,14 @@ struct Decoders {
 
   template <std::size_t width>
   static bool natural(D, Reader& in, Scratch&, Value& out) {
-    out = Value::uint64(in.natural(width));
+    out = Value::uint64(in.natural<width>());
     return in.ok();
   }
 
   template <std::size_t width>
   static bool integer(D, Reader& in, Scratch&, Value& out) {
     constexpr unsigned kUnused = 64 - 8 * width;
-    out = Value::int64(static_cast<std::int64_t>(in.natural(width) << kUnused) >> kUnused);
+    out = Value::int64(static_cast<std::int64_t>(in.natural<width>() << kUnused) >> kUnused);
     return in.ok();
   }
 

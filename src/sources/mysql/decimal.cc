@@ -2,35 +2,28 @@
 
 #include <array>
 
+#include "base/digits.h"
+
 namespace deltaforge::sources::mysql {
 namespace {
 
 constexpr unsigned kGroup = 9;
 constexpr std::array<unsigned, kGroup + 1> kBytesOf{0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
-constexpr std::array<std::uint32_t, kGroup + 1> kPowers{1,      10,      100,      1000,      10000,
-                                                        100000, 1000000, 10000000, 100000000, 1000000000};
 
 // The groups of one number, one after the other, as digits at `to`.
 class Groups {
  public:
-  Groups(Bytes bytes, bool negative, char* to) : at_(bytes.data()), mask_(negative ? 0xFF : 0), to_(to) {}
+  Groups(Bytes bytes, bool negative, char* to) : at_(bytes.data()), flips_(negative ? ~0u : 0), to_(to) {}
 
   void add(unsigned digits) {
+    const unsigned bytes = kBytesOf[digits];
     std::uint32_t value = 0;
-    for (unsigned i = 0; i < kBytesOf[digits]; ++i) {
-      unsigned byte = static_cast<unsigned>(*at_++) ^ mask_;
-      if (first_) byte ^= 0x80;
-      first_ = false;
-      value = value << 8 | byte;
-    }
-    ok_ = ok_ && value < kPowers[digits];
-    unsigned left = digits;
-    for (; left >= 2; left -= 2, value /= 100) {
-      to_[left - 1] = static_cast<char>('0' + value % 100 % 10);
-      to_[left - 2] = static_cast<char>('0' + value % 100 / 10);
-    }
-    if (left != 0) to_[0] = static_cast<char>('0' + value % 10);
-    to_ += digits;
+    for (unsigned i = 0; i < bytes; ++i) value = value << 8 | static_cast<unsigned>(*at_++);
+    value ^= flips_ >> (32 - 8 * bytes);
+    if (first_) value ^= 0x80u << (8 * bytes - 8);
+    first_ = false;
+    ok_ = ok_ && value < kPowersOfTen[digits];
+    to_ = put_digits(to_, ok_ ? value : 0, digits);
   }
 
   bool ok() const { return ok_; }
@@ -38,7 +31,7 @@ class Groups {
 
  private:
   const std::byte* at_;
-  unsigned mask_;
+  const std::uint32_t flips_;
   char* to_;
   bool first_ = true;
   bool ok_ = true;

@@ -1,7 +1,6 @@
 #include "sources/mysql/decoder.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <iterator>
 
@@ -9,6 +8,7 @@
 #include <libdeflate.h>
 #include <nlohmann/json.hpp>
 
+#include "base/digits.h"
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/event_id.h"
@@ -483,7 +483,7 @@ void Decoder::print_id() {
 void Decoder::locate() {
   locus_ = transaction_locus_;
   char digits[20];
-  locus_.append(digits, std::to_chars(digits, digits + sizeof digits, place_.start()).ptr);
+  locus_.append(digits, put_number(digits, place_.start()));
   locus_ += R"(,"row":)";
 }
 
@@ -496,7 +496,7 @@ Event& Decoder::new_event(const Table& table, std::uint32_t row) {
   char* locus = reinterpret_cast<char*>(intake_.pages().allocate(locus_.size() + kDigits, 1));
   std::memcpy(locus, locus_.data(), locus_.size());
   char* const digits = locus + locus_.size();
-  event.locus = {locus, std::to_chars(digits, digits + kDigits, row).ptr};
+  event.locus = {locus, put_number(digits, std::uint64_t{row})};
   if (!savepoints_.empty()) since_savepoint_.push_back(&event);
   return event;
 }

@@ -19,28 +19,41 @@ class Reader {
   std::size_t offset() const { return at_; }
   std::size_t left() const { return bytes_.size() - at_; }
 
-  std::uint8_t u8() { return static_cast<std::uint8_t>(natural(1)); }
-  std::uint16_t u16() { return static_cast<std::uint16_t>(natural(2)); }
-  std::uint32_t u24() { return static_cast<std::uint32_t>(natural(3)); }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(natural(4)); }
-  std::uint64_t u48() { return natural(6); }
-  std::uint64_t u64() { return natural(8); }
+  std::uint8_t u8() { return static_cast<std::uint8_t>(natural<1>()); }
+  std::uint16_t u16() { return static_cast<std::uint16_t>(natural<2>()); }
+  std::uint32_t u24() { return static_cast<std::uint32_t>(natural<3>()); }
+  std::uint32_t u32() { return static_cast<std::uint32_t>(natural<4>()); }
+  std::uint64_t u48() { return natural<6>(); }
+  std::uint64_t u64() { return natural<8>(); }
 
   // Little-endian, 1 to 8 bytes.
-  std::uint64_t natural(std::size_t width) {
+  template <std::size_t width>
+  std::uint64_t natural() {
     if (!need(width)) return 0;
     std::uint64_t value = 0;
     std::memcpy(&value, bytes_.data() + at_, width);
     at_ += width;
     return value;
   }
+  std::uint64_t natural(std::size_t width) {
+    switch (width) {
+      case 1: return natural<1>();
+      case 2: return natural<2>();
+      case 3: return natural<3>();
+      case 4: return natural<4>();
+      case 5: return natural<5>();
+      case 6: return natural<6>();
+      case 7: return natural<7>();
+      default: return natural<8>();
+    }
+  }
 
   // MySQL's length-encoded integer. 0xFB (NULL in the text protocol) and 0xFF are none.
   std::uint64_t packed() {
     switch (std::uint8_t first = u8()) {
-      case 0xFC: return natural(2);
-      case 0xFD: return natural(3);
-      case 0xFE: return natural(8);
+      case 0xFC: return natural<2>();
+      case 0xFD: return natural<3>();
+      case 0xFE: return natural<8>();
       case 0xFB:
       case 0xFF: fail(); return 0;
       default: return first;

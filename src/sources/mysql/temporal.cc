@@ -2,26 +2,14 @@
 
 #include <array>
 
+#include "base/digits.h"
+
 namespace deltaforge::sources::mysql {
 namespace {
 
 constexpr std::array<std::uint32_t, kFractionDigits + 1> kPowers{1, 10, 100, 1000, 10000, 100000, 1000000};
 constexpr std::uint32_t kDay = 24 * 60 * 60;
 constexpr std::size_t kSecondText = 19;  // 2024-02-29T12:00:00
-
-constexpr auto kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (std::size_t i = 0; i < 100; ++i) {
-    pairs[2 * i] = static_cast<char>('0' + i / 10);
-    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
-
-char* put_two(char* to, std::uint32_t value) {
-  std::memcpy(to, &kPairs[2 * value], 2);
-  return to + 2;
-}
 
 char* put_date(char* to, std::uint32_t year, std::uint32_t month, std::uint32_t day) {
   to = put_two(put_two(to, year / 100), year % 100);
@@ -43,10 +31,7 @@ char* put_clock(char* to, std::uint32_t hour, std::uint32_t minute, std::uint32_
 char* put_fraction(char* to, std::uint32_t fraction, unsigned digits) {
   if (digits == 0) return to;
   *to++ = '.';
-  char* at = to + digits;
-  for (unsigned left = digits; left >= 2; left -= 2, fraction /= 100) put_two(at -= 2, fraction % 100);
-  if (digits % 2 != 0) *to = static_cast<char>('0' + fraction);
-  return to + digits;
+  return put_digits(to, fraction, digits);
 }
 
 std::size_t fraction_size(unsigned digits) { return digits == 0 ? 0 : digits + 1; }
