@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+
 import pytest
 
 from conftest import Outlets, Servers, Workbench
@@ -10,8 +12,9 @@ from flow import SERVERS, SINKS, Arrivals, matrix
 from harness.engine import Engine, file_sink
 from harness.oracle import check
 from harness.procs import wait_until
+from harness.proxy import Proxy
 from harness.readers import FileReader
-from harness.workload import TABLES, Writer
+from harness.workload import TABLES, Server, Writer
 
 
 def health(engine: Engine) -> str:
@@ -124,6 +127,54 @@ def test_database_unreachable(which: int | str, kind: str, fault: str, bench: Wo
     assert engine.terminate() == 0
     verdict = check(arrivals.look().reader.records, book, server, database).assert_sound()
     assert verdict.duplicates == 0, "only the source was away: nothing had to be sent again"
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_half_open_for_five_minutes(bench: Workbench, outlet: Outlets) -> None:
+    """Every link of three pipelines falls silent at once; none is closed."""
+    @dataclass
+    class Silenced:
+        server: Server
+        database: str
+        engine: Engine
+        arrivals: Arrivals
+        writer: Writer
+        proxy: Proxy
+
+    flows = []
+    for which, kind in zip(SERVERS, ("kafka", "redis", "kafka")):
+        server = bench.server(which)
+        database = bench.database(server)
+        Writer.create_tables(server, database)
+        proxy = bench.proxy(server.port)
+        sink = outlet(kind, database, proxied=True)
+        engine = bench.engine(server, database, [sink.config], tables=server.dialect.tables(database),
+                              port=proxy.port).start()
+        flows.append(Silenced(server, database, engine, Arrivals(sink.reader()),
+                              Writer(server, database, rate=20).start(), proxy))
+    sinks = [outlet(kind, "unused", proxied=True).server.proxy for kind in ("kafka", "redis")]
+    for each in flows:
+        wait_until(lambda: len(each.arrivals.look().xids) > 20, 30, "the first transactions in the sink")
+    try:
+        for proxy in [*sinks, *(each.proxy for each in flows)]:
+            proxy.silence()
+        silent = time.monotonic()
+        for each in flows:
+            wait_health(each.engine, "degraded", 120)
+        time.sleep(300 - (time.monotonic() - silent))
+        for each in flows:
+            assert health(each.engine) == "degraded"
+            assert each.engine.anonymous_mib() < 100
+    finally:
+        for proxy in [*sinks, *(each.proxy for each in flows)]:
+            proxy.heal()
+    for each in flows:
+        wait_health(each.engine, "healthy", 60)
+        book = each.writer.stop()
+        each.arrivals.wait_for(book, 60)
+        assert each.engine.terminate() == 0
+        check(each.arrivals.look().reader.records, book, each.server, each.database).assert_sound()
 
 
 @matrix("which, kind", "15-file mysql-file mariadb-redis", SERVERS, SINKS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -109,3 +110,55 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     assert [event.get("tx_end", False) for event in kept] == [False, True]
     wait_until(lambda: not [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20,
                "the kept rows to be forgotten", every=1)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("flavor, gtid_mode", [("mysql", "ON"), ("mysql", "OFF"), ("mariadb", "")])
+def test_a_log_file_beyond_4_gib(flavor: str, gtid_mode: str, bench: Workbench) -> None:
+    """Offsets in the log's headers have 32 bits. One transaction passes them; the engine is killed within it and behind."""
+    power, pad = 12, 1_100_000
+    modes = {"gtid-mode": gtid_mode, "enforce-gtid-consistency": gtid_mode} if gtid_mode else {}
+    server = bench.server(flavor, settings={"max-allowed-packet": "64M", **modes})
+    database = bench.database(server)
+    server.execute("CREATE TABLE big (id bigint PRIMARY KEY, pad longtext)", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.big"]).start()
+    reader = FileReader(bench.home / "out")
+    ids: list[int] = []
+
+    def arrived() -> list[int]:
+        for record in reader.drain():
+            found = re.search(rb'"after":\{"id":(\d+),"pad":"(x*)"', record)
+            assert found and len(found[2]) in (1, pad), record[:200]
+            ids.append(int(found[1]))
+        reader.records.clear()
+        return ids
+
+    def small(number: int) -> None:
+        server.execute(f"INSERT INTO big VALUES ({number}, 'x')", database)
+
+    def spilled(size: float) -> None:
+        wait_until(lambda: engine.metric("deltaforge_pipeline_spilled_bytes") > size, 300, "the transaction to come")
+
+    file = server.binlog_status()[0]
+    with server.connect(database) as link, link.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(f"INSERT INTO big VALUES (0, REPEAT('x', {pad}))")
+        for exponent in range(power):
+            cursor.execute(f"INSERT INTO big SELECT id + {2**exponent}, pad FROM big ORDER BY id")
+        cursor.execute("COMMIT")
+    assert server.binlog_status() > (file, 2**32), "the log is too short"
+    spilled(2e9)
+    engine.kill()
+    assert arrived() == []
+    engine.start(ready=False)
+    spilled(4e9)
+    small(2**power)
+    wait_until(lambda: len(arrived()) > 2**power, 300, "all rows", every=0.01)
+    small(2**power + 1)
+    wait_until(lambda: len(arrived()) > 2**power + 1, 60, "the next row")
+    engine.kill()
+    small(2**power + 2)
+    engine.start(ready=False)
+    wait_until(lambda: len(arrived()) > 2**power + 2, 300, "the row of the time without an engine")
+    assert ids == list(range(2**power + 3))

@@ -43,11 +43,6 @@ def _transaction(server: Any, database: str, power: int) -> None:
         cursor.execute("COMMIT")
 
 
-def _anonymous_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"RssAnon:\s*(\d+)", status)[1]) / 1024
-
-
 class _Arrivals:
     """Which rows have come, and that each is whole. Keeps no records: there are gigabytes of them."""
 
@@ -86,7 +81,7 @@ def test_memory_stays_within_its_limit(which: int | str, sink: str, full: bool, 
 
     def done() -> bool:
         nonlocal most, spilled
-        most = max(most, _anonymous_mib(engine.pid))
+        most = max(most, engine.anonymous_mib())
         spilled = max(spilled, engine.metric("deltaforge_pipeline_spilled_bytes"))
         return arrivals.look() >= 2**power
     wait_until(done, 60 + 2**power / 10_000, "all rows", every=0.01)

@@ -101,6 +101,10 @@ class Engine:
         assert self.process is not None
         return self.process.pid
 
+    def anonymous_mib(self) -> float:
+        found = re.search(r"RssAnon:\s*(\d+)", Path(f"/proc/{self.pid}/status").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+
     def alive(self) -> bool:
         return self.process is not None and self.process.alive()
 
