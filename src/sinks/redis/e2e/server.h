@@ -1,5 +1,6 @@
-// A real Redis server for tests: loopback ports, its own temporary directory, an append-only file that is synced with
-// every write. Driven and read by redis-cli, which is none of our code.
+// A real server for tests: loopback ports, its own temporary directory, an append-only file that is synced with every
+// write. Debian's Redis 7.0, or the one of ./dev setup that DF_REDIS names: redis8, valkey. Driven and read by redis-cli,
+// which is none of our code.
 #pragma once
 
 #include <sys/types.h>
