@@ -154,6 +154,12 @@ void Server::kill() {
   pid_ = -1;
 }
 
+void Server::rewrite_log() const {
+  cli({"BGREWRITEAOF"});
+  for (int i = 0; i < 500 && cli({"INFO", "persistence"}).find("aof_rewrite_in_progress:0") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+}
+
 void Server::freeze(bool on) { ::kill(pid_, on ? SIGSTOP : SIGCONT); }
 
 std::string Server::new_stream() {
