@@ -19,12 +19,12 @@ from harness.outlets import Outlet, file_outlet, kafka_outlet, redis_outlet
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
-from harness.redis import Redis
+from harness.redis import PROGRAMS, Redis
 
 Servers = Callable[["int | str"], Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs
-Outlets = Callable[..., Outlet]  # "file", "kafka" or "redis", and the name of the topic or stream; proxied=True
+Outlets = Callable[..., Outlet]  # "file", "kafka" or one of Redis, and the name of the topic or stream; proxied=True
 
-_WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, "redis": redis_outlet}
+_WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, **dict.fromkeys(PROGRAMS, redis_outlet)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,13 +92,27 @@ def kafka(root: Path) -> Iterator[Kafka]:
         broker.stop()
 
 
-@pytest.fixture(scope="session")
-def redis(root: Path) -> Iterator[Redis]:
-    server = Redis(root / "redis")
+def _redis(root: Path, kind: str) -> Iterator[Redis]:
+    server = Redis(root / kind, kind)
     try:
         yield server.start()
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis(root: Path) -> Iterator[Redis]:
+    yield from _redis(root, "redis")
+
+
+@pytest.fixture(scope="session")
+def redis8(root: Path) -> Iterator[Redis]:
+    yield from _redis(root, "redis8")
+
+
+@pytest.fixture(scope="session")
+def valkey(root: Path) -> Iterator[Redis]:
+    yield from _redis(root, "valkey")
 
 
 @pytest.fixture

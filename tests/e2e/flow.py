@@ -20,7 +20,7 @@ from harness.procs import Timeout, wait_until
 from harness.workload import Book, Server
 
 SERVERS: tuple[int | str, ...] = (15, "mysql", "mariadb")
-SINKS = ("file", "kafka", "redis")
+SINKS = ("file", "kafka", "redis", "valkey")
 
 _ID = re.compile(rb'"event_id":"([0-9a-f-]+)"')
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +18,30 @@ import redis as redis_client
 from conftest import Outlets, Servers, Workbench
 from harness.kafka import Kafka
 from harness.procs import Process, wait_until
-from harness.redis import Redis
+from harness.redis import PROGRAMS, Redis
 
 BOOK = Path(__file__).parents[1] / "book"
 PRELUDE = "def process(event): print(json.dumps(event), flush=True)\n"
+Write = Callable[[str], str]  # a kind of sink, to the name of the topic or stream that the engine has written to
 WRITTEN = [*(("c", i) for i in range(1, 21)), ("u", 1), ("d", 2)]  # operation and id
 
 
 @pytest.fixture
-def name(bench: Workbench, servers: Servers, outlet: Outlets) -> str:
-    """Of the stream and of the topic that the engine has written to."""
-    pg = servers(15)
-    database = bench.database(pg)
-    pg.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)", database)
-    sinks = [outlet("redis", database), outlet("kafka", database)]
-    engine = bench.engine(pg, database, [each.config for each in sinks]).start()
-    pg.execute("INSERT INTO orders SELECT i, 'é' FROM generate_series(1, 20) i", database)
-    pg.execute("UPDATE orders SET note = 'x' WHERE id = 1", database)
-    pg.execute("DELETE FROM orders WHERE id = 2", database)
-    for each in sinks:
-        reader = each.reader()
-        wait_until(lambda: reader.drain() is not None and len(reader.records) == len(WRITTEN), 20, f"the rows in {each.kind}")
-    assert engine.terminate() == 0
-    return database
+def write(bench: Workbench, servers: Servers, outlet: Outlets) -> Write:
+    def to(kind: str) -> str:
+        pg = servers(15)
+        database = bench.database(pg)
+        pg.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)", database)
+        sink = outlet(kind, database)
+        engine = bench.engine(pg, database, [sink.config]).start()
+        pg.execute("INSERT INTO orders SELECT i, 'é' FROM generate_series(1, 20) i", database)
+        pg.execute("UPDATE orders SET note = 'x' WHERE id = 1", database)
+        pg.execute("DELETE FROM orders WHERE id = 2", database)
+        reader = sink.reader()
+        wait_until(lambda: reader.drain() is not None and len(reader.records) == len(WRITTEN), 20, f"the rows in {kind}")
+        assert engine.terminate() == 0
+        return database
+    return to
 
 
 def ops(events: list[dict[str, Any]]) -> list[tuple[str, int]]:
@@ -70,7 +72,10 @@ def run(text: str, home: Path) -> list[dict[str, Any]]:
         consumer.kill()
 
 
-def test_redis_in_python(name: str, home: Path, redis: Redis) -> None:
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_redis_in_python(kind: str, write: Write, home: Path, request: pytest.FixtureRequest) -> None:
+    redis: Redis = request.getfixturevalue(kind)
+    name = write(kind)
     events = run(sample("redis_consumer.txt", ("redis://localhost:6379", redis.uri), ("orders.events", name)), home)
     assert ops(events) == WRITTEN
 
@@ -88,8 +93,8 @@ def test_redis_in_python(name: str, home: Path, redis: Redis) -> None:
     assert ops(processed) == WRITTEN
 
 
-def test_redis_in_other_languages(name: str, redis: Redis) -> None:
-    entries = redis.ask("XRANGE", name, "-", "+")
+def test_redis_in_other_languages(write: Write, redis: Redis) -> None:
+    entries = redis.ask("XRANGE", write("redis"), "-", "+")
     # Both samples in JavaScript: JSON.parse(fields[1]), then event.op and event.after. (event.table, of which they make
     # a message and a name, is there in a processor only: contract K56.)
     first = [json.loads(fields[1]) for _, fields in entries]
@@ -98,6 +103,7 @@ def test_redis_in_other_languages(name: str, redis: Redis) -> None:
     assert [json.loads(dict(zip(fields[0::2], fields[1::2]))[b"event"]) for _, fields in entries] == first
 
 
-def test_kafka_in_python(name: str, home: Path, kafka: Kafka) -> None:
+def test_kafka_in_python(write: Write, home: Path, kafka: Kafka) -> None:
+    name = write("kafka")
     events = run(sample("kafka_consumer.txt", ("localhost:9092", kafka.brokers), ("'orders'", f"'{name}'")), home)
     assert ops(events) == WRITTEN

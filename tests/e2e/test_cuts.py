@@ -27,7 +27,7 @@ def wait_health(engine: Engine, status: str, seconds: float) -> None:
     wait_until(lambda: health(engine) == status, seconds, f"/health to say {status}")
 
 
-@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-redis-silence", SERVERS, SINKS[1:],
+@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-valkey-silence", SERVERS, SINKS[1:],
         ("cut", "silence"))
 def test_sink_unreachable(which: int | str, kind: str, fault: str, bench: Workbench, servers: Servers,
                           outlet: Outlets) -> None:
@@ -61,7 +61,7 @@ def test_sink_unreachable(which: int | str, kind: str, fault: str, bench: Workbe
     check(arrivals.look().reader.records, book, server, database).assert_sound()
 
 
-@matrix("which, kind", "mysql-kafka mariadb-redis", SERVERS, SINKS[1:])
+@matrix("which, kind", "mysql-kafka mariadb-valkey", SERVERS, SINKS[1:])
 def test_sink_killed(which: int | str, kind: str, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
     server = servers(which)
     database = bench.database(server)

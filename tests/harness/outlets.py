@@ -45,5 +45,5 @@ def kafka_outlet(broker: Kafka, topic: str, *, proxied: bool = False, **more: An
 
 
 def redis_outlet(server: Redis, stream: str, *, proxied: bool = False, **more: Any) -> Outlet:
-    return Outlet("redis", redis_sink(server.proxied if proxied else server.uri, stream, **more),
+    return Outlet(server.kind, redis_sink(server.proxied if proxied else server.uri, stream, id=server.kind, **more),
                   lambda: RedisReader(server, stream), server)

@@ -1,4 +1,4 @@
-"""A real Redis server with an append-only file, a client of a few lines, and a reader of streams."""
+"""A real Redis or Valkey with an append-only file, a client of a few lines, and a reader of streams."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from .procs import Process, free_port, wait_until
+from .procs import CACHE, Process, free_port, wait_until
 from .proxy import Proxy
 
 
@@ -49,11 +49,17 @@ class RedisClient:
         self.socket.close()
 
 
+PROGRAMS = {"redis": Path("redis-server"), "redis8": CACHE / "redis/bin/redis8", "valkey": CACHE / "redis/bin/valkey"}
+
+
 class Redis:
-    def __init__(self, root: Path) -> None:
-        if shutil.which("redis-server") is None:
-            raise RuntimeError("redis-server is not installed: run ./dev setup")
-        self.root = root
+    """Debian's Redis 7.0, or a newer one out of the cache."""
+
+    def __init__(self, root: Path, kind: str = "redis") -> None:
+        self.program = str(PROGRAMS[kind])
+        if shutil.which(self.program) is None:
+            raise RuntimeError(f"{self.program} is not there: run ./dev setup")
+        self.root, self.kind = root, kind
         root.mkdir(parents=True)
         self.port = free_port()
         self.proxy = Proxy(self.port, root / "proxy.log")
@@ -70,15 +76,15 @@ class Redis:
     def start(self) -> "Redis":
         if self.process is None:
             self.proxy.start()
-        self.process = Process(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.root),
+        self.process = Process([self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.root),
                                 "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
-                               self.root / "redis.log", cwd=self.root)
-        wait_until(self._ready, 60, "Redis to answer")
+                               self.root / f"{self.kind}.log", cwd=self.root)
+        wait_until(self._ready, 60, f"{self.kind} to answer")
         return self
 
     def _ready(self) -> bool:
         if self.process is None or not self.process.alive():
-            raise RuntimeError(f"Redis ended: {self.process.log_tail() if self.process else ''}")
+            raise RuntimeError(f"{self.kind} ended: {self.process.log_tail() if self.process else ''}")
         try:
             return self.ask("PING") == b"PONG"
         except (OSError, RedisError):

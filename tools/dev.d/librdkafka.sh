@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # Builds librdkafka from Debian's newer source package into ~/.cache/deltaforge/librdkafka (static, SASL, TLS, lz4, zstd).
 #
-# Debian 12's own 2.0.2 cannot log in with SCRAM to Kafka 4. The source package of sid or trixie is fetched through apt
-# with lists of its own: nothing on the machine changes, and apt checks the signatures. Safe to run again; when a
-# library of at least 2.8 is there already, nothing is done.
+# Debian 12's own 2.0.2 cannot log in with SCRAM to Kafka 4. The source package of sid or trixie is fetched through apt.
+# Safe to run again; when a library of at least 2.8 is there already, nothing is done.
 set -euo pipefail
 
 source "$(dirname "$0")/archive.sh"
@@ -25,18 +24,15 @@ fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-mkdir -p apt/lists/partial apt/parts
-apt_options=(-q -o Dir::Etc::SourceList="$work/apt/list" -o Dir::Etc::SourceParts="$work/apt/parts"
-  -o Dir::State::Lists="$work/apt/lists" -o Dir::Cache="$work/apt" -o APT::Sandbox::User=root
-  -o Acquire::Retries=3 -o Acquire::http::Timeout=30 -o Acquire::Languages=none)
+private_apt "$work/apt"
 
 # Downloads the newest usable source of one suite. Leaves $version and the .orig tarball.
 fetch_from() {
   echo "deb-src [signed-by=$key] $archive $1 main" > apt/list
-  timeout 180 apt-get "${apt_options[@]}" update > apt/log 2>&1 || return 1
-  version=$(apt-cache "${apt_options[@]}" showsrc librdkafka 2>/dev/null | sed -n 's/^Version: *//p' | sort -V | tail -1)
+  timeout 180 apt-get "${apt[@]}" update > apt/log 2>&1 || return 1
+  version=$(apt-cache "${apt[@]}" showsrc librdkafka 2>/dev/null | sed -n 's/^Version: *//p' | sort -V | tail -1)
   [ -n "$version" ] && at_least "${version%%-*}" || return 1
-  timeout 180 apt-get "${apt_options[@]}" source --download-only "librdkafka=$version" > apt/log 2>&1
+  timeout 180 apt-get "${apt[@]}" source --download-only "librdkafka=$version" > apt/log 2>&1
 }
 
 say "looking for a source package of at least $wanted"

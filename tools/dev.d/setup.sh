@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# setup: install what the build and the tests need (Debian packages; librdkafka, PostgreSQL 18, MySQL 9 and Kafka into a cache)
+# setup: install what the build and the tests need (Debian packages; newer servers and librdkafka into a cache)
 set -euo pipefail
 source tools/dev.d/lib.sh
 
@@ -16,6 +16,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     > "$log" 2>&1 || { tail -20 "$log" >&2; die "apt-get failed; the whole output is in $log"; }
   rm -f "$log"
 fi
-for part in librdkafka fetch_postgres fetch_mysql fetch_kafka; do
+for part in librdkafka fetch_postgres fetch_mysql fetch_redis fetch_kafka; do
   bash tools/dev.d/$part.sh >&2
 done

@@ -26,6 +26,8 @@ Connection::Connection(const Config& config, const Target& target)
   const Reply pong = ask({"PING"});
   if (!(pong.type == Reply::Type::error && pong.text.starts_with("NOPERM")))
     expect_no_error(pong, "asking for an answer");
+  // Were MULTI refused later, the server would take each XADD behind it by itself.
+  for (const std::string_view command : {"MULTI", "EXEC"}) expect_no_error(ask({command}), "trying MULTI and EXEC");
 }
 
 std::optional<std::string> Connection::setting(std::string_view name) {

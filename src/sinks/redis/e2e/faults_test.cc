@@ -199,6 +199,18 @@ TEST_F(RedisE2e, AUserWithoutTheRightToWrite) {
   EXPECT_TRUE(lane_.deliver(*sink, batches_.rows(0, 5)).delivered());
 }
 
+// Without MULTI each XADD behind it would be taken by itself, once more with every attempt.
+TEST_F(RedisE2e, AUserWithoutTheRightToATransaction) {
+  for (const char* right : {"-multi", "-exec"}) {
+    server_.allow_only({"~*", "+@all", right});
+    const SinkMaker made = maker(server_.user_uri(), stream_);
+    const Error refused = open_error(made);
+    EXPECT_EQ(refused.kind(), ErrorKind::auth) << right;
+    EXPECT_THAT(refused.what(), AllOf(HasSubstr("NOPERM"), HasSubstr(right + 1)));
+    EXPECT_THAT(refused.hint(), HasSubstr("ACL SETUSER"));
+  }
+}
+
 TEST_F(RedisE2e, PasswordsAndDatabases) {
   const Error wrong = open_error(maker(server_.user_uri("canary-wrong"), stream_));
   EXPECT_EQ(wrong.kind(), ErrorKind::auth);

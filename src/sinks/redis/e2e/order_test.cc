@@ -117,6 +117,7 @@ TEST_F(RedisOrder, AServerThatIsKilledAndStartedAgain) {
       server_.kill();
       std::this_thread::sleep_for(milliseconds(100));
       server_.start();
+      server_.rewrite_log();
     }
   });
   const auto ids = testing::row_ids(server_.events(stream_));

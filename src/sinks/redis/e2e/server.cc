@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
+#include <string_view>
 #include <thread>
 
 namespace deltaforge::sinks::redis::e2e {
@@ -62,6 +63,15 @@ std::string output_of(const std::string& command) {
   return text;
 }
 
+std::string program() {
+  const char* which = std::getenv("DF_REDIS");
+  if (which == nullptr || std::string_view(which) == "redis") return "redis-server";
+  const char* cache = std::getenv("DF_CACHE");
+  const char* home = std::getenv("HOME");
+  return (cache != nullptr ? cache : std::string(home == nullptr ? "" : home) + "/.cache/deltaforge") + "/redis/bin/" +
+         which;
+}
+
 // "1732586400000-0"
 bool is_entry_id(const std::string& line) {
   const std::size_t dash = line.find('-');
@@ -103,7 +113,7 @@ void Server::make_certificate() const {
 }
 
 void Server::start() {
-  pid_ = spawn({"redis-server",
+  pid_ = spawn({program(),
                 "--port",
                 std::to_string(port_),
                 "--tls-port",
@@ -130,7 +140,7 @@ void Server::start() {
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
   while (cli({"PING"}) != "PONG\n") {
     if (std::chrono::steady_clock::now() > deadline || waitpid(pid_, nullptr, WNOHANG) != 0)
-      throw std::runtime_error("Redis did not start (is redis-server installed? ./dev setup): " +
+      throw std::runtime_error(program() + " did not start (is it there? ./dev setup): " +
                                output_of("tail -5 " + directory_ + "/server.log"));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -142,6 +152,12 @@ void Server::kill() {
   ::kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void Server::rewrite_log() const {
+  cli({"BGREWRITEAOF"});
+  for (int i = 0; i < 500 && cli({"INFO", "persistence"}).find("aof_rewrite_in_progress:0") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
 }
 
 void Server::freeze(bool on) { ::kill(pid_, on ? SIGSTOP : SIGCONT); }
