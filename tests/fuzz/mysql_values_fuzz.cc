@@ -55,10 +55,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Value value;
   switch (what) {
     case 0: {
-      const unsigned precision = 1 + parameter % kDecimalDigits;
-      const unsigned scale =
-          std::min(precision, bytes.empty() ? 0u : std::to_integer<unsigned>(bytes[0]) % kDecimalScale);
-      if (read_decimal(in, precision, scale, pages, text)) fuzz::require(is_decimal(text), "a decimal is one:", text);
+      const unsigned precision = std::max(1u, parameter);
+      const unsigned scale = bytes.empty() ? 0 : std::to_integer<unsigned>(bytes[0]) % (precision + 1);
+      const Bytes number = in.bytes(decimal_size(precision, scale));
+      DecimalRoom room;
+      if (in.ok()) text = print_decimal(number, precision, scale, room);
+      if (!text.empty()) fuzz::require(is_decimal(text), "a decimal is one:", text);
       break;
     }
     case 1:

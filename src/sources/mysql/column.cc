@@ -110,10 +110,12 @@ struct Decoders {
   }
 
   static bool decimal(D column, Reader& in, Scratch& scratch, Value& out) {
-    std::string_view text;
-    if (!read_decimal(in, column.precision_, column.digits_, *scratch.pages, text)) return false;
-    out = Value::of_text(Kind::decimal, text);
-    return true;
+    DecimalRoom room;
+    const Bytes sent = in.bytes(decimal_size(column.precision_, column.digits_));
+    if (!in.ok()) return false;
+    const std::string_view text = print_decimal(sent, column.precision_, column.digits_, room);
+    out = Value::of_text(Kind::decimal, scratch.pages->copy(text));
+    return !text.empty();
   }
 
   static bool year(D, Reader& in, Scratch&, Value& out) {

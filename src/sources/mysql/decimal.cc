@@ -26,6 +26,8 @@ class Groups {
     to_ = put_digits(to_, ok_ ? value : 0, digits);
   }
 
+  void put(char c) { *to_++ = c; }
+
   bool ok() const { return ok_; }
   char* end() const { return to_; }
 
@@ -41,36 +43,26 @@ unsigned bytes_of(unsigned digits) { return digits / kGroup * 4 + kBytesOf[digit
 
 }  // namespace
 
-bool read_decimal(Reader& in, unsigned precision, unsigned scale, Pages& pages, std::string_view& text) {
-  unsigned whole = precision - scale;
-  Bytes bytes = in.bytes(bytes_of(whole) + bytes_of(scale));
-  if (bytes.empty()) return false;
-  bool negative = (static_cast<unsigned>(bytes[0]) & 0x80) == 0;
+unsigned decimal_size(unsigned precision, unsigned scale) { return bytes_of(precision - scale) + bytes_of(scale); }
 
-  // A sign, a zero when there are no whole digits, the digits, a point.
-  char buffer[kDecimalDigits + 3];
-  char* digits = buffer + 2;
+std::string_view print_decimal(Bytes bytes, unsigned precision, unsigned scale, DecimalRoom& room) {
+  const unsigned whole = precision - scale;
+  const bool negative = (static_cast<unsigned>(bytes[0]) & 0x80) == 0;
+  char* const digits = room.data() + 2;  // behind a sign, and a zero when there are no whole digits
   Groups groups(bytes, negative, digits);
   if (whole % kGroup != 0) groups.add(whole % kGroup);
   for (unsigned i = 0; i < whole / kGroup; ++i) groups.add(kGroup);
-  char* point = groups.end();
+  char* const point = groups.end();
+  if (scale != 0) groups.put('.');
   for (unsigned i = 0; i < scale / kGroup; ++i) groups.add(kGroup);
   if (scale % kGroup != 0) groups.add(scale % kGroup);
-  if (!groups.ok()) return false;
+  if (!groups.ok()) return {};
 
   char* start = digits;
   while (start < point && *start == '0') ++start;
   if (start == point) *--start = '0';
   if (negative) *--start = '-';
-  std::size_t before = static_cast<std::size_t>(point - start), size = before + (scale != 0 ? scale + 1 : 0);
-  char* to = reinterpret_cast<char*>(pages.allocate(size, 1));
-  text = {to, size};
-  std::memcpy(to, start, before);
-  if (scale != 0) {
-    to[before] = '.';
-    std::memcpy(to + before + 1, point, scale);
-  }
-  return true;
+  return {start, groups.end()};
 }
 
 }  // namespace deltaforge::sources::mysql

@@ -2,18 +2,21 @@
 // bit is inverted, and of a negative number every bit.
 #pragma once
 
-#include <cstddef>
+#include <array>
 #include <string_view>
 
-#include "base/pages.h"
-#include "sources/mysql/reader.h"
+#include "base/bytes.h"
 
 namespace deltaforge::sources::mysql {
 
 inline constexpr unsigned kDecimalDigits = 65, kDecimalScale = 38;  // the servers' own limits: MySQL has scale 30
 
-// The exact text, always with `scale` digits behind the point. False: the bytes end early or are no decimal number.
-// precision <= kDecimalDigits, scale <= precision.
-bool read_decimal(Reader&, unsigned precision, unsigned scale, Pages&, std::string_view& text);
+using DecimalRoom = std::array<char, 255 + 3>;  // a sign, a zero before the point, the point, the digits
+
+// In the log.
+unsigned decimal_size(unsigned precision, unsigned scale);
+// The exact text, always with `scale` digits behind the point; empty: no decimal number. It lies in `room`.
+// `bytes` are as many as decimal_size() says; 0 < precision <= 255, scale <= precision.
+std::string_view print_decimal(Bytes bytes, unsigned precision, unsigned scale, DecimalRoom& room);
 
 }  // namespace deltaforge::sources::mysql

@@ -10,6 +10,7 @@
 #include <iterator>
 
 #include "base/utf8.h"
+#include "sources/mysql/decimal.h"
 #include "sources/mysql/reader.h"
 
 namespace deltaforge::sources::mysql {
@@ -135,55 +136,14 @@ bool append_datetime(std::string& out, Bytes data, bool has_time) {
   return true;
 }
 
-// Digits in groups of nine, four bytes a group; the first group of the integer part and the last of the fraction may
-// be shorter. The highest bit is inverted, and in a negative number all bits are.
-class DecimalDigits {
- public:
-  static constexpr std::array<std::size_t, 10> kBytes{0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
-  static std::size_t size(std::size_t digits) { return digits / 9 * 4 + kBytes[digits % 9]; }
-
-  explicit DecimalDigits(Bytes bytes) : bytes_(bytes), negative_(std::to_integer<int>(bytes[0]) < 0x80) {}
-  bool negative() const { return negative_; }
-
-  // False: more than `digits` digits.
-  bool append(std::string& out, std::size_t digits) {
-    std::uint32_t group = 0, limit = 1;
-    for (std::size_t i = 0; i < digits; ++i) limit *= 10;
-    for (std::size_t i = 0; i < kBytes[digits]; ++i) group = group << 8 | next();
-    if (group >= limit) return false;
-    fmt::format_to(std::back_inserter(out), "{:0{}}", group, digits);
-    return true;
-  }
-
- private:
-  std::uint32_t next() {
-    auto byte = std::to_integer<std::uint32_t>(bytes_[at_]);
-    if (at_++ == 0) byte ^= 0x80;
-    return negative_ ? byte ^ 0xFF : byte;
-  }
-  Bytes bytes_;
-  std::size_t at_ = 0;
-  const bool negative_;
-};
-
 bool append_decimal(std::string& out, Bytes data) {
   Reader in(data);
-  const std::size_t precision = in.u8(), scale = in.u8();
-  if (!in.ok() || precision == 0 || scale > precision) return false;
-  const std::size_t whole = precision - scale;  // may be rounded up to groups: more digits than a column can have
-  if (in.left() != DecimalDigits::size(whole) + DecimalDigits::size(scale)) return false;
-
-  DecimalDigits digits(in.rest());
-  if (digits.negative()) out += '-';
-  const std::size_t start = out.size();
-  bool ok = whole % 9 == 0 || digits.append(out, whole % 9);
-  for (std::size_t i = 0; ok && i < whole / 9; ++i) ok = digits.append(out, 9);
-  out.erase(start, std::min(out.find_first_not_of('0', start), out.size()) - start);
-  if (out.size() == start) out += '0';
-  if (scale != 0) out += '.';
-  for (std::size_t i = 0; ok && i < scale / 9; ++i) ok = digits.append(out, 9);
-  if (ok && scale % 9 != 0) ok = digits.append(out, scale % 9);
-  return ok;
+  const unsigned precision = in.u8(), scale = in.u8();  // may be rounded up: more digits than a column can have
+  if (!in.ok() || precision == 0 || scale > precision || in.left() != decimal_size(precision, scale)) return false;
+  DecimalRoom room;
+  const std::string_view text = print_decimal(in.rest(), precision, scale, room);
+  out += text;
+  return !text.empty();
 }
 
 // For each byte of a text: 0 stands for itself, 1 starts a sequence of UTF-8, another is escaped: 'u' or a letter.
