@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "base/error.h"
+#include "base/link.h"
 #include "sources/mysql/errors.h"
 
 namespace deltaforge::sources::mysql {
@@ -55,8 +56,6 @@ struct TlsOfLibrary {
   MARIADB_PVIO* pvio;
   void* session;
 };
-
-bool is_loopback(const std::string& host) { return host == "localhost" || host.starts_with("127.") || host == "::1"; }
 
 }  // namespace
 
