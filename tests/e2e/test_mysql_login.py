@@ -177,7 +177,7 @@ def test_busy_stream_over_tls(flavor: str, bench: Workbench, servers: Servers) -
     assert check(arrivals.look().reader.records, book, server, database).assert_sound().duplicates == 0
 
 
-@pytest.mark.parametrize("password", ["x", LONG, ""])
+@pytest.mark.parametrize("password", ["x", LONG, ""], ids=["short", "long", "none"])
 def test_caching_sha2(password: str, bench: Workbench, servers: Servers) -> None:
     """Without TLS the password is encrypted with the server's key, but only when the server has forgotten the user."""
     server = servers("mysql", tls=True)
@@ -218,7 +218,8 @@ def test_key_of_the_server(bench: Workbench, servers: Servers) -> None:
 
 @pytest.mark.parametrize("flavor, identified", [
     ("mysql", "WITH caching_sha2_password BY %s"), ("mysql", "WITH sha256_password BY %s"),
-    ("mariadb", "VIA mysql_native_password USING PASSWORD(%s)"), ("mariadb", "VIA ed25519 USING PASSWORD(%s)")])
+    ("mariadb", "VIA mysql_native_password USING PASSWORD(%s)"), ("mariadb", "VIA ed25519 USING PASSWORD(%s)")],
+                         ids=["caching_sha2", "sha256", "native", "ed25519"])
 @pytest.mark.parametrize("mode", ["DISABLED", "REQUIRED"])
 def test_plugins(flavor: str, identified: str, mode: str, bench: Workbench, servers: Servers) -> None:
     server = servers(flavor, tls=True)
