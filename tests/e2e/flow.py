@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from bisect import bisect_left
@@ -9,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, product
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -33,6 +35,21 @@ def matrix(names: str, by_default: str, *ways: tuple[Any, ...]) -> pytest.MarkDe
     assert wanted <= known.keys(), f"no such combination: {wanted - known.keys()}"
     return pytest.mark.parametrize(names, [
         pytest.param(*each, id=name, marks=[] if name in wanted else [pytest.mark.full]) for name, each in known.items()])
+
+
+def assert_silent(engine: Engine, *secrets: str) -> None:
+    """Nothing that a running engine says or has written holds any of the passwords. Ends it."""
+    pages = [engine.request("GET", path)[1] for path in ("/pipelines", "/pipelines/p", "/ready", "/health", "/metrics")]
+    written = {f"GET {number}": page.encode() for number, page in enumerate(pages)}
+    engine.kill()
+    for path in [engine.log, engine.stdout, *engine.state.rglob("*")]:
+        if path.is_file():
+            written[str(path)] = path.read_bytes()
+    for secret in secrets:
+        for form in (secret.encode(), quote(secret, safe="").encode(), base64.b64encode(secret.encode())):
+            for where, text in written.items():
+                assert form not in text, f"{where} holds a password"
+    assert "***" in pages[1], "the echo of the configuration shows that something is set"
 
 
 class Arrivals:

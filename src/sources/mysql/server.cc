@@ -78,6 +78,18 @@ class Missing {
   throw Error(ErrorKind::position_lost, "position lost: " + why, remedy);
 }
 
+// The server begins a file whenever gtid_mode changes, so the first transaction of a file tells.
+std::string place_without_gtid(Session& session, const LogFacts& log, const std::string& after) {
+  auto file = std::ranges::find(log.files, after, &std::pair<std::string, std::uint64_t>::first);
+  if (file == log.files.end()) return "";
+  while (++file != log.files.end())
+    for (const auto& row : session.query("looking at the beginning of a binary log",
+                                         fmt::format("SHOW BINLOG EVENTS IN {} LIMIT 4", session.literal(file->first)),
+                                         "GRANT REPLICATION SLAVE ON *.* TO the user of the dsn"))
+      if (row.size() > 2 && row[2] == "Anonymous_Gtid") return file->first + ":" + row[1].value_or("");
+  return "";
+}
+
 void check_has_all(const BinlogPosition& stored, const LogFacts& log) {
   if (!log.tail.gtids.includes(stored.gtids)) {
     GtidSet lacking = stored.gtids;
@@ -210,6 +222,8 @@ LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosit
           session.value("asking what the log held",
                         fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(asked.file), asked.pos));
   }
+  if (asked.mode == BinlogPosition::Mode::mysql_gtid && asked.server_uuid == server.uuid)
+    log.without_gtid = place_without_gtid(session, log, asked.file);
   return log;
 }
 
@@ -228,6 +242,9 @@ void check_position(const BinlogPosition& stored, const ServerFacts& server, con
       if (server.variable("gtid_mode") != "ON")
         lost("it is a GTID set, and gtid_mode of the server is " + server.variable("gtid_mode"),
              "SET GLOBAL gtid_mode = ON (by way of OFF_PERMISSIVE and ON_PERMISSIVE), and resume");
+      // Asked by GTID, the server would pass over them without a word.
+      if (!log.without_gtid.empty())
+        lost("at " + log.without_gtid + " begin transactions without GTID, written while gtid_mode was not ON");
       check_has_all(stored, log);
       return check_not_purged(stored, log);
     case Mode::mariadb_gtid: return check_mariadb(stored, server, log);
