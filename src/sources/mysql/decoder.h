@@ -1,7 +1,7 @@
 // Events of the binary log -> transactions in the intake. Knows no socket. Source thread only.
 //
 // A group of the log (GTID ... XID, or one statement) is one transaction. It counts as read at its last event, never
-// at its GTID (hardcase 73). Whatever may carry rows and is not understood stops the source with file and offset.
+// at its GTID. Whatever may carry rows and is not understood stops the source with file and offset.
 #pragma once
 
 #include <cstdint>
