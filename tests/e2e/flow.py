@@ -6,6 +6,7 @@ import base64
 import re
 import threading
 from bisect import bisect_left
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, product
@@ -14,12 +15,13 @@ from urllib.parse import quote
 
 import pytest
 
+from conftest import Workbench
 from harness.engine import Engine
-from harness.oracle import Verdict, xid_of
+from harness.oracle import Verdict, check, xid_of
 from harness.outlets import Outlet, Reader
 from harness.postgres import Postgres, lsn
 from harness.procs import Timeout, wait_until
-from harness.workload import Book, Server
+from harness.workload import Book, Server, Writer
 
 SERVERS: tuple[int | str, ...] = (15, "mysql", "mariadb")
 SINKS = ("file", "kafka", "redis", "valkey")
@@ -79,6 +81,36 @@ class Arrivals:
             raise Timeout(f"{late}: {len(missing)} of {len(book)} are missing from {type(self.reader).__name__}, "
                           f"for example {sorted(missing)[:5]}") from None
         return self
+
+
+@dataclass
+class Flow:
+    """A writer, an engine and one sink, the first transactions of which have arrived."""
+
+    server: Server
+    database: str
+    sink: Outlet
+    engine: Engine
+    arrivals: Arrivals
+    writer: Writer
+
+    @staticmethod
+    def start(bench: Workbench, server: Server, make_sink: Callable[[str], Outlet], *, rate: float = 100,
+              port: int | None = None) -> "Flow":
+        database = bench.database(server)
+        Writer.create_tables(server, database)
+        sink = make_sink(database)
+        engine = bench.engine(server, database, [sink.config], tables=server.dialect.tables(database), port=port).start()
+        flow = Flow(server, database, sink, engine, Arrivals(sink.reader()), Writer(server, database, rate=rate).start())
+        wait_until(lambda: len(flow.arrivals.look().xids) > 20, 30, "the first transactions in the sink")
+        return flow
+
+    def finish(self, seconds: float = 60) -> Verdict:
+        """All that was written has arrived; the engine stops."""
+        book = self.writer.stop()
+        self.arrivals.wait_for(book, seconds)
+        assert self.engine.terminate() == 0
+        return check(self.arrivals.look().reader.records, book, self.server, self.database).assert_sound()
 
 
 def reach(position: dict[str, Any]) -> int:

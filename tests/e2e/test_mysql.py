@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from conftest import Workbench
-from flow import Arrivals
+from conftest import Outlets, Workbench
+from flow import Arrivals, Flow
 from harness.engine import file_sink
 from harness.oracle import check
 from harness.procs import wait_until
@@ -21,14 +21,10 @@ FLAVORS = ["mysql", "mariadb"]
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_server_dies_and_comes_back(flavor: str, bench: Workbench) -> None:
+def test_server_dies_and_comes_back(flavor: str, bench: Workbench, outlet: Outlets) -> None:
     server = bench.server(flavor)
-    database = bench.database(server)
-    Writer.create_tables(server, database)
-    engine = bench.engine(server, database, [file_sink(bench.home / "out")],
-                          tables=server.dialect.tables(database)).start()
-    arrivals = Arrivals(FileReader(bench.home / "out"))
-    writer = Writer(server, database).start()
+    flow = Flow.start(bench, server, lambda name: outlet("file", name), rate=400)
+    writer = flow.writer
     for _ in range(2):
         time.sleep(1.5)
         server.kill()
@@ -36,12 +32,7 @@ def test_server_dies_and_comes_back(flavor: str, bench: Workbench) -> None:
         server.start()
         count = len(writer.book)
         wait_until(lambda: len(writer.book) > count + 50, 60, "the writer to go on")
-    book = writer.stop()
-    arrivals.wait_for(book)
-    assert engine.terminate() == 0
-    arrivals.look()
-    verdict = check(arrivals.reader.records, book, server, database).assert_sound()
-    assert verdict.duplicates == 0
+    assert flow.finish().duplicates == 0
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
