@@ -35,10 +35,10 @@ def test_envelopes(which: int | str, kind: str, bench: Workbench, servers: Serve
         event = json.loads(native)
         assert readers["debezium"].records[number] == b'{"schema":null,"payload":' + native + b"}"
         cloud = json.loads(readers["cloudevents"].records[number])
-        kind = ["created", "updated", "deleted", "truncated"][number]
+        done = ["created", "updated", "deleted", "truncated"][number]
         assert list(cloud) == ["specversion", "id", "source", "type", "time", "datacontenttype", "subject", "data"]
         assert cloud["specversion"] == "1.0" and cloud["datacontenttype"] == "application/json"
-        assert cloud["id"] == event["event_id"] and cloud["type"] == f"com.example.cdc.{kind}"
+        assert cloud["id"] == event["event_id"] and cloud["type"] == f"com.example.cdc.{done}"
         assert cloud["source"] == f"deltaforge/{database}/{schema}.t" and cloud["subject"] == f"{schema}.t"
         assert cloud["time"].endswith("Z") and len(cloud["time"]) == 24
         assert round(datetime.fromisoformat(cloud["time"]).timestamp() * 1000) == event["ts_ms"]
