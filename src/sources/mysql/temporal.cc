@@ -214,8 +214,8 @@ bool read_old_time(Reader& in, unsigned digits, Pages& pages, Value& out) {
     return finish_time(in, negative, size / 10000, size / 100 % 100, size % 100, 0, 0, pages, out);
   }
   constexpr std::int64_t kZeroSeconds = 839 * 3600;
-  std::int64_t packed =
-      static_cast<std::int64_t>(big_endian(in, kOldTimeBytes[digits])) - kZeroSeconds * static_cast<std::int64_t>(kPowersOfTen[digits]);
+  std::int64_t packed = static_cast<std::int64_t>(big_endian(in, kOldTimeBytes[digits])) -
+                        kZeroSeconds * static_cast<std::int64_t>(kPowersOfTen[digits]);
   auto size = static_cast<std::uint64_t>(packed < 0 ? -packed : packed);
   std::uint32_t fraction = take(size, kPowersOfTen[digits]), second = take(size, 60), minute = take(size, 60);
   if (size > 838) return false;
