@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from conftest import Workbench
 from harness.engine import Engine, file_sink, mysql_source, pipeline
 from harness.procs import wait_until
 from harness.readers import FileReader
+from harness.stored import stored_values
 
 FLAVORS = ["mysql", "mariadb"]
 
@@ -25,6 +29,23 @@ def _capture(bench: Workbench, flavor: str, **settings: str) -> tuple[Any, str, 
     reader = FileReader(bench.home / "out")
     wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 20, "the first row")
     return server, database, engine, reader
+
+
+def _begin_afresh(engine: Engine, source: str, remedy: str) -> FileReader:
+    """Does what the remedy says; the engine must be down. A file sink needs an empty directory."""
+    statement = re.search(r"DELETE FROM kv [^;]*", remedy)
+    assert statement and "file sink" in remedy, remedy
+    with closing(sqlite3.connect(engine.database)) as state:
+        state.execute(statement[0].replace("<source id>", source))
+        state.commit()
+    out = engine.root.parent / "out"
+    out.rename(out.with_name("out-before"))
+    return FileReader(out)
+
+
+def _afters(reader: FileReader) -> list[Any]:
+    reader.drain()
+    return [json.loads(record)["after"] for record in reader.records]
 
 
 def _failure(engine: Engine) -> dict[str, Any]:
@@ -91,6 +112,37 @@ def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
     time.sleep(0.5)
     reader.drain()
     assert len(reader.records) == 7
+    engine.kill()
+    reader = _begin_afresh(engine, database, error["hint"])
+    engine.start()
+    server.execute("INSERT INTO t VALUES (30, 'z')", database)
+    wait_until(lambda: _afters(reader), 20, "the row after the remedy")
+    assert _afters(reader) == [{"id": 30, "v": "z"}]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_prepared_rows_do_not_outlive_the_position(flavor: str, bench: Workbench) -> None:
+    """An XA id that is used again while nobody reads: its commit is not that of the transaction that was kept."""
+    server, database, engine, reader = _capture(bench, flavor)
+
+    def prepare(row: int) -> None:
+        with server.link(database).cursor() as cursor:
+            for statement in ("XA START 'x'", f"INSERT INTO t VALUES ({row}, 'x')", "XA END 'x'", "XA PREPARE 'x'"):
+                cursor.execute(statement)
+            cursor.connection.close()
+
+    prepare(2)
+    wait_until(lambda: [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20, "its rows")
+    assert engine.terminate() == 0
+    reader = _begin_afresh(engine, database, "DELETE FROM kv WHERE key = '<source id>'; file sink")
+    server.execute("XA ROLLBACK 'x'")
+    prepare(3)
+    engine.start()
+    server.execute("XA COMMIT 'x'")
+    server.execute("INSERT INTO t VALUES (4, 'd')", database)
+
+    wait_until(lambda: _afters(reader), 20, "the row after it")
+    assert _afters(reader) == [{"id": 4, "v": "d"}]
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

@@ -141,6 +141,7 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {
   if (start.meet.empty()) {
+    Decoder::forget(*start.state);  // of a position that an operator has removed
     BinlogPosition tail = read_tail(session, server);
     start.begin_at(Position(std::make_unique<BinlogPosition>(tail)));
     return tail;
