@@ -212,3 +212,74 @@ def test_odd_transactions(flavor: str, bench: Workbench) -> None:
     deleted = json.loads(reader.records[4])
     assert deleted["before"] == {"id": 2}, "a key-only image leaves the other columns out"
     assert engine.wait_status({"running"}, 5)
+
+
+def test_types_that_only_the_catalogue_knows_need_select(bench: Workbench) -> None:
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO denied")
+    server.script("CREATE TABLE plain (id int PRIMARY KEY, c char(4) CHARACTER SET latin1, v varbinary(16));"
+                  "CREATE TABLE t (id int PRIMARY KEY, u uuid)", database)
+    source = mysql_source(server.dsn(user="denied"), name=database, tables=[f"{database}.%"])
+    engine = bench.keep(Engine(bench.home / "engine", pipeline(source, [file_sink(bench.home / "out")]))).start()
+    reader = FileReader(bench.home / "out")
+    server.execute("INSERT INTO plain VALUES (1, 'abcd', 'x')", database)
+    wait_until(lambda: len(_afters(reader)) == 1, 20, "the row of a table that needs no catalogue")
+    server.execute("INSERT INTO t VALUES (2, '123e4567-e89b-12d3-a456-426655440000')", database)
+    error = _failure(engine)
+    assert error["kind"] == "auth" and f"column u of {database}.t" in error["message"], error
+    grant = error["hint"].partition(";")[0]
+    assert grant == f"GRANT SELECT ON `{database}`.`t` TO 'denied'", error
+    server.execute(grant.replace("SELECT", "SELECT (id)"))  # not the one that counts
+    engine.post("/pipelines/p/resume")
+    time.sleep(1)
+    assert _failure(engine)["kind"] == "auth"
+    server.execute(grant)
+    engine.post("/pipelines/p/resume")
+    wait_until(lambda: len(_afters(reader)) == 2, 20, "the row that it stopped at")
+    assert _afters(reader)[1]["u"] == "123e4567-e89b-12d3-a456-426655440000"
+
+
+def test_tables_that_were_dropped_before_their_rows_were_read(bench: Workbench) -> None:
+    """What the catalogue said once is kept. Of a table that it never showed bytes stay bytes, loudly."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (u uuid, b binary(16))", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.%"]).start()
+    reader = FileReader(bench.home / "out")
+    row = "('123e4567-e89b-12d3-a456-426655440000', '0123456789abcdef')"
+    server.execute(f"INSERT INTO t VALUES {row}", database)
+    wait_until(lambda: len(_afters(reader)) == 1, 20, "the first row")
+    known = _afters(reader)[0]
+    assert known == {"u": "123e4567-e89b-12d3-a456-426655440000", "b": {"_base64": "MDEyMzQ1Njc4OWFiY2RlZg=="}}
+    engine.kill()
+    server.script(f"""INSERT INTO t VALUES {row};
+        ALTER TABLE t RENAME COLUMN u TO w; INSERT INTO t VALUES {row}; ALTER TABLE t RENAME COLUMN w TO x;
+        DROP TABLE t; CREATE TABLE t (u inet4); INSERT INTO t VALUES ('1.2.3.4');
+        CREATE TABLE short (u uuid, b binary(16)); INSERT INTO short VALUES {row}; DROP TABLE short""", database)
+    engine.start()
+    unknown = {"_base64": "Ej5FZ+ibEtOkVkJmVUQAAA=="}
+    wait_until(lambda: len(_afters(reader)) == 5, 20, "the rows of tables that have gone")
+    as_bytes = {"u": unknown, "b": known["b"]}
+    assert _afters(reader)[1:] == [known, {"w": unknown, "b": known["b"]}, {"u": "1.2.3.4"}, as_bytes]
+    warnings = [json.loads(line) for line in engine.log_text().splitlines() if "cannot be told from bytes" in line]
+    tables = [(each["table"], each["columns"]) for each in warnings]
+    assert tables == [(f"{database}.t", "w"), (f"{database}.short", "u, b")]
+
+
+def test_old_temporals_of_a_table_that_has_gone(bench: Workbench) -> None:
+    """Without their digits the row cannot be read: it halts until the table is there again."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.%"]).start()
+    engine.kill()
+    create = "SET GLOBAL mysql56_temporal_format = OFF; CREATE TABLE t (at time(3));"
+    server.script(f"{create} INSERT INTO t VALUES ('01:02:03.456'); DROP TABLE t", database)
+    engine.start(ready=False)
+    error = _failure(engine)
+    assert error["kind"] == "undecodable" and f"{database}.t" in error["message"] and "make the table" in error["hint"]
+    server.script(create, database)
+    engine.post("/pipelines/p/resume")
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: _afters(reader), 20, "the row that it stopped at")
+    assert _afters(reader) == [{"at": "01:02:03.456"}]

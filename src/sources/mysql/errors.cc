@@ -49,6 +49,7 @@ ErrorKind kind_of(unsigned number) {
     case 3159:
     case 4151: return ErrorKind::auth;
     case 1049:
+    case 1054:
     case 1064:
     case 1146:
     case 1193: return ErrorKind::config;

@@ -51,6 +51,8 @@ enum class ColumnType : std::uint8_t {
   geometry = 255,
 };
 
+inline constexpr std::uint32_t kBinaryCollation = 63;  // of bytes
+
 struct TableColumn {
   ColumnType type = ColumnType::null;
   std::uint16_t meta = 0;    // decimal: precision << 8 | scale; temporal: digits of the fraction
