@@ -297,6 +297,7 @@ void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const
   const std::string of = database.empty() ? std::string(query.database) : database;
   if (!tables_.captured(of, name)) return;
   describe(header);
+  locate();
   new_event(tables_.named(of, name), 0).op = Op::truncate;
 }
 
@@ -469,7 +470,6 @@ void Decoder::describe(const EventHeader& header) {
   transaction_locus_.append(R"(,"file":)").append(file_json_).append(R"(,"pos":)");
   if (!has_gtid) id_.insert(0, ":").insert(0, settings_.server);
   info_.id_hash = transaction_hash(settings_.source_id, settings_.epoch, id_);
-  locate();
 }
 
 // The GTID, or the place where the transaction begins.

@@ -59,9 +59,7 @@ struct TableColumn {
   std::uint32_t length = 0;  // bytes: of a string or varchar at most, of an enum or set exactly; bits of a bit
   bool nullable = false;
   bool is_unsigned = false;
-  bool visible = true;
   std::uint32_t collation = 0;      // 0: the log did not say
-  std::uint32_t geometry_type = 0;  // 0 is GEOMETRY, 1 POINT, ...
   std::uint32_t dimension = 0;      // of a vector
   std::string name;                 // empty without binlog_row_metadata=FULL
   std::vector<std::string> labels;  // of an enum or set
