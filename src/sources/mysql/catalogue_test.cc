@@ -16,13 +16,12 @@ TableColumn column(ColumnType type, std::uint32_t length = 0, std::uint32_t coll
   return made;
 }
 
-const TableColumn kFour = column(ColumnType::string, 4, kBinaryCollation);
-const TableColumn kSixteen = column(ColumnType::string, 16, kBinaryCollation);
+TableColumn binary(std::uint32_t length) { return column(ColumnType::string, length, kBinaryCollation); }
 
 TEST(MariadbHints, OnlyForWhatTheLogDoesNotSay) {
-  EXPECT_TRUE(needs_hint(kFour) && needs_hint(kSixteen) && needs_hint(column(ColumnType::old_time)));
+  EXPECT_TRUE(needs_hint(binary(4)) && needs_hint(binary(16)) && needs_hint(column(ColumnType::old_time)));
   EXPECT_FALSE(needs_hint(column(ColumnType::string, 16, 45)));
-  EXPECT_FALSE(needs_hint(column(ColumnType::string, 8, kBinaryCollation)));
+  EXPECT_FALSE(needs_hint(binary(8)));
   EXPECT_FALSE(needs_hint(column(ColumnType::varchar, 16, kBinaryCollation)));
   EXPECT_FALSE(needs_hint(column(ColumnType::time)));
 }
@@ -32,13 +31,13 @@ TEST(MariadbHints, ATypeThatTheColumnCannotHaveHadSaysNothing) {
     auto hint = hint_of(type, of);
     return hint ? std::optional(hint->as) : std::nullopt;
   };
-  EXPECT_EQ(as("uuid", kSixteen), As::uuid);
-  EXPECT_EQ(as("inet6", kSixteen), As::inet6);
-  EXPECT_EQ(as("inet4", kFour), As::inet4);
-  EXPECT_EQ(as("binary(16)", kSixteen), As::column_type);
+  EXPECT_EQ(as("uuid", binary(16)), As::uuid);
+  EXPECT_EQ(as("inet6", binary(16)), As::inet6);
+  EXPECT_EQ(as("inet4", binary(4)), As::inet4);
+  EXPECT_EQ(as("binary(16)", binary(16)), As::column_type);
   for (const char* type : {"uuid", "inet6", "binary(16)", "time", "int(11)", "", "("})
-    EXPECT_FALSE(hint_of(type, kFour));
-  for (const char* type : {"inet4", "binary(4)", "char(16)"}) EXPECT_FALSE(hint_of(type, kSixteen));
+    EXPECT_FALSE(hint_of(type, binary(4)));
+  for (const char* type : {"inet4", "binary(4)", "char(16)"}) EXPECT_FALSE(hint_of(type, binary(16)));
   EXPECT_FALSE(hint_of("datetime", column(ColumnType::old_time)));
 }
 
