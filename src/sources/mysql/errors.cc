@@ -56,6 +56,7 @@ ErrorKind kind_of(unsigned number) {
     case 3159:
     case 4151: return ErrorKind::auth;
     case 1049:
+    case 1054:
     case 1064:
     case 1146:
     case 1193: return ErrorKind::config;
@@ -90,8 +91,8 @@ Error stream_error(const ServerError& error, const std::string& place) {
     if (has(why, "heartbeat") || has(why, "Lost connection")) return Error(ErrorKind::unavailable, text);
     return Error(ErrorKind::position_lost, "position lost: " + text,
                  "the server no longer has what comes after the stored position, or never had it. Keep binary logs "
-                 "longer (binlog_expire_logs_seconds); to go on without the missing changes remove the stored position "
-                 "(DELETE FROM kv WHERE key = '<source id>') and load the tables anew");
+                 "longer (binlog_expire_logs_seconds); to go on without the missing changes " +
+                     std::string(kBeginAfresh));
   }
   if (kind_of(error.number) == ErrorKind::auth)
     return Error(ErrorKind::auth, text, "GRANT REPLICATION SLAVE ON *.* TO the user of the dsn");

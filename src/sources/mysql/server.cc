@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "sources/mysql/errors.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -14,10 +15,6 @@ namespace {
 constexpr std::string_view kVariables =
     "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id',"
     "'server_uuid'";
-
-constexpr const char* kAfresh =
-    "restore what is missing, or remove the stored position (DELETE FROM kv WHERE key = '<source id>') to begin at the "
-    "end of the log, and load the tables anew";
 
 std::uint64_t number(const std::optional<std::string>& text) {
   std::uint64_t value = 0;
@@ -74,8 +71,9 @@ class Missing {
   std::string what_, remedy_;
 };
 
-[[noreturn]] void lost(const std::string& why, const std::string& remedy = kAfresh) {
-  throw Error(ErrorKind::position_lost, "position lost: " + why, remedy);
+[[noreturn]] void lost(const std::string& why, const std::string& remedy = {}) {
+  throw Error(ErrorKind::position_lost, "position lost: " + why,
+              remedy.empty() ? std::string("restore what is missing, or ") + kBeginAfresh : remedy);
 }
 
 // The server begins a file whenever gtid_mode changes, so the first transaction of a file tells.
@@ -94,11 +92,10 @@ void check_has_all(const BinlogPosition& stored, const LogFacts& log) {
   if (!log.tail.gtids.includes(stored.gtids)) {
     GtidSet lacking = stored.gtids;
     lacking.subtract(log.tail.gtids);
-    lost(
-        "the server lacks transactions that were delivered: " + to_string(lacking) +
-            "; it is another server, was reset, or a replica that is behind",
-        "point the dsn to a server that has them and resume, or, if they are gone for good, remove the stored position "
-        "and load the tables anew");
+    lost("the server lacks transactions that were delivered: " + to_string(lacking) +
+             "; it is another server, was reset, or a replica that is behind",
+         std::string("point the dsn to a server that has them and resume, or, if they are gone for good, ") +
+             kBeginAfresh);
   }
 }
 
@@ -113,11 +110,10 @@ void check_not_purged(const BinlogPosition& stored, const LogFacts& log) {
 void check_has_domains(const BinlogPosition& stored, const LogFacts& log) {
   for (const MariadbGtid& id : stored.mariadb.ids())
     if (!log.tail.mariadb.covers(id))
-      lost("the server lacks the delivered transaction " + to_string(id) + "; its log ends at " +
-               to_string(log.tail.mariadb) + ": it is another server, was reset, or a replica that is behind",
-           "point the dsn to a server that has it and resume, or, if it is gone for good, remove the stored position "
-           "and "
-           "load the tables anew");
+      lost(
+          "the server lacks the delivered transaction " + to_string(id) + "; its log ends at " +
+              to_string(log.tail.mariadb) + ": it is another server, was reset, or a replica that is behind",
+          std::string("point the dsn to a server that has it and resume, or, if it is gone for good, ") + kBeginAfresh);
 }
 
 // The numbers say nothing of a log that was reset and has grown past them. The place where they were read does.
