@@ -177,7 +177,12 @@ TEST_F(IntakeTest, TransactionBeyondMaxTxBytesStops) {
   options_.max_tx_bytes.count = 1024 * 1024;
   make();
   rows(1);
-  intake_->pages().allocate(2 * 1024 * 1024);
+  intake_->pages().allocate(768 * 1024);
+  commit(10);
+  rows(1);
+  intake_->pages().allocate(768 * 1024);
+  EXPECT_TRUE(intake_->room()) << "each by itself is within the limit";
+  intake_->pages().allocate(512 * 1024);
   try {
     intake_->room();
     FAIL() << "the limit was not seen";
@@ -240,6 +245,34 @@ TEST_F(IntakeTest, IdleRecordsAreConflatedAndGoOutAtMostEveryTenSeconds) {
   ASSERT_NE(batch, nullptr);
   ASSERT_EQ(batch->commits().size(), 1u);
   EXPECT_EQ(batch->commits()[0].mark.as<SimMark>().end, 12u);
+  EXPECT_EQ(batch->marks()[0].as<SimMark>().end, 12u);
+}
+
+TEST_F(IntakeTest, ACommitIsNotTakenForTheIdleRecordBeforeIt) {
+  make();
+  commit(2);
+  EXPECT_TRUE(intake_->room());
+  ASSERT_NE(next(), nullptr) << "the first one goes at once";
+  intake_->idle(Mark::of(SimMark{10}));
+  commit(11);  // without rows
+  intake_->idle(Mark::of(SimMark{12}));
+  intake_->finish();
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  ASSERT_EQ(batch->marks().size(), 3u);
+  EXPECT_EQ(batch->marks()[1].as<SimMark>().end, 11u);
+}
+
+TEST_F(IntakeTest, AFloodOfTransactionsWithoutRowsIsCut) {
+  make();
+  commit(2);
+  EXPECT_TRUE(intake_->room());
+  ASSERT_NE(next(), nullptr) << "the first one goes at once";
+  for (std::uint64_t end = 3; end < 70'000; ++end) commit(end);
+  BatchPtr batch = next();
+  ASSERT_NE(batch, nullptr);
+  EXPECT_EQ(batch->size(), 0u);
+  EXPECT_EQ(batch->commits().size(), 65'536u);
 }
 
 }  // namespace
