@@ -29,8 +29,8 @@ from harness.engine import (  # noqa: E402
     BINARY, Engine, blackhole_sink, file_sink, kafka_sink, mysql_source, pipeline, redis_sink)
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import PASSWORD, Mysql, tool  # noqa: E402
-from harness.procs import Process, free_port, wait_until  # noqa: E402
-from harness.redis import RedisClient  # noqa: E402
+from harness.procs import Process, wait_until  # noqa: E402
+from harness.redis import Redis  # noqa: E402
 
 BINLOG, PIPE = "mysqlbinlog --raw", "redis-cli --pipe"
 BLACKHOLE, FILE, KAFKA, REDIS = (f"engine -> {to}" for to in ("blackhole", "file", "Kafka", "Redis"))
@@ -103,45 +103,18 @@ def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, beside
         shutil.rmtree(home, ignore_errors=True)
 
 
-class MemoryRedis:
-    """Redis that keeps nothing on disk."""
-
-    def __init__(self, root: Path) -> None:
-        root.mkdir()
-        self.port = free_port()
-        self.process = Process(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
-                                str(root)], root / "redis.log", cwd=root)
-        wait_until(self.answers, 20, "Redis to answer")
-
-    def answers(self) -> bool:
-        try:
-            RedisClient(self.port).close()
-        except OSError:
-            return False
-        return True
-
-    def ask(self, *command: Any) -> Any:
-        client = RedisClient(self.port)
-        try:
-            return client(*command)
-        finally:
-            client.close()
-
-    def commands(self, stream: str, count: int, file: Path) -> None:
-        """Writes the XADDs that would fill a stream with what is at the start of this one, over and over."""
-        def command(fields: list[bytes]) -> bytes:
-            words = [b"XADD", b"raw", b"*", *fields]
-            return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-        some = [command(fields) for _, fields in self.ask("XRANGE", stream, "-", "+", "COUNT", 1000)]
-        with file.open("wb") as out:
-            for start in range(0, count, len(some)):
-                out.writelines(some[:count - start])
-
-    def stop(self) -> None:
-        self.process.kill()
+def raw_commands(redis: Redis, stream: str, count: int, file: Path) -> None:
+    """Writes the XADDs that would fill a stream with what is at the start of this one, over and over."""
+    def command(fields: list[bytes]) -> bytes:
+        words = [b"XADD", b"raw", b"*", *fields]
+        return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+    some = [command(fields) for _, fields in redis.ask("XRANGE", stream, "-", "+", "COUNT", 1000)]
+    with file.open("wb") as out:
+        for start in range(0, count, len(some)):
+            out.writelines(some[:count - start])
 
 
-def raw_writer(backlog: Backlog, redis: MemoryRedis, file: Path) -> Run:
+def raw_writer(backlog: Backlog, redis: Redis, file: Path) -> Run:
     """`redis-cli --pipe`: the same commands from a file, nothing decoded and nothing waited for."""
     before, server = sum(subprocess_times()), cpu_seconds(redis.process.pid)
     started = time.monotonic()
@@ -156,7 +129,7 @@ def raw_writer(backlog: Backlog, redis: MemoryRedis, file: Path) -> Run:
         "redis": per_event(cpu_seconds(redis.process.pid) - server, backlog.events)})
 
 
-def rounds(backlog: Backlog, name: str, count: int, root: Path, kafka: Kafka, redis: MemoryRedis) -> list[dict[str, Run]]:
+def rounds(backlog: Backlog, name: str, count: int, root: Path, kafka: Kafka, redis: Redis) -> list[dict[str, Run]]:
     found = []
     for number in range(1, count + 1):
         topic = kafka.create_topic(f"{name}-{number}")
@@ -167,14 +140,14 @@ def rounds(backlog: Backlog, name: str, count: int, root: Path, kafka: Kafka, re
                 lambda: engine(backlog, root, blackhole_sink(), BLACKHOLE, {}),
                 lambda: engine(backlog, root, file_sink(out), FILE, {}),
                 lambda: engine(backlog, root, kafka_sink(kafka.brokers, topic), KAFKA, {"broker": kafka.process}),
-                lambda: engine(backlog, root, redis_sink(f"redis://127.0.0.1:{redis.port}", "engine"), REDIS,
+                lambda: engine(backlog, root, redis_sink(redis.uri, "engine"), REDIS,
                                {"redis": redis.process}),
                 lambda: raw_writer(backlog, redis, commands)):
             done = run()
             one[done.what] = done
             print(f"  {name} {number}/{count}  {done.what:24} {done.rate:12,.0f} events/s  {done.cpu}", file=sys.stderr)
             if done.what == REDIS:
-                redis.commands("engine", backlog.events, commands)
+                raw_commands(redis, "engine", backlog.events, commands)
                 redis.ask("DEL", "engine")
         redis.ask("DEL", "raw")
         shutil.rmtree(out)
@@ -195,7 +168,7 @@ def main() -> int:
         kafka = Kafka(root / "kafka", heap_mb=1024, more="log.segment.bytes=268435456")
         stack.callback(kafka.stop)
         kafka.start()
-        redis = MemoryRedis(root / "redis")
+        redis = Redis(root / "redis", durable=False).start()
         stack.callback(redis.stop)
         report: dict[str, Any] = {"conditions": {**conditions(REPO, BINARY), "rounds": args.rounds}, "workloads": {}}
         for name, title, transactions, per in (

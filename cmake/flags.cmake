@@ -1,4 +1,4 @@
-# Warnings are errors; release is hardened (reliability.md S38).
+# Warnings are errors; release is hardened.
 set(DF_SANITIZE "" CACHE STRING "Sanitizers, for example address,undefined")
 option(DF_HARDEN "Hardened release flags" OFF)
 option(DF_FUZZ "Instrument everything for libFuzzer (clang)" OFF)

@@ -21,7 +21,7 @@ from harness.procs import Process
 from harness.proxy import Proxy
 from harness.redis import PROGRAMS, Redis
 
-Servers = Callable[["int | str"], Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs
+Servers = Callable[..., Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs; tls=True
 Outlets = Callable[..., Outlet]  # "file", "kafka" or one of Redis, and the name of the topic or stream; proxied=True
 
 _WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, **dict.fromkeys(PROGRAMS, redis_outlet)}
@@ -59,13 +59,14 @@ def root() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def servers(root: Path) -> Iterator[Servers]:
-    """servers(15), servers(18), servers("mysql"), servers("mariadb"): started at the first use."""
-    running: dict[int | str, Postgres | MysqlFamily] = {}
+    """servers(15), servers(18), servers("mysql"), servers("mariadb", tls=True): started at the first use."""
+    running: dict[str, Postgres | MysqlFamily] = {}
 
-    def get(which: int | str) -> Postgres | MysqlFamily:
-        if which not in running:
-            running[which] = make_server(which, root / f"server-{which}").start()
-        return running[which]
+    def get(which: int | str, tls: bool = False) -> Postgres | MysqlFamily:
+        name = f"server-{which}{'-tls' if tls else ''}"
+        if name not in running:
+            running[name] = make_server(which, root / name, tls=tls).start()
+        return running[name]
     yield get
     for each in running.values():
         throw_away(each)

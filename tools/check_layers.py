@@ -64,7 +64,7 @@ def layer_of(folder: str) -> str:
 def check_file(rules: Rules, src: Path, file: Path) -> Iterator[str]:
     name = file.relative_to(src).as_posix()
     own = folder_of(name)
-    is_test = name.endswith(("_test.cc", "_for_test.h", "_for_test.cc")) or "/testing/" in name
+    is_test = name.endswith(("_test.cc", "_for_test.h", "_for_test.cc")) or "/testing/" in name or "/e2e/" in name
     for number, line in enumerate(file.read_text().splitlines(), 1):
         found = _INCLUDE.match(line)
         if not found:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Sizes (architecture section 11): header 200, .cc 600 (1000 at the very most), test file 800, function 70 lines.
+"""Sizes: header 200, .cc 600 (1000 at the very most), test file 800, function 70 lines.
 
 tools/sizes_waivers.txt names what may be larger, and how large: "path limit" or "path::function limit". A waiver that
 is no longer needed, or allows more than is used, must go or shrink: the list may only shrink.

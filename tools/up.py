@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts a private PostgreSQL 15 and 18, MySQL 9, MariaDB and Kafka, prints how to reach them, and stops them at Ctrl-C."""
+"""Starts a private PostgreSQL 15 and 18, MySQL 9, MariaDB, Kafka and Redis, prints how to reach them, and stops them at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import SERVERS  # noqa: E402
 from harness.postgres import VERSIONS, Postgres  # noqa: E402
+from harness.redis import Redis  # noqa: E402
 
 
 def main() -> int:
@@ -35,6 +36,9 @@ def main() -> int:
             kafka = Kafka(root / "kafka")
             stack.callback(kafka.stop)
             print(f"Kafka: {kafka.start().brokers}", flush=True)
+            redis = Redis(root / "redis")
+            stack.callback(redis.stop)
+            print(f"Redis: {redis.start().uri}", flush=True)
             print("Ctrl-C stops them.", flush=True)
             signal.pause()
         except KeyboardInterrupt:

@@ -1,4 +1,5 @@
-// Foreign bytes and the one bounds-checked reader that every decoder uses. Big-endian, as PostgreSQL and Kafka write.
+// Foreign bytes and their bounds-checked reader: big-endian, as PostgreSQL writes. (MySQL's bytes are little-endian:
+// sources/mysql/reader.h.)
 // After the first read past the end the reader is failed: it yields zeros and empty views, ok() is false and offset()
 // says where. A decoder checks ok() once, at its end.
 #pragma once

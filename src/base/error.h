@@ -1,4 +1,4 @@
-// How failure travels (architecture section 9): Error for "this pipeline or request cannot go on", Result for
+// How failure travels: Error for "this pipeline or request cannot go on", Result for
 // "these bytes cannot be decoded". A broken invariant is DF_CHECK, a wrong configuration is config::Report.
 #pragma once
 

@@ -5,10 +5,16 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/bytes.h"
 
 namespace deltaforge {
+
+// A host that is this machine itself.
+inline bool is_loopback(std::string_view host) {
+  return host == "localhost" || host.starts_with("127.") || host == "::1";
+}
 
 class Link {
  public:

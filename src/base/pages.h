@@ -1,7 +1,7 @@
 // The memory of events. A PageBudget is the memory limit of one pipeline; Pages is an arena of one batch, filled by
 // one thread at a time and emptied as a whole when the last reference to the batch is dropped.
 //
-// An open batch that alone is the reason may pass the limit (contract D1), up to what its intake allows: its further
+// An open batch that alone is the reason may pass the limit, up to what its intake allows: its further
 // pages lie in a file, or in memory where no directory is given. The first few pages beyond are memory too: a source
 // asks for room between messages, not between pages, and the disk is not for that. Pages of memory that are returned
 // are kept for reuse; nothing is allocated once a pipeline has warmed up.

@@ -52,6 +52,16 @@ class Spill : public ::testing::Test {
   Spill() { EXPECT_NE(::mkdtemp(directory_.data()), nullptr); }
   ~Spill() override { std::filesystem::remove_all(directory_); }
 
+  // Of this process, in the directory.
+  std::size_t open_files() const {
+    std::size_t count = 0;
+    for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      count += std::filesystem::read_symlink(each, gone).string().starts_with(directory_) ? 1 : 0;
+    }
+    return count;
+  }
+
   std::string directory_ = std::filesystem::temp_directory_path() / "df-spill-XXXXXX";
 };
 
@@ -63,6 +73,7 @@ TEST_F(Spill, WhatIsBeyondTheBudgetLiesOnDiskAndIsTheSameAsInMemory) {
   EXPECT_GT(budget.on_disk(), 40 * kMiB);
   EXPECT_LE(budget.used() - budget.on_disk(), kMiB + PageBudget::kSlack);
   EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "the file has no name";
+  EXPECT_EQ(open_files(), 1u);
   for (std::size_t i = 0; i < copies.size(); ++i) {
     ASSERT_EQ(copies[i].find_first_not_of(static_cast<char>('a' + i % 26)), std::string_view::npos) << i;
     if (i % 100 == 0) pages.passed(copies[i].data());
@@ -72,13 +83,18 @@ TEST_F(Spill, WhatIsBeyondTheBudgetLiesOnDiskAndIsTheSameAsInMemory) {
   pages.clear();
   EXPECT_EQ(budget.used(), 0u);
   EXPECT_EQ(budget.on_disk(), 0u);
+  EXPECT_EQ(open_files(), 0u) << "its disk is free again";
 }
 
 TEST_F(Spill, AValueLargerThanAnExtentIsOnePiece) {
   PageBudget budget(kMiB, directory_);
   Pages pages(budget);
   std::string large(50 * kMiB + 1, 'x');
-  EXPECT_EQ(pages.copy(large), large);
+  const std::string_view kept = pages.copy(large);
+  std::vector<std::string_view> behind;
+  for (int i = 0; i < 40; ++i) behind.push_back(pages.copy(std::string(kMiB, 'y')));
+  EXPECT_EQ(kept, large);
+  for (std::string_view each : behind) EXPECT_EQ(each.find_first_not_of('y'), std::string_view::npos);
   auto numbers = pages.array<std::uint64_t>(100'000);
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(numbers.data()) % alignof(std::uint64_t), 0u);
 }

@@ -87,7 +87,8 @@ void SpillFile::remove_all() noexcept {
 }
 
 void SpillFile::passed(const void* address) noexcept {
-  // A reader comes by every few megabytes, a slower one finds again what was dropped for a faster one.
+  // Dropping frees memory only: the pages stay in the file. A few extents behind the reader, so that another that is a
+  // little slower seldom has to read them again.
   constexpr std::ptrdiff_t kBehind = 4;
   std::lock_guard lock(mutex_);
   auto here = std::find_if(extents_.begin(), extents_.end(), [&](const Extent& extent) {

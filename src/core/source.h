@@ -60,6 +60,7 @@ class SourceState {
   virtual std::optional<std::string> get(std::string_view key) = 0;
   virtual void put(std::string_view key, std::string_view value) = 0;
   virtual void erase(std::string_view key) = 0;
+  virtual void erase_prefix(std::string_view prefix) = 0;
 };
 
 struct Start {

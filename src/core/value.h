@@ -1,6 +1,7 @@
 // One column value: 16 bytes, trivially copyable, pointing into the pages of its batch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -72,5 +73,21 @@ class Value {
 };
 
 static_assert(sizeof(Value) == 16);
+
+inline bool operator==(const Value& a, const Value& b) {
+  if (a.kind() != b.kind()) return false;
+  switch (a.kind()) {
+    case Kind::null:
+    case Kind::absent:
+    case Kind::unchanged: return true;
+    case Kind::boolean:
+    case Kind::int64:
+    case Kind::uint64: return a.as_uint64() == b.as_uint64();
+    case Kind::float32:
+    case Kind::float64: return a.as_real() == b.as_real();
+    case Kind::array: return std::ranges::equal(a.as_array(), b.as_array());
+    default: return a.as_text() == b.as_text();
+  }
+}
 
 }  // namespace deltaforge

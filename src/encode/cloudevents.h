@@ -1,4 +1,4 @@
-// The CloudEvents 1.0 envelope, structured mode (contract 3.7):
+// The CloudEvents 1.0 envelope, structured mode:
 //
 //   {"specversion":"1.0","id":<event id>,"source":"deltaforge/<source name>/<table's full name>",
 //    "type":"<prefix>.created|updated|deleted|snapshot|truncated","time":<commit time, RFC 3339, ms>,

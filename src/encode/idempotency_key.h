@@ -1,4 +1,4 @@
-// The idempotency key of an event (contract 3.8): {tenant or _}|{db}.{table}|{transaction id}|{event id}. Equal on
+// The idempotency key of an event: {tenant or _}|{db}.{table}|{transaction id}|{event id}. Equal on
 // every replay. `db` is the database's name for PostgreSQL too; the schema is not part of it.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Writes JSON text straight into a slab: no tree, no heap. One object per event: commit() keeps what was written,
-// without it the slab is as before. Values are written as contract 3.12 shows them.
+// without it the slab is as before. Values are written as docs/formats/native-event.md shows.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// The native event, as JSON (contract 3.7): the one body that every JSON envelope is made of.
+// The native event as JSON (docs/formats/native-event.md): the one body that every JSON envelope is made of.
 //
 //   {"before":..,"after":..,"source":{"version","connector","name","ts_ms","db","schema","table", locus..},"op",
 //    "ts_ms","transaction":{"id","total_order"},"event_id","id","tenant_id","tx_end"}

@@ -190,6 +190,32 @@ TEST_F(NativeJsonTest, TimesFollowTheCommit) {
   EXPECT_NE(encode(e).find(R"("op":"t","ts_ms":1764000000123,)"), std::string::npos);
 }
 
+// The encoder keeps what neighbours share.
+TEST_F(NativeJsonTest, EachEventNamesItsOwnCommit) {
+  const std::int64_t ts_us = batch_->commits()[0].ts_us;
+  auto add = [&](std::int64_t later_us, std::string_view id) {
+    Commit commit = batch_->commits()[0];
+    commit.ts_us = ts_us + later_us;
+    commit.transaction_id = id;
+    batch_->commits().push_back(commit);
+  };
+  add(0, "732");
+  add(1000, "732");
+  add(1000, "");
+  Event& e = event(Op::create);
+  for (std::uint32_t commit : {0u, 1u, 2u, 1u, 0u, 3u, 2u}) {
+    e.commit = commit;
+    const auto body = nlohmann::json::parse(encode(e));
+    const Commit& of = batch_->commits()[commit];
+    EXPECT_EQ(body["source"]["ts_ms"], of.ts_us / 1000);
+    EXPECT_EQ(body["ts_ms"], of.ts_us / 1000);
+    if (of.transaction_id.empty())
+      EXPECT_FALSE(body.contains("transaction"));
+    else
+      EXPECT_EQ(body["transaction"]["id"], std::string(of.transaction_id));
+  }
+}
+
 TEST_F(NativeJsonTest, ARefusalNamesTheColumn) {
   Event& e = event(Op::create);
   e.after = image({Value::int64(1), text("ab\xFF"), Value::null()});

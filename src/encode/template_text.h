@@ -1,5 +1,5 @@
-// Fills in a destination or key with variables (config::Template) for one event. Values are written as contract 3.6
-// says: text as it is, numbers and booleans as text, objects and arrays as JSON. No heap call.
+// Fills in a destination or key with variables (config::Template) for one event. Text is written as it is,
+// numbers and booleans as text, objects and arrays as JSON. No heap call.
 #pragma once
 
 #include <string>

@@ -47,6 +47,10 @@ class StoredSourceState final : public SourceState {
     store_.put({&entry, 1});
   }
   void erase(std::string_view key) override { store_.erase(kSourceState, prefix_ + std::string(key)); }
+  void erase_prefix(std::string_view prefix) override {
+    for (const std::string& key : store_.keys(kSourceState, prefix_ + std::string(prefix)))
+      store_.erase(kSourceState, key);
+  }
 
  private:
   Store& store_;

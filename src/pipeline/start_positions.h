@@ -1,4 +1,4 @@
-// Where each sink stands when a run begins, and what the store keeps for it (reliability.md 2.4): the position that a
+// Where each sink stands when a run begins, and what the store keeps for it: the position that a
 // sink holds itself wins over the local one, absent is never zero.
 //
 //   sink holds one        local checkpoint   origin     ->  start

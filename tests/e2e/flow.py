@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from bisect import bisect_left
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, product
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from conftest import Workbench
 from harness.engine import Engine
-from harness.oracle import Verdict, xid_of
+from harness.oracle import Verdict, check, xid_of
 from harness.outlets import Outlet, Reader
 from harness.postgres import Postgres, lsn
 from harness.procs import Timeout, wait_until
-from harness.workload import Book, Server
+from harness.workload import Book, Server, Writer
 
 SERVERS: tuple[int | str, ...] = (15, "mysql", "mariadb")
 SINKS = ("file", "kafka", "redis", "valkey")
@@ -33,6 +37,21 @@ def matrix(names: str, by_default: str, *ways: tuple[Any, ...]) -> pytest.MarkDe
     assert wanted <= known.keys(), f"no such combination: {wanted - known.keys()}"
     return pytest.mark.parametrize(names, [
         pytest.param(*each, id=name, marks=[] if name in wanted else [pytest.mark.full]) for name, each in known.items()])
+
+
+def assert_silent(engine: Engine, *secrets: str) -> None:
+    """Nothing that a running engine says or has written holds any of the passwords. Ends it."""
+    pages = [engine.request("GET", path)[1] for path in ("/pipelines", "/pipelines/p", "/ready", "/health", "/metrics")]
+    written = {f"GET {number}": page.encode() for number, page in enumerate(pages)}
+    engine.kill()
+    for path in [engine.log, engine.stdout, *engine.state.rglob("*")]:
+        if path.is_file():
+            written[str(path)] = path.read_bytes()
+    for secret in secrets:
+        for form in (secret.encode(), quote(secret, safe="").encode(), base64.b64encode(secret.encode())):
+            for where, text in written.items():
+                assert form not in text, f"{where} holds a password"
+    assert "***" in pages[1], "the echo of the configuration shows that something is set"
 
 
 class Arrivals:
@@ -62,6 +81,36 @@ class Arrivals:
             raise Timeout(f"{late}: {len(missing)} of {len(book)} are missing from {type(self.reader).__name__}, "
                           f"for example {sorted(missing)[:5]}") from None
         return self
+
+
+@dataclass
+class Flow:
+    """A writer, an engine and one sink, the first transactions of which have arrived."""
+
+    server: Server
+    database: str
+    sink: Outlet
+    engine: Engine
+    arrivals: Arrivals
+    writer: Writer
+
+    @staticmethod
+    def start(bench: Workbench, server: Server, make_sink: Callable[[str], Outlet], *, rate: float = 100,
+              port: int | None = None) -> "Flow":
+        database = bench.database(server)
+        Writer.create_tables(server, database)
+        sink = make_sink(database)
+        engine = bench.engine(server, database, [sink.config], tables=server.dialect.tables(database), port=port).start()
+        flow = Flow(server, database, sink, engine, Arrivals(sink.reader()), Writer(server, database, rate=rate).start())
+        wait_until(lambda: len(flow.arrivals.look().xids) > 20, 30, "the first transactions in the sink")
+        return flow
+
+    def finish(self, seconds: float = 60) -> Verdict:
+        """All that was written has arrived; the engine stops."""
+        book = self.writer.stop()
+        self.arrivals.wait_for(book, seconds)
+        assert self.engine.terminate() == 0
+        return check(self.arrivals.look().reader.records, book, self.server, self.database).assert_sound()
 
 
 def reach(position: dict[str, Any]) -> int:

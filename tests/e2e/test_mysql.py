@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from conftest import Servers, Workbench
-from flow import Arrivals
+from conftest import Outlets, Servers, Workbench
+from flow import Arrivals, Flow
 from harness.engine import file_sink
 from harness.mysql import MysqlFamily
 from harness.oracle import check
@@ -23,14 +23,10 @@ FLAVORS = ["mysql", "mariadb"]
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_server_dies_and_comes_back(flavor: str, bench: Workbench) -> None:
+def test_server_dies_and_comes_back(flavor: str, bench: Workbench, outlet: Outlets) -> None:
     server = bench.server(flavor)
-    database = bench.database(server)
-    Writer.create_tables(server, database)
-    engine = bench.engine(server, database, [file_sink(bench.home / "out")],
-                          tables=server.dialect.tables(database)).start()
-    arrivals = Arrivals(FileReader(bench.home / "out"))
-    writer = Writer(server, database).start()
+    flow = Flow.start(bench, server, lambda name: outlet("file", name), rate=400)
+    writer = flow.writer
     for _ in range(2):
         time.sleep(1.5)
         server.kill()
@@ -38,12 +34,7 @@ def test_server_dies_and_comes_back(flavor: str, bench: Workbench) -> None:
         server.start()
         count = len(writer.book)
         wait_until(lambda: len(writer.book) > count + 50, 60, "the writer to go on")
-    book = writer.stop()
-    arrivals.wait_for(book)
-    assert engine.terminate() == 0
-    arrivals.look()
-    verdict = check(arrivals.reader.records, book, server, database).assert_sound()
-    assert verdict.duplicates == 0
+    assert flow.finish().duplicates == 0
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
@@ -92,10 +83,14 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
         reader.drain()
         return [json.loads(record)["after"]["id"] for record in reader.records]
 
+    def kept_rows() -> int:
+        return sum("/xa/" in key for key in stored_values(engine.database, "source_state"))
+
     _prepare(server, database, "kept", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     _prepare(server, database, "dropped", "INSERT INTO t VALUES (3, 'c')")
     server.execute("INSERT INTO t VALUES (4, 'd')", database)
     wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
+    assert kept_rows() == 2
     engine.kill()
     engine.start()
     server.execute("XA ROLLBACK 'dropped'")
@@ -111,8 +106,7 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     kept = [json.loads(record) for record in reader.records[1:3]]
     assert kept[0]["transaction"]["id"] == kept[1]["transaction"]["id"]
     assert [event.get("tx_end", False) for event in kept] == [False, True]
-    wait_until(lambda: not [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20,
-               "the kept rows to be forgotten", every=1)
+    wait_until(lambda: kept_rows() == 0, 20, "the kept rows to be forgotten", every=1)
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from conftest import Workbench
 from harness.engine import Engine, file_sink, mysql_source, pipeline
 from harness.procs import wait_until
 from harness.readers import FileReader
+from harness.stored import stored_values
 
 FLAVORS = ["mysql", "mariadb"]
 
@@ -26,12 +31,30 @@ def _capture(bench: Workbench, flavor: str, **settings: str) -> tuple[Any, str, 
     return server, database, engine, reader
 
 
+def _begin_afresh(engine: Engine, source: str, remedy: str) -> FileReader:
+    """Does what the remedy says; the engine must be down. A file sink needs an empty directory."""
+    statement = re.search(r"DELETE FROM kv [^;]*", remedy)
+    assert statement and "file sink" in remedy, remedy
+    with closing(sqlite3.connect(engine.database)) as state:
+        state.execute(statement[0].replace("<source id>", source))
+        state.commit()
+    out = engine.root.parent / "out"
+    out.rename(out.with_name("out-before"))
+    return FileReader(out)
+
+
+def _afters(reader: FileReader) -> list[Any]:
+    reader.drain()
+    return [json.loads(record)["after"] for record in reader.records]
+
+
 def _failure(engine: Engine) -> dict[str, Any]:
     return engine.wait_status({"failed"}, 30)["error"]
 
 
-@pytest.mark.parametrize("flavor", FLAVORS)
-def test_a_change_in_statement_format(flavor: str, bench: Workbench) -> None:
+@pytest.mark.parametrize("flavor, before", [("mysql", ""), ("mariadb", ""),
+                                            ("mariadb", "SET STATEMENT max_statement_time = 9 FOR ")])
+def test_a_change_in_statement_format(flavor: str, before: str, bench: Workbench) -> None:
     server, database, engine, reader = _capture(bench, flavor)
     server.execute("CREATE TABLE other (id int)", database)
     with server.link(database) as link, link.cursor() as cursor:
@@ -41,7 +64,7 @@ def test_a_change_in_statement_format(flavor: str, bench: Workbench) -> None:
     wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the row after it")
     with server.link(database) as link, link.cursor() as cursor:
         cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
-        cursor.execute("INSERT INTO t VALUES (3, 'c')")
+        cursor.execute(f"{before}INSERT INTO t VALUES (3, 'c')")
     error = _failure(engine)
     assert error["kind"] == "undecodable" and f"{database}.t" in error["message"], error
     assert "binlog_format" in error["hint"], error
@@ -90,6 +113,37 @@ def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
     time.sleep(0.5)
     reader.drain()
     assert len(reader.records) == 7
+    engine.kill()
+    reader = _begin_afresh(engine, database, error["hint"])
+    engine.start()
+    server.execute("INSERT INTO t VALUES (30, 'z')", database)
+    wait_until(lambda: _afters(reader), 20, "the row after the remedy")
+    assert _afters(reader) == [{"id": 30, "v": "z"}]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_prepared_rows_do_not_outlive_the_position(flavor: str, bench: Workbench) -> None:
+    """An XA id that is used again while nobody reads: its commit is not that of the transaction that was kept."""
+    server, database, engine, reader = _capture(bench, flavor)
+
+    def prepare(row: int) -> None:
+        with server.link(database).cursor() as cursor:
+            for statement in ("XA START 'x'", f"INSERT INTO t VALUES ({row}, 'x')", "XA END 'x'", "XA PREPARE 'x'"):
+                cursor.execute(statement)
+            cursor.connection.close()
+
+    prepare(2)
+    wait_until(lambda: [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20, "its rows")
+    assert engine.terminate() == 0
+    reader = _begin_afresh(engine, database, "DELETE FROM kv WHERE key = '<source id>'; file sink")
+    server.execute("XA ROLLBACK 'x'")
+    prepare(3)
+    engine.start()
+    server.execute("XA COMMIT 'x'")
+    server.execute("INSERT INTO t VALUES (4, 'd')", database)
+
+    wait_until(lambda: _afters(reader), 20, "the row after it")
+    assert _afters(reader) == [{"id": 4, "v": "d"}]
 
 
 @pytest.mark.parametrize("flavor, gtid_mode", [
@@ -159,3 +213,74 @@ def test_settings_and_grants_are_named(flavor: str, bench: Workbench) -> None:
         assert "SET GLOBAL binlog_format = 'ROW'" in error["hint"], error
     finally:
         server.execute("SET GLOBAL binlog_format = 'ROW'")
+
+
+def test_types_that_only_the_catalogue_knows_need_select(bench: Workbench) -> None:
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO denied")
+    server.script("CREATE TABLE plain (id int PRIMARY KEY, c char(4) CHARACTER SET latin1, v varbinary(16));"
+                  "CREATE TABLE t (id int PRIMARY KEY, u uuid)", database)
+    source = mysql_source(server.dsn(user="denied"), name=database, tables=[f"{database}.%"])
+    engine = bench.keep(Engine(bench.home / "engine", pipeline(source, [file_sink(bench.home / "out")]))).start()
+    reader = FileReader(bench.home / "out")
+    server.execute("INSERT INTO plain VALUES (1, 'abcd', 'x')", database)
+    wait_until(lambda: len(_afters(reader)) == 1, 20, "the row of a table that needs no catalogue")
+    server.execute("INSERT INTO t VALUES (2, '123e4567-e89b-12d3-a456-426655440000')", database)
+    error = _failure(engine)
+    assert error["kind"] == "auth" and f"column u of {database}.t" in error["message"], error
+    grant = error["hint"].partition(";")[0]
+    assert grant == f"GRANT SELECT ON `{database}`.`t` TO 'denied'", error
+    server.execute(grant.replace("SELECT", "SELECT (id)"))  # not the one that counts
+    engine.post("/pipelines/p/resume")
+    time.sleep(1)
+    assert _failure(engine)["kind"] == "auth"
+    server.execute(grant)
+    engine.post("/pipelines/p/resume")
+    wait_until(lambda: len(_afters(reader)) == 2, 20, "the row that it stopped at")
+    assert _afters(reader)[1]["u"] == "123e4567-e89b-12d3-a456-426655440000"
+
+
+def test_tables_that_were_dropped_before_their_rows_were_read(bench: Workbench) -> None:
+    """What the catalogue said once is kept. Of a table that it never showed bytes stay bytes, loudly."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (u uuid, b binary(16))", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.%"]).start()
+    reader = FileReader(bench.home / "out")
+    row = "('123e4567-e89b-12d3-a456-426655440000', '0123456789abcdef')"
+    server.execute(f"INSERT INTO t VALUES {row}", database)
+    wait_until(lambda: len(_afters(reader)) == 1, 20, "the first row")
+    known = _afters(reader)[0]
+    assert known == {"u": "123e4567-e89b-12d3-a456-426655440000", "b": {"_base64": "MDEyMzQ1Njc4OWFiY2RlZg=="}}
+    engine.kill()
+    server.script(f"""INSERT INTO t VALUES {row};
+        ALTER TABLE t RENAME COLUMN u TO w; INSERT INTO t VALUES {row}; ALTER TABLE t RENAME COLUMN w TO x;
+        DROP TABLE t; CREATE TABLE t (u inet4); INSERT INTO t VALUES ('1.2.3.4');
+        CREATE TABLE short (u uuid, b binary(16)); INSERT INTO short VALUES {row}; DROP TABLE short""", database)
+    engine.start()
+    unknown = {"_base64": "Ej5FZ+ibEtOkVkJmVUQAAA=="}
+    wait_until(lambda: len(_afters(reader)) == 5, 20, "the rows of tables that have gone")
+    as_bytes = {"u": unknown, "b": known["b"]}
+    assert _afters(reader)[1:] == [known, {"w": unknown, "b": known["b"]}, {"u": "1.2.3.4"}, as_bytes]
+    warnings = [json.loads(line) for line in engine.log_text().splitlines() if "cannot be told from bytes" in line]
+    tables = [(each["table"], each["columns"]) for each in warnings]
+    assert tables == [(f"{database}.t", "w"), (f"{database}.short", "u, b")]
+
+
+def test_old_temporals_of_a_table_that_has_gone(bench: Workbench) -> None:
+    """Without their digits the row cannot be read: it halts until the table is there again."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.%"]).start()
+    engine.kill()
+    create = "SET GLOBAL mysql56_temporal_format = OFF; CREATE TABLE t (at time(3));"
+    server.script(f"{create} INSERT INTO t VALUES ('01:02:03.456'); DROP TABLE t", database)
+    engine.start(ready=False)
+    error = _failure(engine)
+    assert error["kind"] == "undecodable" and f"{database}.t" in error["message"] and "make the table" in error["hint"]
+    server.script(create, database)
+    engine.post("/pipelines/p/resume")
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: _afters(reader), 20, "the row that it stopped at")
+    assert _afters(reader) == [{"at": "01:02:03.456"}]

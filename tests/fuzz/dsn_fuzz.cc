@@ -1,7 +1,8 @@
-// Connection strings of both sources.
+// Connection strings of the sources and of Redis.
 //
 // Must hold: what is said about a wrong one does not depend on its password.
 #include "fuzz.h"
+#include "sinks/redis/uri.h"
 #include "sources/mysql/dsn.h"
 #include "sources/postgres/connection.h"
 
@@ -18,6 +19,13 @@ std::string mysql_problem(const std::string& text) {
 
 std::string postgres_problem(const std::string& text) {
   return sources::postgres::dsn_problem(config::Secret(text)).value_or("");
+}
+
+std::string redis_problem(const std::string& text) {
+  auto parsed = sinks::redis::parse_uri(config::Secret(text));
+  if (auto* problem = std::get_if<sinks::redis::UriProblem>(&parsed)) return *problem;
+  fuzz::require(!std::get<sinks::redis::Target>(parsed).where().empty(), "a place has a name");
+  return {};
 }
 
 // The text with the letters and digits of its password changed; nothing when it has no plain one.
@@ -41,7 +49,7 @@ std::string with_another_password(std::string text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text = fuzz::Input(data, size).text();
   const std::string other = with_another_password(text);
-  for (auto* problem : {mysql_problem, postgres_problem}) {
+  for (auto* problem : {mysql_problem, postgres_problem, redis_problem}) {
     const std::string what = problem(text);
     if (!other.empty()) fuzz::require(problem(other) == what, "a password makes no difference:", what);
   }

@@ -2,10 +2,12 @@
 // it makes up, and whatever ends the process is a finding.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <span>
 #include <string>
@@ -84,5 +86,19 @@ class Input {
  private:
   std::span<const std::uint8_t> left_;
 };
+
+// What stream.cc does between the socket and a framer: at most `piece` bytes at a time; `each` gets what is whole.
+template <class Framer, class Each>
+void feed(Framer& framer, Bytes bytes, std::size_t piece, const Each& each) {
+  while (!bytes.empty()) {
+    const auto space = framer.space();
+    require(!space.empty(), "there is space after next() has returned nothing");
+    const std::size_t count = std::min({space.size(), bytes.size(), piece});
+    std::memcpy(space.data(), bytes.data(), count);
+    bytes = bytes.subspan(count);
+    framer.filled(count);
+    while (auto whole = framer.next()) each(*whole);
+  }
+}
 
 }  // namespace deltaforge::fuzz

@@ -2,9 +2,6 @@
 // checksums.
 //
 //   flags u8 | the stream
-#include <algorithm>
-#include <cstring>
-
 #include "fuzz.h"
 #include "mysql_decoding.h"
 #include "sources/mysql/packets.h"
@@ -21,17 +18,10 @@ class StreamOfBytes final : private Placer {
       : decoding_(decoding), limit_(limit), packets_(*this, buffer) {}
 
   void feed(Bytes bytes, std::size_t piece) {
-    while (!bytes.empty()) {
-      const auto space = packets_.space();
-      require(!space.empty(), "there is space after next() has returned nothing");
-      const std::size_t count = std::min({space.size(), bytes.size(), piece});
-      std::memcpy(space.data(), bytes.data(), count);
-      bytes = bytes.subspan(count);
-      packets_.filled(count);
-      while (auto packet = packets_.next())
-        if (!packet->body.empty() && packet->body[0] == std::byte{0})
-          decoding_.event(packet->body.subspan(1), packet->placed);
-    }
+    fuzz::feed(packets_, bytes, piece, [this](Packet& packet) {
+      if (!packet.body.empty() && packet.body[0] == std::byte{0})
+        decoding_.event(packet.body.subspan(1), packet.placed);
+    });
   }
 
  private:

@@ -3,9 +3,6 @@
 //   flags u8 | the stream
 //
 // Must hold: whatever comes is events that keep the intake's contract, or an Error.
-#include <algorithm>
-#include <cstring>
-
 #include "fuzz.h"
 #include "postgres_decoding.h"
 #include "sources/postgres/errors.h"
@@ -23,19 +20,11 @@ class StreamOfBytes final : private Placer {
       : decoding_(decoding), limit_(limit), frames_(*this, buffer) {}
 
   void feed(Bytes bytes, std::size_t piece) {
-    while (!bytes.empty()) {
-      const auto space = frames_.space();
-      require(!space.empty(), "there is space after next() has returned nothing");
-      const std::size_t count = std::min({space.size(), bytes.size(), piece});
-      std::memcpy(space.data(), bytes.data(), count);
-      bytes = bytes.subspan(count);
-      frames_.filled(count);
-      while (auto frame = frames_.next()) {
-        const bool was_inside = decoding_.decoder.in_transaction();
-        handle(*frame);
-        if (was_inside && !decoding_.decoder.in_transaction()) decoding_.intake.room();
-      }
-    }
+    fuzz::feed(frames_, bytes, piece, [this](Frame& frame) {
+      const bool was_inside = decoding_.decoder.in_transaction();
+      handle(frame);
+      if (was_inside && !decoding_.decoder.in_transaction()) decoding_.intake.room();
+    });
   }
 
  private:

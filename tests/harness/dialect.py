@@ -47,4 +47,4 @@ class Dialect(Protocol):
         """The columns of t_wide after `note`; the first is a text of `big` characters, or None."""
 
     def select(self, server: Any, database: str, table: str) -> list[Row]:
-        """The rows as contract 3.12 says that they must look in an event, by way of the database's own text."""
+        """The rows as they must look in an event (docs/formats/native-event.md), by way of the database's own text."""

@@ -17,6 +17,7 @@ from pymysql.constants import CLIENT
 
 from .dialect_mysql import MysqlDialect
 from .procs import CACHE, Process, free_port, wait_until
+from .tls import Authority
 
 PASSWORD = "canary-my-2b9e"  # of the users `cdc` and `denied`; must never be seen in anything that the engine writes
 
@@ -62,6 +63,7 @@ class MysqlFamily:
 
     flavor: ClassVar[str]
     title: ClassVar[str]
+    reload_tls: ClassVar[str]
     dialect = MysqlDialect()
 
     def __init__(self, root: Path, *, tls: bool = False, settings: dict[str, str] | None = None) -> None:
@@ -127,11 +129,14 @@ class MysqlFamily:
 
     def _make_certificate(self) -> None:
         """One that names 127.0.0.1, for clients that verify whom they talk to. (MySQL's own does not.)"""
-        key, crt = self.root / "server.key", self.root / "server.crt"
-        self._run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost",
-                   "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", str(key), "-out", str(crt)])
-        self.ca_file = crt
-        self.settings.update({"ssl-ca": str(crt), "ssl-cert": str(crt), "ssl-key": str(key)})
+        self.authority = Authority(self.root / "tls")
+        shown = self.authority.issue("server", "DNS:localhost,IP:127.0.0.1")
+        self.settings.update({"ssl-ca": str(self.authority.ca), "ssl-cert": str(shown.crt), "ssl-key": str(shown.key)})
+
+    def show_certificate_for(self, names: str) -> None:
+        """Another one from now on, of the same authority."""
+        self.authority.issue("server", names)
+        self.execute(self.reload_tls)
 
     def configure(self, **more: str) -> None:
         """Settings that count from the next start. Names as in Python: binlog_row_image="MINIMAL"."""
@@ -241,6 +246,7 @@ class Mysql(MysqlFamily):
 
     flavor = "mysql"
     title = "MySQL 9"
+    reload_tls = "ALTER INSTANCE RELOAD TLS"
 
     def _own_settings(self) -> dict[str, str]:
         return {"gtid-mode": "ON", "enforce-gtid-consistency": "ON", "mysqlx": "OFF", "secure-file-priv": "NULL",
@@ -295,6 +301,7 @@ class Mariadb(MysqlFamily):
 
     flavor = "mariadb"
     title = "MariaDB"
+    reload_tls = "FLUSH SSL"
 
     def _own_settings(self) -> dict[str, str]:
         return {"log-slave-updates": "ON", "gtid-strict-mode": "ON", "innodb-log-file-size": "64M"}

@@ -163,19 +163,25 @@ def _check_commits(groups: dict[str, list[dict[str, Any]]], book: Book, verdict:
 
 
 def _named_by_content(groups: dict[str, list[dict[str, Any]]], book: Book, verdict: Verdict) -> dict[str, Transaction]:
-    """The commits whose name died with the server: found among the transactions that nobody booked."""
+    """The commits whose name nobody learnt (it died with the server, or there are no GTIDs): found among the transactions
+    that nobody booked."""
     known, named = book.xids(), {}
+    nameless: dict[frozenset[tuple[Change, int]], list[str]] = {}
+    for xid, rows in groups.items():
+        if xid not in known:
+            nameless.setdefault(_content([change_of(row) for row in rows]), []).append(xid)
     for transaction in book.transactions():
         if transaction.xid:
             continue
-        wanted = Counter(transaction.changes)
-        found = [xid for xid, rows in groups.items() if xid not in known and xid not in named
-                 and Counter(change_of(row) for row in rows) == wanted]
-        if found:
-            named[found[0]] = transaction
+        if found := nameless.get(_content(transaction.changes)):
+            named[found.pop(0)] = transaction
         else:
             verdict.complain(f"LOST: a committed transaction is not in the sink: {describe(transaction)}")
     return named
+
+
+def _content(changes: list[Change]) -> frozenset[tuple[Change, int]]:
+    return frozenset(Counter(changes).items())
 
 
 def describe(transaction: Transaction) -> str:

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .procs import REPO, _die_with_parent, free_port
 
@@ -23,6 +23,7 @@ class Proxy:
         self.upstream = upstream
         self.port = free_port()
         self.log = log
+        self.tape = log.with_suffix(".tape")
         self._child: subprocess.Popen[str] | None = None
 
     def start(self) -> "Proxy":
@@ -72,6 +73,10 @@ class Proxy:
         """Passes exactly `count` more bytes (to the server, or of its replies), then cuts."""
         self._tell(do="cut_after", count=count, replies=replies)
 
+    def record(self) -> None:
+        """Whatever passes from now on, in either direction, is in `tape`, too."""
+        self._tell(do="record", path=str(self.tape))
+
     def stats(self) -> dict[str, int]:
         return self._tell(do="stats")
 
@@ -89,6 +94,7 @@ class _Server:
         self.listener: asyncio.base_events.Server | None = None
         self.flowing = asyncio.Event()
         self.flowing.set()
+        self.tape: BinaryIO | None = None
 
     async def listen(self) -> None:
         self.listener = await asyncio.start_server(self.accept, "127.0.0.1", self.port, limit=1 << 18)
@@ -115,6 +121,8 @@ class _Server:
                 if left >= 0:
                     data = data[:left]
                     self.allowance[replies] = left - len(data)
+                if self.tape is not None:
+                    self.tape.write(data)
                 writer.write(data)
                 self.passed[replies] += len(data)
                 await writer.drain()
@@ -143,7 +151,8 @@ class _Server:
             self.listener = None
         self.reset_all()
 
-    async def command(self, do: str = "", seconds: float = 0, count: int = 0, replies: bool = False) -> dict[str, int]:
+    async def command(self, do: str = "", seconds: float = 0, count: int = 0, replies: bool = False,
+                      path: str = "") -> dict[str, int]:
         if do == "cut":
             self.cut()
         elif do == "heal":
@@ -159,6 +168,8 @@ class _Server:
             self.flowing.clear()
         elif do == "cut_after":
             self.allowance[replies] = count
+        elif do == "record":
+            self.tape = open(path, "wb", buffering=0)
         elif do in ("delay", "drop_replies"):
             self.fault, self.seconds = do, seconds
         return {"to_server": self.passed[False], "to_client": self.passed[True], "links": len(self.links) // 2}

@@ -53,13 +53,14 @@ PROGRAMS = {"redis": Path("redis-server"), "redis8": CACHE / "redis/bin/redis8",
 
 
 class Redis:
-    """Debian's Redis 7.0, or a newer one out of the cache."""
+    """Debian's Redis 7.0, or a newer one out of the cache. `durable`: what it has answered outlives it."""
 
-    def __init__(self, root: Path, kind: str = "redis") -> None:
+    def __init__(self, root: Path, kind: str = "redis", *, durable: bool = True) -> None:
         self.program = str(PROGRAMS[kind])
         if shutil.which(self.program) is None:
             raise RuntimeError(f"{self.program} is not there: run ./dev setup")
         self.root, self.kind = root, kind
+        self.log = ["--appendonly", "yes", "--appendfsync", "always"] if durable else []
         root.mkdir(parents=True)
         self.port = free_port()
         self.proxy = Proxy(self.port, root / "proxy.log")
@@ -77,7 +78,7 @@ class Redis:
         if self.process is None:
             self.proxy.start()
         self.process = Process([self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.root),
-                                "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+                                *self.log, "--save", ""],
                                self.root / f"{self.kind}.log", cwd=self.root)
         wait_until(self._ready, 60, f"{self.kind} to answer")
         return self

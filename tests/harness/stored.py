@@ -40,6 +40,7 @@ def stored_values(database: Path, namespace: str) -> dict[str, str]:
             if (file := database.with_name(database.name + ending)).exists():
                 shutil.copy(file, copy.with_name(file.name))
         with closing(sqlite3.connect(copy)) as link:
+            link.text_factory = lambda value: value.decode(errors="replace")  # rows of XA transactions are no text
             try:
                 return dict(link.execute("SELECT key, value FROM kv WHERE namespace = ?", (namespace,)))
             except sqlite3.OperationalError:  # not made yet

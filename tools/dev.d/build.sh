@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build [preset] [targets]: compile; presets release (default), debug, tsan, clang
+# build [preset] [targets]: compile; presets release (default), debug, tsan, clang, fuzz
 set -euo pipefail
 source tools/dev.d/lib.sh
 preset=${1:-release}

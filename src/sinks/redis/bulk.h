@@ -1,21 +1,15 @@
 // Commands for a Redis server (RESP2), written into a slab: no copy, no heap call.
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <string>
 #include <string_view>
 
+#include "base/digits.h"
 #include "base/slab.h"
 
 namespace deltaforge::sinks::redis {
-
-inline std::size_t decimal_digits(std::size_t number) {
-  std::size_t digits = 1;
-  for (; number >= 10; number /= 10) ++digits;
-  return digits;
-}
 
 // "$5\r\nevent\r\n"
 inline std::string bulk_text(std::string_view text) {
@@ -26,13 +20,13 @@ inline std::string bulk_text(std::string_view text) {
 // when it has another count of digits, what was written is moved.
 class Bulk {
  public:
-  Bulk(Slab& out, std::size_t expected) : out_(out), at_(out.size()), head_(decimal_digits(expected) + 3) {
+  Bulk(Slab& out, std::size_t expected) : out_(out), at_(out.size()), head_(count_digits(expected) + 3) {
     out.room(head_);
     out.add(head_);
   }
   // Ends the string. Returns its length.
   std::size_t close() {
-    const std::size_t size = out_.size() - at_ - head_, head = decimal_digits(size) + 3;
+    const std::size_t size = out_.size() - at_ - head_, head = count_digits(size) + 3;
     if (head != head_) [[unlikely]] {
       out_.room(head);
       std::memmove(out_.data() + at_ + head, out_.data() + at_ + head_, size);
@@ -40,7 +34,7 @@ class Bulk {
     }
     char* to = out_.data() + at_;
     to[0] = '$';
-    std::to_chars(to + 1, to + head - 2, size);
+    put_number(to + 1, std::uint64_t{size});
     std::memcpy(to + head - 2, "\r\n", 2);
     out_.append("\r\n");
     return size;

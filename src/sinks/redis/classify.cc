@@ -14,7 +14,7 @@ struct Row {
 
 constexpr std::string_view kCredentials = "check user and password in `uri`";
 constexpr std::string_view kAcl =
-    "grant this user what the sink needs: ACL SETUSER <user> ~<stream> +multi +exec +xadd +ping +select";
+    "grant this user what the sink needs: ACL SETUSER <user> ~<stream> +multi +exec +xadd";
 constexpr std::string_view kMemory = "raise maxmemory of the server, set `maxlen`, or trim its streams";
 constexpr std::string_view kReplica = "let `uri` name the master, or promote this replica";
 constexpr std::string_view kCluster = "not in this build: Redis Cluster; let `uri` name a server without cluster mode";

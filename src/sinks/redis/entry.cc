@@ -89,7 +89,7 @@ std::string_view EntryWriter::append_payload(const Batch& batch, const Event& ev
   if (std::string_view reason = encoder_->encode(batch, event, out); !reason.empty()) return reason;
   payload_size_ = payload.close();
   if (payload_field_ != PayloadField::both) return {};
-  const std::size_t size = decimal_digits(payload_size_) + 3 + payload_size_ + 2, at = out.size() - size;
+  const std::size_t size = count_digits(payload_size_) + 3 + payload_size_ + 2, at = out.size() - size;
   out.append(kOldPayload);
   out.room(size);
   out.append(out.view(at, size));

@@ -102,7 +102,7 @@ class RedisSink final : public Sink {
 };
 
 std::optional<Position> RedisSink::open() {
-  if (!target_.tls && !target_.is_loopback())
+  if (!target_.tls && !is_loopback(target_.host))
     warn("rows and the password travel to Redis in plain text: use rediss:// in `uri`");
   if (target_.tls && config_.tls && config_.tls->insecure_skip_verify)
     warn("the certificate of Redis is not checked: leave tls.insecure_skip_verify out");

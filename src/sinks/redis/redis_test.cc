@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/link.h"
 #include "config/echo.h"
 #include "core/component.h"
 #include "core/event_cursor.h"
@@ -95,17 +96,17 @@ TEST(RedisUri, Parts) {
   EXPECT_EQ(target.password.reveal(), "p@ss");
   EXPECT_EQ(target.where(), "redis.example:6380");
   EXPECT_EQ(target.database, 3u);
-  EXPECT_FALSE(target.is_loopback());
+  EXPECT_FALSE(is_loopback(target.host));
 
   target = target_of("redis://:p/w@d@[::1]:1/");
   EXPECT_EQ(target.user, "");
   EXPECT_EQ(target.password.reveal(), "p/w@d");
   EXPECT_EQ(target.where(), "[::1]:1");
-  EXPECT_TRUE(target.is_loopback());
+  EXPECT_TRUE(is_loopback(target.host));
 
   target = target_of("redis://");
   EXPECT_EQ(target.where(), "localhost:6379");
-  EXPECT_TRUE(target_of("redis://127.0.0.1").is_loopback());
+  EXPECT_TRUE(is_loopback(target_of("redis://127.0.0.1").host));
   EXPECT_EQ(target_of("redis://:7000").where(), "localhost:7000");
 }
 

@@ -53,8 +53,6 @@ std::string Target::where() const {
   return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port) : fmt::format("[{}]:{}", host, port);
 }
 
-bool Target::is_loopback() const { return host == "localhost" || host.starts_with("127.") || host == "::1"; }
-
 std::variant<Target, UriProblem> parse_uri(const config::Secret& secret) {
   std::string_view text = secret.reveal();
   Target target;

@@ -19,7 +19,6 @@ struct Target {
   std::uint32_t database = 0;
 
   std::string where() const;  // "host:port"
-  bool is_loopback() const;
 };
 
 // What is wrong with it, without a word of its user part.

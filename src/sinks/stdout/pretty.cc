@@ -78,22 +78,6 @@ void show(const Value& value, std::string& line) {
   }
 }
 
-bool same(const Value& a, const Value& b) {
-  if (a.kind() != b.kind()) return false;
-  switch (a.kind()) {
-    case Kind::null:
-    case Kind::absent:
-    case Kind::unchanged: return true;
-    case Kind::boolean:
-    case Kind::int64:
-    case Kind::uint64: return a.as_uint64() == b.as_uint64();
-    case Kind::float32:
-    case Kind::float64: return a.as_real() == b.as_real();
-    case Kind::array: return std::ranges::equal(a.as_array(), b.as_array(), same);
-    default: return a.as_text() == b.as_text();
-  }
-}
-
 bool is_key(const TableSchema& schema, std::size_t column) {
   return std::find(schema.key.begin(), schema.key.end(), column) != schema.key.end();
 }
@@ -128,7 +112,7 @@ void show_changes(const Event& event, std::string& line) {
     const Value& old_value = event.before.values[i];
     const Value& new_value = event.after.values[i];
     const Kind kind = new_value.kind();
-    if (kind == Kind::absent || kind == Kind::unchanged || same(old_value, new_value)) continue;
+    if (kind == Kind::absent || kind == Kind::unchanged || old_value == new_value) continue;
     line += separator;
     show_text(event.schema->columns[i].name, line);
     line += ": ";

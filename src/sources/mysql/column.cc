@@ -378,9 +378,7 @@ struct Decoders {
       case ColumnType::vector: return prefixed(d, vector, column.meta);
       case ColumnType::string:
       case ColumnType::var_string: return string_type(d, column, hint.as);
-      case ColumnType::varchar:
-        return hint.as == ColumnHint::As::vector ? prefixed(d, vector, short_prefix(d))
-                                                 : text_type(d, column, bytes, short_prefix(d));
+      case ColumnType::varchar: return text_type(d, column, bytes, short_prefix(d));
       case ColumnType::tiny_blob:
       case ColumnType::medium_blob:
       case ColumnType::long_blob:

@@ -18,10 +18,21 @@ namespace deltaforge::sources::mysql {
 
 // What MariaDB's log does not say of a column and its catalogue does.
 struct ColumnHint {
-  enum class As : std::uint8_t { column_type, uuid, inet4, inet6, vector };
+  enum class As : std::uint8_t { column_type, uuid, inet4, inet6 };
   As as = As::column_type;
   std::uint8_t digits = 0;  // of the fraction, of old_time, old_datetime and old_timestamp
 };
+
+// UUID and INET stand in its log as bytes of a fixed length.
+inline bool needs_hint(const TableColumn& column) {
+  switch (column.type) {
+    case ColumnType::old_time:
+    case ColumnType::old_datetime:
+    case ColumnType::old_timestamp: return true;
+    case ColumnType::string: return column.collation == kBinaryCollation && (column.length == 16 || column.length == 4);
+    default: return false;
+  }
+}
 
 // What decoding needs besides the bytes. One object per source thread; nothing in it outlives a value except capacity.
 struct Scratch {

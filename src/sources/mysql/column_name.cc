@@ -5,8 +5,6 @@
 namespace deltaforge::sources::mysql {
 namespace {
 
-constexpr std::uint32_t kBinary = 63;  // the collation of bytes
-
 std::string with_digits(const char* name, std::uint16_t digits) {
   return digits == 0 ? name : fmt::format("{}({})", name, digits);
 }
@@ -28,12 +26,12 @@ std::string with_labels(const char* name, const TableColumn& column) {
 }
 
 const char* text_or_bytes(const TableColumn& column, const char* text, const char* bytes) {
-  return column.collation == kBinary ? bytes : text;
+  return column.collation == kBinaryCollation ? bytes : text;
 }
 
 // The log counts bytes, SQL counts characters: for texts the length stays out.
 std::string sized(const TableColumn& column, const char* text, const char* bytes) {
-  return column.collation == kBinary ? fmt::format("{}({})", bytes, column.length) : text;
+  return column.collation == kBinaryCollation ? fmt::format("{}({})", bytes, column.length) : text;
 }
 
 }  // namespace

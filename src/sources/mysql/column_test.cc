@@ -146,7 +146,6 @@ TEST(Labels, IndexZeroIsNoLabel) {
 TEST(Vectors, AreArraysOfFloats) {
   EXPECT_EQ(decode(with_meta(ColumnType::vector, 4), "0c000000 0000c03f 000000c0 7684df50"), "[1.5f -2f 30000000000f]");
   EXPECT_EQ(decode(with_meta(ColumnType::vector, 4), "03000000 000000"), "refused");
-  EXPECT_EQ(decode(column(ColumnType::varchar, 8, kBinary), "04 0000c03f", {ColumnHint::As::vector}), "[1.5f]");
 }
 
 TEST(Mariadb, UuidAndAddresses) {

@@ -9,9 +9,11 @@
 #include <mysql.h>
 
 #include <ma_pvio.h>  // wants mysql.h before it
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include "base/error.h"
+#include "base/link.h"
 #include "sources/mysql/errors.h"
 
 namespace deltaforge::sources::mysql {
@@ -26,6 +28,8 @@ ServerError error_of(MYSQL* connection) { return {mysql_errno(connection), mysql
 
 struct Freer {
   void operator()(MYSQL_RES* result) const { mysql_free_result(result); }
+  void operator()(BIO* file) const { BIO_free(file); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
 };
 
 void set_text(MYSQL* connection, mysql_option option, const std::string& value) {
@@ -35,6 +39,9 @@ void set_text(MYSQL* connection, mysql_option option, const std::string& value) 
 void set_tls(MYSQL* connection, const Dsn& dsn) {
   my_bool on = 1;
   mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &on);
+  // Where the server offers no TLS, the library would go on in plain text, and send the password so as if there were.
+  // It refuses when it is given a fingerprint. An empty one is not compared with anything.
+  mysql_optionsv(connection, MARIADB_OPT_SSL_FP, "");
   set_text(connection, MYSQL_OPT_SSL_CA, dsn.ssl_ca);
   set_text(connection, MYSQL_OPT_SSL_CAPATH, dsn.ssl_capath);
   set_text(connection, MYSQL_OPT_SSL_CERT, dsn.ssl_cert);
@@ -42,10 +49,20 @@ void set_tls(MYSQL* connection, const Dsn& dsn) {
   set_text(connection, MYSQL_OPT_SSL_CIPHER, dsn.ssl_cipher);
   set_text(connection, MARIADB_OPT_TLS_VERSION, dsn.tls_version);
   // The library checks the chain whenever it is given an authority, and the name with this option only.
-  my_bool verify_name = dsn.ssl_mode == SslMode::verify_identity;
+  my_bool verify_name = dsn.ssl_mode == SslMode::verify_identity ? 1 : 0;
   mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify_name);
   if (dsn.ssl_mode == SslMode::verify_ca && dsn.ssl_ca.empty() && dsn.ssl_capath.empty())
     set_text(connection, MYSQL_OPT_SSL_CAPATH, "/etc/ssl/certs");
+}
+
+// The library asks the server for its key when the file holds none: whoever named a file does not want that.
+void check_public_key(const std::string& path) {
+  if (path.empty()) return;
+  std::unique_ptr<BIO, Freer> file(BIO_new_file(path.c_str(), "r"));
+  std::unique_ptr<EVP_PKEY, Freer> key(file ? PEM_read_bio_PUBKEY(file.get(), nullptr, nullptr, nullptr) : nullptr);
+  if (!key)
+    throw Error(ErrorKind::config, "reading the server's public key: there is none in " + path,
+                "check server-public-key-path in the dsn: the file is the server's public_key.pem");
 }
 
 // The TLS session of the library. Its header with this type does not compile outside of it; the socket that the
@@ -55,8 +72,6 @@ struct TlsOfLibrary {
   MARIADB_PVIO* pvio;
   void* session;
 };
-
-bool is_loopback(const std::string& host) { return host == "localhost" || host.starts_with("127.") || host == "::1"; }
 
 }  // namespace
 
@@ -78,15 +93,16 @@ void Session::close() noexcept {
 }
 
 void Session::connect(const Options& options) {
-  const bool optional_tls = dsn_.ssl_mode == SslMode::preferred;
+  check_public_key(dsn_.server_public_key);
   const bool with_tls = dsn_.ssl_mode != SslMode::disabled && dsn_.socket.empty();
-  if (try_to_connect(options, with_tls)) return;
-  if (with_tls && optional_tls && mysql_errno(connection_) == kTlsError && dsn_.ssl_ca.empty() &&
-      dsn_.ssl_capath.empty()) {
+  bool connected = try_to_connect(options, with_tls);
+  if (!connected && with_tls && dsn_.tls_is_optional() && mysql_errno(connection_) == kTlsError) {
     close();
-    if (try_to_connect(options, false)) return;
+    connected = try_to_connect(options, false);
   }
-  throw connect_error(where(), error_of(connection_), dsn_.user);
+  if (!connected) throw connect_error(where(), error_of(connection_), dsn_.user);
+  if (with_tls && !dsn_.tls_is_optional() && mysql_get_ssl_cipher(connection_) == nullptr)
+    throw connect_error(where(), {kTlsError, "this libmariadb connected without TLS"}, dsn_.user);
 }
 
 bool Session::try_to_connect(const Options& options, bool with_tls) {
@@ -104,8 +120,9 @@ bool Session::try_to_connect(const Options& options, bool with_tls) {
   if (with_tls) set_tls(connection_, dsn_);
 
   const char* host = dsn_.socket.empty() ? dsn_.host.c_str() : nullptr;
-  // The library takes "localhost" for the standard socket.
-  if (host != nullptr && dsn_.host == "localhost") host = "127.0.0.1";
+  // Otherwise the library takes "localhost" for the standard socket.
+  const unsigned tcp = MYSQL_PROTOCOL_TCP;
+  if (host != nullptr) mysql_optionsv(connection_, MYSQL_OPT_PROTOCOL, &tcp);
   MYSQL* connected = nullptr;
   int status =
       mysql_real_connect_start(&connected, connection_, host, dsn_.user.c_str(), dsn_.password.reveal().c_str(),

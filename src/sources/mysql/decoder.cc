@@ -12,12 +12,14 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "core/event_id.h"
+#include "sources/mysql/errors.h"
 #include "sources/mysql/inflate.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
 
 constexpr std::size_t kChecksum = 4;
+constexpr std::string_view kLogFile = "log_file";  // in the durable state
 
 std::string type_name(EventType type) { return std::to_string(static_cast<int>(type)); }
 
@@ -70,6 +72,11 @@ Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake
   tables_.clear();
 }
 
+void Decoder::forget(SourceState& state) {
+  state.erase(kLogFile);
+  PreparedTransactions::forget_all(state);
+}
+
 void Decoder::event(std::span<std::byte> event, bool in_pages) {
   if (event.size() < EventHeader::kSize)
     throw Error(ErrorKind::undecodable, "decoding the binary log after " + place_.file() + ": an event without header");
@@ -117,7 +124,7 @@ void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool 
     case EventType::rotate: return rotate(header, {});
     case EventType::incident:
       stop(header, "the server lost events (incident)",
-           "changes are missing from the log: remove the stored position and load the tables anew");
+           std::string("changes are missing from the log: ") + kBeginAfresh);
     case EventType::begin_load_query:
     case EventType::execute_load_query:
     case EventType::append_block:
@@ -152,10 +159,9 @@ void Decoder::format_description(const EventHeader& header, Bytes event) {
 // After a log was reset its files have the names, and its transactions the numbers, that we know. When a file was begun
 // tells it from its namesake.
 void Decoder::recognise_file(const EventHeader& header) {
-  constexpr std::string_view kKey = "log_file";
   if (header.timestamp == 0) return;
   const std::string now = fmt::format("{}/{} {}", settings_.server, place_.file(), header.timestamp);
-  const auto kept = state_.get(kKey);
+  const auto kept = state_.get(kLogFile);
   if (kept == now) return;
   if (kept && kept->starts_with(now.substr(0, now.rfind(' ') + 1)))
     throw Error(
@@ -163,9 +169,8 @@ void Decoder::recognise_file(const EventHeader& header) {
         fmt::format("position lost: {} was begun at another time than the file of that name that was read before: "
                     "the log was reset, its numbers are used again",
                     place_.file()),
-        "remove the stored position (DELETE FROM kv WHERE key = '<source id>') to begin at the end of the log, and "
-        "load the tables anew");
-  state_.put(kKey, now);
+        kBeginAfresh);
+  state_.put(kLogFile, now);
 }
 
 // offset u64 | file. One that was made for this connection may come without checksum, whatever the log has.
@@ -199,8 +204,8 @@ void Decoder::open_group(const EventHeader& header, Bytes body) {
       stop(header,
            "the sequence number of " + to_string(start_.mariadb) + " was used before: the log holds " +
                to_string(mariadb_),
-           "two servers wrote in the same domain, or the log was reset: set gtid_strict_mode, remove the stored "
-           "position and load the tables anew");
+           std::string("two servers wrote in the same domain, or the log was reset: set gtid_strict_mode, ") +
+               kBeginAfresh);
     group_ = start_.standalone ? Group::standalone : start_.prepares_xa ? Group::xa : Group::transaction;
     if (start_.prepares_xa) prepared_.begin(start_.xid);
   } else {
@@ -292,6 +297,7 @@ void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const
   const std::string of = database.empty() ? std::string(query.database) : database;
   if (!tables_.captured(of, name)) return;
   describe(header);
+  locate();
   new_event(tables_.named(of, name), 0).op = Op::truncate;
 }
 
@@ -464,7 +470,6 @@ void Decoder::describe(const EventHeader& header) {
   transaction_locus_.append(R"(,"file":)").append(file_json_).append(R"(,"pos":)");
   if (!has_gtid) id_.insert(0, ":").insert(0, settings_.server);
   info_.id_hash = transaction_hash(settings_.source_id, settings_.epoch, id_);
-  locate();
 }
 
 // The GTID, or the place where the transaction begins.

@@ -1,7 +1,7 @@
 // Events of the binary log -> transactions in the intake. Knows no socket. Source thread only.
 //
 // A group of the log (GTID ... XID, or one statement) is one transaction. It counts as read at its last event, never
-// at its GTID (hardcase 73). Whatever may carry rows and is not understood stops the source with file and offset.
+// at its GTID. Whatever may carry rows and is not understood stops the source with file and offset.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,10 @@ class Decoder {
     std::string server;      // MySQL: its uuid; MariaDB: its server_id
     MariadbGtidPos mariadb;  // where reading begins: sequences that come again are another log
   };
-  // `state` keeps prepared XA transactions.
+  // `state` keeps prepared XA transactions, and which file was read last.
   Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake, SourceState& state);
+  // Nobody goes on from where that was.
+  static void forget(SourceState& state);
 
   // One event with its header, and with its checksum if it has one. The bytes may be rewritten. `in_pages`: they live
   // as long as the open batch.

@@ -28,6 +28,9 @@ class State final : public SourceState {
   }
   void put(std::string_view key, std::string_view value) override { values_[std::string(key)] = value; }
   void erase(std::string_view key) override { values_.erase(std::string(key)); }
+  void erase_prefix(std::string_view prefix) override {
+    std::erase_if(values_, [&](const auto& each) { return each.first.starts_with(prefix); });
+  }
 
  private:
   std::map<std::string, std::string, std::less<>> values_;

@@ -140,6 +140,10 @@ class Parser {
 
 std::string Dsn::where() const { return socket.empty() ? fmt::format("{}:{}", host, port) : socket; }
 
+bool Dsn::tls_is_optional() const {
+  return ssl_mode == SslMode::preferred && ssl_ca.empty() && ssl_capath.empty() && ssl_cert.empty();
+}
+
 std::variant<Dsn, DsnProblem> parse_dsn(const config::Secret& text) { return Parser().parse(text.reveal()); }
 
 }  // namespace deltaforge::sources::mysql

@@ -27,6 +27,8 @@ struct Dsn {
   std::string server_public_key;  // file of the server's RSA key, for a password without TLS
 
   std::string where() const;  // "host:port", or the socket
+  // Nothing in it asks for TLS: a server that has none is talked to in plain text.
+  bool tls_is_optional() const;
 };
 
 // What is wrong with it, without a word of its user part.

@@ -15,6 +15,12 @@ struct ServerError {
 
 ErrorKind kind_of(unsigned number);
 
+// The end of a remedy.
+inline constexpr char kBeginAfresh[] =
+    "remove the stored position (stop; in the state database DELETE FROM kv WHERE namespace = 'checkpoints' AND key = "
+    "'<source id>'; a file sink needs an empty directory, too) to begin at the end of the log, and load the tables "
+    "anew";
+
 // A statement failed. `doing` opens the message: "reading the server's settings".
 Error to_error(std::string_view doing, const ServerError&, std::string remedy = {});
 // The connection could not be made.

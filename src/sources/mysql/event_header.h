@@ -52,7 +52,6 @@ enum class EventType : std::uint8_t {
   mariadb_binlog_checkpoint = 161,
   mariadb_gtid = 162,
   mariadb_gtid_list = 163,
-  mariadb_start_encryption = 164,
   mariadb_query_compressed = 165,
   mariadb_write_rows_compressed_v1 = 166,
   mariadb_update_rows_compressed_v1 = 167,

@@ -117,13 +117,4 @@ Result<GroupStart> read_group_start(const EventHeader& header, Bytes body) {
   return read_gtid(header.type, body);
 }
 
-std::string to_string(const GroupStart& start) {
-  switch (start.id) {
-    case GroupStart::Id::mysql: return to_string(start.sid) + ":" + std::to_string(start.gno);
-    case GroupStart::Id::mariadb: return to_string(start.mariadb);
-    case GroupStart::Id::none: return "";
-  }
-  return "";
-}
-
 }  // namespace deltaforge::sources::mysql

@@ -28,7 +28,4 @@ struct GroupStart {
 // `body`: the event after its header, without checksum.
 Result<GroupStart> read_group_start(const EventHeader&, Bytes body);
 
-// "uuid:7", "uuid:tag:7", "0-1-7"; empty without an id.
-std::string to_string(const GroupStart&);
-
 }  // namespace deltaforge::sources::mysql

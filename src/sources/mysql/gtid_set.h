@@ -1,5 +1,5 @@
 // Sets of MySQL's global transaction ids, exactly: every gap is kept. A set never claims a transaction that nobody gave
-// it (contract M1).
+// it.
 #pragma once
 
 #include <array>

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "obs/log.h"
+#include "sources/mysql/catalogue.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -20,16 +21,6 @@ std::string uuid_of(std::string_view pipeline, std::string_view source_id) {
   for (std::byte byte : xxh3_128(as_bytes(text))) hex += fmt::format("{:02x}", std::to_integer<int>(byte));
   return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
                      hex.substr(20));
-}
-
-ColumnHint hint(const std::string& data_type, const std::string& digits) {
-  ColumnHint hint;
-  if (data_type == "uuid") hint.as = ColumnHint::As::uuid;
-  if (data_type == "inet4") hint.as = ColumnHint::As::inet4;
-  if (data_type == "inet6") hint.as = ColumnHint::As::inet6;
-  if (data_type == "vector") hint.as = ColumnHint::As::vector;
-  if (digits.size() == 1) hint.digits = static_cast<std::uint8_t>(digits[0] - '0');
-  return hint;
 }
 
 }  // namespace
@@ -97,6 +88,7 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
   prepare_session(session, server, at, uuid_of(context_.pipeline, config_.id));
 
   const bool mariadb = server.flavor == Flavor::mariadb;
+  CatalogueLookup catalogue(options, *start.state);
   TableCache tables(
       {config_.id, mariadb ? "mariadb" : "mysql", server.flavor},
       [this](std::string_view database, std::string_view table) {
@@ -104,7 +96,7 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
                  return pattern.matches(database, table);
                });
       },
-      [this, stop_fd](const TableMap& map) { return hints(map, stop_fd); }, schemas_);
+      [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_);
   auto connected = [&] {
     obs::info("streaming from the binary log", {{"source", config_.id},
                                                 {"server_version", std::string_view(server.version)},
@@ -141,6 +133,7 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {
   if (start.meet.empty()) {
+    Decoder::forget(*start.state);  // of a position that an operator has removed
     BinlogPosition tail = read_tail(session, server);
     start.begin_at(Position(std::make_unique<BinlogPosition>(tail)));
     return tail;
@@ -155,21 +148,6 @@ BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const
     obs::warn("another server than before: going on by GTID",
               {{"source", config_.id}, {"server", std::string_view(server.key())}});
   return meet;
-}
-
-std::vector<ColumnHint> MySql::hints(const TableMap& map, int stop_fd) const {
-  Session session(session_options(stop_fd));
-  const Rows rows = session.query(
-      "asking for the types of " + map.database + "." + map.table,
-      fmt::format("SELECT COLUMN_NAME, LOWER(DATA_TYPE), DATETIME_PRECISION FROM information_schema.COLUMNS"
-                  " WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
-                  session.literal(map.database), session.literal(map.table)),
-      "GRANT SELECT ON that table to the user of the dsn");
-  std::vector<ColumnHint> hints(map.columns.size());
-  for (std::size_t i = 0; i < hints.size(); ++i)
-    for (const auto& row : rows)
-      if (row[0] == map.columns[i].name) hints[i] = hint(row[1].value_or(""), row[2].value_or(""));
-  return hints;
 }
 
 SourceGauges MySql::gauges() const {

@@ -55,8 +55,6 @@ class MySql final : public Source {
   void warn(Session&, const ServerFacts&, const Start&) const;
   Session::Options session_options(int stop_fd) const;
   std::uint32_t server_id() const;
-  // What MariaDB's catalogue says of the columns, over a connection of its own.
-  std::vector<ColumnHint> hints(const TableMap&, int stop_fd) const;
 
   const Config config_;
   const SourceContext context_;

@@ -33,7 +33,7 @@ class Placer {
 
 class Packets {
  public:
-  static constexpr std::size_t kBuffer = 1024 * 1024;
+  static constexpr std::size_t kBuffer = std::size_t{1024} * 1024;
   static constexpr std::size_t kMostInOne = 0xFF'FFFF;
   // What a Placer sees of a body: the status byte, an event's header and the table id of rows.
   static constexpr std::size_t kHead = 64;

@@ -9,11 +9,12 @@ namespace {
 
 // The store takes 256 MiB a value.
 constexpr std::size_t kMost = 200 * 1024 * 1024;
+constexpr std::string_view kPrefix = "xa/";
 
 // As hex: MariaDB's ids are bytes.
 std::string key_of(std::string_view id) {
   constexpr std::string_view digits = "0123456789abcdef";
-  std::string key = "xa/";
+  std::string key(kPrefix);
   for (char c : id) {
     key += digits[static_cast<unsigned char>(c) >> 4];
     key += digits[c & 15];
@@ -84,5 +85,7 @@ void PreparedTransactions::forget(const PositionAlgebra& algebra, const Position
     resolved_.pop_front();
   }
 }
+
+void PreparedTransactions::forget_all(SourceState& state) { state.erase_prefix(kPrefix); }
 
 }  // namespace deltaforge::sources::mysql

@@ -36,6 +36,7 @@ class PreparedTransactions {
   void resolved(std::string_view id, const Mark&);
   // Everybody has what `position` covers: those need no rows any more.
   void forget(const PositionAlgebra&, const Position&);
+  static void forget_all(SourceState&);
 
  private:
   static void replay_events(std::string& events, const OnEvent&);

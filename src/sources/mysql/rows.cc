@@ -46,7 +46,7 @@ Result<RowsHeader> read_rows_header(EventType type, Bytes body, Pages& pages) {
   RowsHeader header;
   header.kind = form.kind;
   header.table_id = in.u48();
-  header.flags = in.u16();
+  in.skip(2);  // flags
   if (form.has_extra) {
     std::size_t size = in.u16();  // counts itself
     if (size < 2) in.fail();

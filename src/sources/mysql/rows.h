@@ -21,18 +21,14 @@ namespace deltaforge::sources::mysql {
 enum class RowsKind : std::uint8_t { write, update, remove, partial_update };
 
 struct RowsHeader {
-  static constexpr std::uint16_t kStatementEnd = 0x1;  // the table maps before it are over
   static constexpr std::uint64_t kNoTable = 0xFFFFFF;  // of an event that only ends the statement: no rows
 
   std::uint64_t table_id = 0;
-  std::uint16_t flags = 0;  // newer servers set bits that we need not know
   RowsKind kind = RowsKind::write;
   std::size_t columns = 0;
   Bytes in_before, in_after;  // which columns are in the image, the lowest bit first; empty without that image
   Bytes rows;
   std::size_t rows_offset = 0;  // in the body, for messages
-
-  bool ends_statement() const { return (flags & kStatementEnd) != 0; }
 };
 
 bool is_rows_event(EventType);

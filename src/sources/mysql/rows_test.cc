@@ -27,7 +27,6 @@ struct Decoding {
     auto header = read_rows_header(type, body, pages);
     if (!header) return {header.failure().what};
     table_id = header->table_id;
-    ends_statement = header->ends_statement();
     RowsReader reader(*header, plan, scratch);
     for (;;) {
       Image before, after;
@@ -45,7 +44,6 @@ struct Decoding {
   TableMap map;
   RowPlan plan;
   std::uint64_t table_id = 0;
-  bool ends_statement = false;
 };
 
 // create table sg(a int unsigned, y year, b int, d decimal(5,2) unsigned, f float, f2 double unsigned, x varchar(3),
@@ -62,7 +60,6 @@ TEST(Rows, NumbersOfEveryKind) {
   EXPECT_THAT(decode(EventType::write_rows, kSignsRow),
               ElementsAre("- -> 4294967295u, 2155, -1, decimal 1.50, 0.1f, 1e+22, 'abc', 5u, 255u"));
   EXPECT_EQ(decode.table_id, 0x6eU);
-  EXPECT_TRUE(decode.ends_statement);  // flags 0x11: an unknown bit beside it
 }
 
 // create table m(t1 text character set latin1, g point, t2 varchar(9), e enum('é','b') character set latin1,
@@ -145,7 +142,6 @@ TEST(Rows, ExtraDataOfPartitionsIsSkipped) {
   Decoding decode("740000000000 0100 017200 047061727400 02 0303 00 02 010100 0405 026964 0164 080100 0c01c0");
   EXPECT_THAT(decode(EventType::write_rows, "740000000000 1000 0500 010000 02 ff 00 01000000 05000000"),
               ElementsAre("- -> 1, 5"));
-  EXPECT_FALSE(decode.ends_statement);
   EXPECT_THAT(decode(EventType::update_rows,
                      "740000000000 1100 0700 0101000000 02 ff ff 00 01000000 05000000 00 3c000000 3c000000"),
               ElementsAre("1, 5 -> 60, 60"));

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "sources/mysql/errors.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -14,10 +15,6 @@ namespace {
 constexpr std::string_view kVariables =
     "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id',"
     "'server_uuid'";
-
-constexpr const char* kAfresh =
-    "restore what is missing, or remove the stored position (DELETE FROM kv WHERE key = '<source id>') to begin at the "
-    "end of the log, and load the tables anew";
 
 std::uint64_t number(const std::optional<std::string>& text) {
   std::uint64_t value = 0;
@@ -74,19 +71,31 @@ class Missing {
   std::string what_, remedy_;
 };
 
-[[noreturn]] void lost(const std::string& why, const std::string& remedy = kAfresh) {
-  throw Error(ErrorKind::position_lost, "position lost: " + why, remedy);
+[[noreturn]] void lost(const std::string& why, const std::string& remedy = {}) {
+  throw Error(ErrorKind::position_lost, "position lost: " + why,
+              remedy.empty() ? std::string("restore what is missing, or ") + kBeginAfresh : remedy);
+}
+
+// The server begins a file whenever gtid_mode changes, so the first transaction of a file tells.
+std::string place_without_gtid(Session& session, const LogFacts& log, const std::string& after) {
+  auto file = std::ranges::find(log.files, after, &std::pair<std::string, std::uint64_t>::first);
+  if (file == log.files.end()) return "";
+  while (++file != log.files.end())
+    for (const auto& row : session.query("looking at the beginning of a binary log",
+                                         fmt::format("SHOW BINLOG EVENTS IN {} LIMIT 4", session.literal(file->first)),
+                                         "GRANT REPLICATION SLAVE ON *.* TO the user of the dsn"))
+      if (row.size() > 2 && row[2] == "Anonymous_Gtid") return file->first + ":" + row[1].value_or("");
+  return "";
 }
 
 void check_has_all(const BinlogPosition& stored, const LogFacts& log) {
   if (!log.tail.gtids.includes(stored.gtids)) {
     GtidSet lacking = stored.gtids;
     lacking.subtract(log.tail.gtids);
-    lost(
-        "the server lacks transactions that were delivered: " + to_string(lacking) +
-            "; it is another server, was reset, or a replica that is behind",
-        "point the dsn to a server that has them and resume, or, if they are gone for good, remove the stored position "
-        "and load the tables anew");
+    lost("the server lacks transactions that were delivered: " + to_string(lacking) +
+             "; it is another server, was reset, or a replica that is behind",
+         std::string("point the dsn to a server that has them and resume, or, if they are gone for good, ") +
+             kBeginAfresh);
   }
 }
 
@@ -101,11 +110,10 @@ void check_not_purged(const BinlogPosition& stored, const LogFacts& log) {
 void check_has_domains(const BinlogPosition& stored, const LogFacts& log) {
   for (const MariadbGtid& id : stored.mariadb.ids())
     if (!log.tail.mariadb.covers(id))
-      lost("the server lacks the delivered transaction " + to_string(id) + "; its log ends at " +
-               to_string(log.tail.mariadb) + ": it is another server, was reset, or a replica that is behind",
-           "point the dsn to a server that has it and resume, or, if it is gone for good, remove the stored position "
-           "and "
-           "load the tables anew");
+      lost(
+          "the server lacks the delivered transaction " + to_string(id) + "; its log ends at " +
+              to_string(log.tail.mariadb) + ": it is another server, was reset, or a replica that is behind",
+          std::string("point the dsn to a server that has it and resume, or, if it is gone for good, ") + kBeginAfresh);
 }
 
 // The numbers say nothing of a log that was reset and has grown past them. The place where they were read does.
@@ -210,6 +218,8 @@ LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosit
           session.value("asking what the log held",
                         fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(asked.file), asked.pos));
   }
+  if (asked.mode == BinlogPosition::Mode::mysql_gtid && asked.server_uuid == server.uuid)
+    log.without_gtid = place_without_gtid(session, log, asked.file);
   return log;
 }
 
@@ -228,6 +238,9 @@ void check_position(const BinlogPosition& stored, const ServerFacts& server, con
       if (server.variable("gtid_mode") != "ON")
         lost("it is a GTID set, and gtid_mode of the server is " + server.variable("gtid_mode"),
              "SET GLOBAL gtid_mode = ON (by way of OFF_PERMISSIVE and ON_PERMISSIVE), and resume");
+      // Asked by GTID, the server would pass over them without a word.
+      if (!log.without_gtid.empty())
+        lost("at " + log.without_gtid + " begin transactions without GTID, written while gtid_mode was not ON");
       check_has_all(stored, log);
       return check_not_purged(stored, log);
     case Mode::mariadb_gtid: return check_mariadb(stored, server, log);

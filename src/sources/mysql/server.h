@@ -44,6 +44,8 @@ struct LogFacts {
   std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
   // MariaDB: the GTID position at the place of the log that a position names; empty when the place is not there.
   std::string mariadb_at_place;
+  // MySQL: the first place behind the file that a position names where transactions have no GTID; empty: there is none.
+  std::string without_gtid;
 };
 LogFacts read_log(Session&, const ServerFacts&, const BinlogPosition& asked);
 

@@ -51,6 +51,9 @@ class Lexer {
   }
 
   bool follows(std::string_view text) const { return sql_.substr(at_).starts_with(text); }
+  bool follows_dashes() const {
+    return follows("--") && (at_ + 2 == sql_.size() || static_cast<unsigned char>(sql_[at_ + 2]) <= ' ');
+  }
 
   void skip_to(std::string_view end) {
     std::size_t found = sql_.find(end, at_);
@@ -67,7 +70,7 @@ class Lexer {
         at_ += 2;
       } else if (follows("/*")) {
         skip_to("*/");
-      } else if (follows("#") || follows("-- ") || follows("--\t") || follows("--\n")) {
+      } else if (follows("#") || follows_dashes()) {
         skip_to("\n");
       } else {
         return;
@@ -143,14 +146,37 @@ std::vector<Statement::Name> names(Lexer& lexer) {
   return found;
 }
 
-Statement truncate(Lexer& lexer) {
-  Token token = lexer.next();
-  if (equals(token.text, "TABLE")) token = lexer.next();
+// A name that `token` begins; `token` becomes what follows.
+Statement::Name table_name(Lexer& lexer, Token& token) {
   std::string first = bare(token);
   token = lexer.next();
-  if (token.kind == Token::Kind::sign && token.text == ".")
-    return {Statement::Kind::truncate, "", {{std::move(first), bare(lexer.next())}}};
-  return {Statement::Kind::truncate, "", {{"", std::move(first)}}};
+  if (token.kind != Token::Kind::sign || token.text != ".") return {"", std::move(first)};
+  std::string second = bare(lexer.next());
+  token = lexer.next();
+  return {std::move(first), std::move(second)};
+}
+
+bool says(const Token& token, std::string_view upper) {
+  return token.kind == Token::Kind::word && equals(token.text, upper);
+}
+
+Statement truncate(Lexer& lexer) {
+  Token token = lexer.next();
+  if (says(token, "TABLE")) token = lexer.next();
+  return {Statement::Kind::truncate, "", {table_name(lexer, token)}};
+}
+
+// Of a table that is filled by a query the log in row format has a definition without that query, and the rows.
+Statement create(Lexer& lexer) {
+  Token token = lexer.next();
+  if (says(token, "OR")) lexer.next(), token = lexer.next();
+  if (!says(token, "TABLE")) return {};
+  token = lexer.next();
+  if (says(token, "IF")) lexer.next(), lexer.next(), token = lexer.next();
+  Statement::Name name = table_name(lexer, token);
+  for (; token.kind != Token::Kind::end; token = lexer.next())
+    if (says(token, "SELECT") || says(token, "TABLE")) return {Statement::Kind::row_change, "", {std::move(name)}};
+  return {};
 }
 
 Statement rollback(Lexer& lexer) {
@@ -166,7 +192,6 @@ Statement xa(Lexer& lexer) {
   const Token verb = lexer.next();
   Statement statement;
   if (equals(verb.text, "START") || equals(verb.text, "BEGIN")) statement.kind = Statement::Kind::xa_start;
-  if (equals(verb.text, "END")) statement.kind = Statement::Kind::xa_end;
   if (equals(verb.text, "COMMIT")) statement.kind = Statement::Kind::xa_commit;
   if (equals(verb.text, "ROLLBACK")) statement.kind = Statement::Kind::xa_rollback;
   statement.name = lexer.rest();
@@ -188,21 +213,13 @@ Result<QueryEvent> read_query(Bytes body) {
   if (!in.ok()) return DecodeFailure{"the statement ends early", in.offset()};
   query.sql = as_text(in.rest());
   while (!query.sql.empty() && query.sql.back() == '\0') query.sql.remove_suffix(1);
-  // The variables that we want come first, in this order: flags, SQL mode, catalog, increments, character set.
-  while (status.ok() && status.left() > 0) {
-    switch (status.u8()) {
-      case 0: status.skip(4); continue;
-      case 1: query.sql_mode = status.u64(); continue;
-      case 3: status.skip(4); continue;
-      case 4:
-        query.client_charset = status.u16();
-        status.skip(4);
-        continue;
-      case 6: status.skip(status.u8()); continue;
-      default: break;
-    }
-    break;
+  // Flags come first, then the SQL mode.
+  std::uint8_t variable = status.u8();
+  if (variable == 0) {
+    status.skip(4);
+    variable = status.u8();
   }
+  if (variable == 1) query.sql_mode = status.u64();
   return query;
 }
 
@@ -210,8 +227,19 @@ Statement classify(std::string_view sql, std::uint64_t sql_mode) {
   if (sql == "BEGIN") return {Statement::Kind::begin, "", {}};
   if (sql == "COMMIT") return {Statement::Kind::commit, "", {}};
   Lexer lexer(sql, sql_mode);
-  const Token first = lexer.next();
-  auto is = [&first](std::string_view word) { return first.kind == Token::Kind::word && equals(first.text, word); };
+  Token first = lexer.next();
+  auto is = [&first](std::string_view word) { return says(first, word); };
+  constexpr std::array<std::string_view, 8> kRowChanges{"INSERT", "REPLACE", "UPDATE", "DELETE",
+                                                        "LOAD",   "WITH",    "CALL",   "DO"};
+  auto changes_rows = [&] { return std::ranges::any_of(kRowChanges, is); };
+  // MariaDB: SET STATEMENT ... FOR INSERT, ANALYZE FORMAT=JSON INSERT
+  if (is("SET")) {
+    if (first = lexer.next(); !is("STATEMENT")) return {};
+    while (first.kind != Token::Kind::end && !is("FOR")) first = lexer.next();
+    first = lexer.next();
+  }
+  if (is("ANALYZE"))
+    while (first.kind != Token::Kind::end && !is("TABLE") && !changes_rows()) first = lexer.next();
   if (is("BEGIN")) return {Statement::Kind::begin, "", {}};
   if (is("START")) return {Statement::Kind::begin, "", {}};
   if (is("COMMIT")) return {Statement::Kind::commit, "", {}};
@@ -219,9 +247,8 @@ Statement classify(std::string_view sql, std::uint64_t sql_mode) {
   if (is("SAVEPOINT")) return {Statement::Kind::savepoint, bare(lexer.next()), {}};
   if (is("XA")) return xa(lexer);
   if (is("TRUNCATE")) return truncate(lexer);
-  constexpr std::array<std::string_view, 8> kRowChanges{"INSERT", "REPLACE", "UPDATE", "DELETE",
-                                                        "LOAD",   "WITH",    "CALL",   "DO"};
-  if (std::ranges::any_of(kRowChanges, is)) return {Statement::Kind::row_change, "", names(lexer)};
+  if (is("CREATE")) return create(lexer);
+  if (changes_rows()) return {Statement::Kind::row_change, "", names(lexer)};
   return {};
 }
 

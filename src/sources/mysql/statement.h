@@ -17,7 +17,6 @@ struct QueryEvent {
   std::string_view database;  // the default one of the session
   std::string_view sql;
   std::uint64_t sql_mode = 0;
-  std::uint16_t client_charset = 0;  // collation id of character_set_client; 0: not said
 };
 
 // `body`: the event after its header, without checksum:
@@ -32,11 +31,10 @@ struct Statement {
     savepoint,
     rollback_to,
     xa_start,
-    xa_end,
     xa_commit,
     xa_rollback,
     truncate,
-    row_change,  // INSERT, UPDATE, DELETE, REPLACE, LOAD, CALL ... as text: its rows are not in the log
+    row_change,  // INSERT, UPDATE, DELETE, CREATE ... SELECT as text: its rows are not in the log
     other,
   };
   // Database ("" for the session's) and table, without their quotes.

@@ -18,12 +18,10 @@ enum class Field : std::uint8_t {
   column_name = 4,
   set_labels = 5,
   enum_labels = 6,
-  geometry_type = 7,
   simple_primary_key = 8,
   primary_key_with_prefix = 9,
   label_default_charset = 10,
   label_column_charset = 11,
-  visibility = 12,
   vector_dimension = 13,
 };
 
@@ -176,33 +174,26 @@ class TableMapReader {
     auto has_text = [this](const TableColumn& column) { return is_character(column, flavor_); };
     switch (field) {
       case Field::signedness: return signedness(value);
-      case Field::visibility: return visibility(value);
       case Field::default_charset: default_charset(list, has_text); break;
       case Field::label_default_charset: default_charset(list, is_label); break;
       case Field::column_charset: each(list, has_text, [](TableColumn& c, std::uint32_t v) { c.collation = v; }); break;
       case Field::label_column_charset:
         each(list, is_label, [](TableColumn& c, std::uint32_t v) { c.collation = v; });
         break;
-      case Field::geometry_type:
-        each(list, is_a<ColumnType::geometry>, [](TableColumn& c, std::uint32_t v) { c.geometry_type = v; });
-        break;
       case Field::vector_dimension:
-        each(list, is_a<ColumnType::vector>, [](TableColumn& c, std::uint32_t v) { c.dimension = v; });
+        each(list, is_vector, [](TableColumn& c, std::uint32_t v) { c.dimension = v; });
         break;
       case Field::column_name: names(list); break;
       case Field::set_labels: labels(list, ColumnType::set); break;
       case Field::enum_labels: labels(list, ColumnType::enum_); break;
       case Field::simple_primary_key: primary_key(list, false); break;
       case Field::primary_key_with_prefix: primary_key(list, true); break;
-      default: return;  // of a newer server
+      default: return;  // geometry_type, visibility, and those of a newer server
     }
     if (!list.ok() || list.left() != 0) fail("metadata " + std::to_string(static_cast<int>(field)) + " do not fit");
   }
 
-  template <ColumnType type>
-  static bool is_a(const TableColumn& column) {
-    return column.type == type;
-  }
+  static bool is_vector(const TableColumn& column) { return column.type == ColumnType::vector; }
 
   static bool bit(Bytes bits, std::size_t index) {
     return index / 8 < bits.size() && (static_cast<unsigned>(bits[index / 8]) >> (7 - index % 8) & 1) != 0;
@@ -215,11 +206,6 @@ class TableMapReader {
     for (TableColumn& column : map_.columns)
       if (is_numeric(column)) column.is_unsigned = bit(bits, index++);
     if (bits.size() != (index + 7) / 8) fail("signedness of another number of columns");
-  }
-
-  void visibility(Bytes bits) {
-    if (bits.size() != (map_.columns.size() + 7) / 8) return fail("visibility of another number of columns");
-    for (std::size_t i = 0; i < map_.columns.size(); ++i) map_.columns[i].visible = bit(bits, i);
   }
 
   // The one charset, then the columns (counted among those that are asked for) that have another.

@@ -51,15 +51,15 @@ enum class ColumnType : std::uint8_t {
   geometry = 255,
 };
 
+inline constexpr std::uint32_t kBinaryCollation = 63;  // of bytes
+
 struct TableColumn {
   ColumnType type = ColumnType::null;
   std::uint16_t meta = 0;    // decimal: precision << 8 | scale; temporal: digits of the fraction
   std::uint32_t length = 0;  // bytes: of a string or varchar at most, of an enum or set exactly; bits of a bit
   bool nullable = false;
   bool is_unsigned = false;
-  bool visible = true;
   std::uint32_t collation = 0;      // 0: the log did not say
-  std::uint32_t geometry_type = 0;  // 0 is GEOMETRY, 1 POINT, ...
   std::uint32_t dimension = 0;      // of a vector
   std::string name;                 // empty without binlog_row_metadata=FULL
   std::vector<std::string> labels;  // of an enum or set

@@ -42,7 +42,7 @@ TEST(TableMap, SignednessCountsNumericColumnsOnly) {
   for (const TableColumn& column : map.columns) {
     names.push_back(column.name);
     is_unsigned.push_back(column.is_unsigned);
-    EXPECT_TRUE(column.nullable && column.visible);
+    EXPECT_TRUE(column.nullable);
   }
   EXPECT_THAT(names, ElementsAre("a", "y", "b", "d", "f", "f2", "x", "bt", "c"));
   EXPECT_THAT(is_unsigned, ElementsAre(true, true, false, true, false, true, false, false, true));
@@ -74,15 +74,11 @@ TEST(TableMap, EveryKindOfMetadata) {
   EXPECT_EQ(column(4).type, ColumnType::set);
   EXPECT_THAT(column(4).labels, ElementsAre("x", "zé"));
   EXPECT_THAT(column(5).labels, ElementsAre("日"));
-  EXPECT_EQ(column(1).geometry_type, 1U);
-  EXPECT_EQ(column(12).geometry_type, 2U);
   EXPECT_EQ(column(6).dimension, 3U);
   EXPECT_EQ(column(7).dimension, 2048U);
   EXPECT_EQ(column(8).length, 8U);
   EXPECT_EQ(column(9).length, 800U);  // 0xCE20: bits of the length hidden in the type
   EXPECT_EQ(column(9).type, ColumnType::string);
-  EXPECT_FALSE(column(10).visible);
-  EXPECT_TRUE(column(9).visible);
   EXPECT_FALSE(column(8).nullable);
   ASSERT_EQ(map.primary_key.size(), 2U);
   EXPECT_EQ(map.primary_key[0].column, 11U);

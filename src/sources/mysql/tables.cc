@@ -11,15 +11,6 @@ namespace {
 
 constexpr std::size_t kTableId = 6;
 
-// What stands in the log as bytes of a fixed length may be a type that only MariaDB's catalogue knows.
-bool may_be_special(const TableMap& map) {
-  return std::ranges::any_of(map.columns, [](const TableColumn& column) {
-    return (column.type == ColumnType::string && (column.length == 16 || column.length == 4)) ||
-           column.type == ColumnType::old_time || column.type == ColumnType::old_datetime ||
-           column.type == ColumnType::old_timestamp;
-  });
-}
-
 }  // namespace
 
 bool is_system_database(std::string_view database) {
@@ -66,7 +57,7 @@ Result<bool> TableCache::put(Bytes body) {
                              ": it was written while binlog_row_metadata was not FULL",
                          0};
   std::vector<ColumnHint> hints;
-  if (origin_.flavor == Flavor::mariadb && may_be_special(*map)) hints = hints_(*map);
+  if (origin_.flavor == Flavor::mariadb && std::ranges::any_of(map->columns, needs_hint)) hints = hints_(*map);
   auto plan = RowPlan::make(*map, hints);
   if (!plan) return plan.failure();
   table.plan = std::move(*plan);

@@ -30,7 +30,7 @@ struct Table {
   std::string body;  // of its TABLE_MAP, to recognise a repetition
 };
 
-// Asks the catalogue what the log does not say (MariaDB: UUID, INET). One hint a column, or none at all.
+// Asks MariaDB's catalogue about a table that needs hints. One a column, or none at all.
 using HintLookup = std::function<std::vector<ColumnHint>(const TableMap&)>;
 
 class TableCache {

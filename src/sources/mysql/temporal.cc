@@ -7,7 +7,6 @@
 namespace deltaforge::sources::mysql {
 namespace {
 
-constexpr std::array<std::uint32_t, kFractionDigits + 1> kPowers{1, 10, 100, 1000, 10000, 100000, 1000000};
 constexpr std::uint32_t kDay = 24 * 60 * 60;
 constexpr std::size_t kSecondText = 19;  // 2024-02-29T12:00:00
 
@@ -56,7 +55,7 @@ std::size_t fraction_bytes(unsigned digits) { return (digits + 1) / 2; }
 
 // From what the bytes hold to units of the last declared digit.
 bool scale_fraction(std::uint32_t& fraction, unsigned digits) {
-  if (fraction >= kPowers[2 * fraction_bytes(digits)]) return false;
+  if (fraction >= kPowersOfTen[2 * fraction_bytes(digits)]) return false;
   if (digits % 2 != 0) fraction /= 10;
   return true;
 }
@@ -188,7 +187,7 @@ bool read_old_datetime(Reader& in, unsigned digits, Pages& pages, Value& out) {
     for (std::uint32_t* part : {&civil.second, &civil.minute, &civil.hour, &civil.day, &civil.month})
       *part = take(packed, 100);
   } else {
-    civil.fraction = take(packed, kPowers[digits]);
+    civil.fraction = take(packed, kPowersOfTen[digits]);
     civil.second = take(packed, 60);
     civil.minute = take(packed, 60);
     civil.hour = take(packed, 24);
@@ -203,7 +202,7 @@ bool read_old_datetime(Reader& in, unsigned digits, Pages& pages, Value& out) {
 bool read_old_timestamp(Reader& in, unsigned digits, DayText& day, Pages& pages, Value& out) {
   std::uint32_t seconds = digits == 0 ? in.u32() : static_cast<std::uint32_t>(big_endian(in, 4));
   auto fraction = static_cast<std::uint32_t>(big_endian(in, kOldTimestampBytes[digits]));
-  return fraction < kPowers[digits] && finish_timestamp(in, seconds, fraction, digits, day, pages, out);
+  return fraction < kPowersOfTen[digits] && finish_timestamp(in, seconds, fraction, digits, day, pages, out);
 }
 
 // Without fraction the decimal digits hhmmss, signed; with one, in units of the last digit, its zero in the middle.
@@ -215,10 +214,10 @@ bool read_old_time(Reader& in, unsigned digits, Pages& pages, Value& out) {
     return finish_time(in, negative, size / 10000, size / 100 % 100, size % 100, 0, 0, pages, out);
   }
   constexpr std::int64_t kZeroSeconds = 839 * 3600;
-  std::int64_t packed =
-      static_cast<std::int64_t>(big_endian(in, kOldTimeBytes[digits])) - kZeroSeconds * kPowers[digits];
+  std::int64_t packed = static_cast<std::int64_t>(big_endian(in, kOldTimeBytes[digits])) -
+                        kZeroSeconds * static_cast<std::int64_t>(kPowersOfTen[digits]);
   auto size = static_cast<std::uint64_t>(packed < 0 ? -packed : packed);
-  std::uint32_t fraction = take(size, kPowers[digits]), second = take(size, 60), minute = take(size, 60);
+  std::uint32_t fraction = take(size, kPowersOfTen[digits]), second = take(size, 60), minute = take(size, 60);
   if (size > 838) return false;
   return finish_time(in, packed < 0, static_cast<std::uint32_t>(size), minute, second, fraction, digits, pages, out);
 }

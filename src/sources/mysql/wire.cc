@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <poll.h>
 
+#include "base/error.h"
+
 namespace deltaforge::sources::mysql {
 namespace {
 
@@ -38,7 +40,14 @@ std::size_t Wire::fill() {
   for (;;) {
     std::span<std::byte> space = packets_.space();
     if (space.empty()) return total;
-    std::size_t got = link_.read(space);
+    std::size_t got = 0;
+    try {
+      got = link_.read(space);
+    } catch (const Error&) {
+      // The server's last word, why it hangs up, came before the end. Asked again, the link says the same.
+      if (total == 0) throw;
+      return total;
+    }
     if (got == 0) {
       drained_ = true;
       return total;

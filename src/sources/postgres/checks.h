@@ -1,6 +1,6 @@
 // May streaming begin where we stand? The server accepts any start position without a word and sends what it has:
 // after a slot was advanced or made again, after a fail-over to a server that lags, that is less than what we need.
-// So every start is compared first (reliability.md 2.4), and each mismatch is an Error that names what is missing and
+// So every start is compared first, and each mismatch is an Error that names what is missing and
 // what to do. Pure functions of what server.h has read.
 #pragma once
 

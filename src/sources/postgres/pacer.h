@@ -1,5 +1,5 @@
 // Decides when to let the socket fill up before it is read again. The server sends row by row, so an eager reader
-// wakes per row and takes the CPU from the server; pausing 1 ms doubles the rate on TCP (performance.md section 2).
+// wakes per row and takes the CPU from the server; pausing 1 ms doubles the rate on TCP.
 // At low rates there is no pause: the latency of single transactions must not pay for it. Source thread only.
 #pragma once
 

@@ -11,22 +11,6 @@ namespace {
 
 enum class Old { none, key, whole };
 
-bool same(const Value& a, const Value& b) {
-  if (a.kind() != b.kind()) return false;
-  switch (a.kind()) {
-    case Kind::null:
-    case Kind::absent:
-    case Kind::unchanged: return true;
-    case Kind::boolean:
-    case Kind::int64:
-    case Kind::uint64: return a.as_uint64() == b.as_uint64();
-    case Kind::float32:
-    case Kind::float64: return a.as_real() == b.as_real();
-    case Kind::array: return std::ranges::equal(a.as_array(), b.as_array(), same);
-    default: return a.as_text() == b.as_text();
-  }
-}
-
 class RowReader {
  public:
   RowReader(std::span<std::byte> message, const Relation& relation, bool utf8_unchecked, Scratch& scratch)
@@ -85,7 +69,7 @@ class RowReader {
 
   bool key_is_the_same(const Row& row) const {
     for (std::size_t i = 0; i < row.after.values.size(); ++i)
-      if (relation_.columns[i].in_identity && !same(row.before.values[i], row.after.values[i])) return false;
+      if (relation_.columns[i].in_identity && row.before.values[i] != row.after.values[i]) return false;
     return true;
   }
 

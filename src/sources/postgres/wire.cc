@@ -12,7 +12,7 @@ constexpr int kReceiveBuffer = 4 * 1024 * 1024;
 // Status messages are 39 bytes: if so many wait, the server has not read for hours.
 constexpr std::size_t kMostUnsent = 64 * 1024;
 
-// On TCP a large receive buffer lets the server run ahead while we pause between reads (performance.md section 2).
+// On TCP a large receive buffer lets the server run ahead while we pause between reads; `./dev bench pg` shows it.
 // FORCE passes the system's limit and needs root.
 void enlarge_receive_buffer(int fd) {
   sockaddr_storage address{};
@@ -67,7 +67,14 @@ std::size_t Wire::fill() {
   for (;;) {
     std::span<std::byte> space = frames_.space();
     if (space.empty()) return total;
-    std::size_t got = link_.read(space);
+    std::size_t got = 0;
+    try {
+      got = link_.read(space);
+    } catch (const Error&) {
+      // The server's last word, why it hangs up, came before the end. Asked again, the link says the same.
+      if (total == 0) throw;
+      return total;
+    }
     if (got == 0) {
       drained_ = true;
       return total;

@@ -1,17 +1,10 @@
 #include "sinks/kafka/e2e/broker.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -22,6 +15,8 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include "sinks/testing/process.h"
+
 namespace deltaforge::sinks::kafka::e2e {
 namespace {
 
@@ -30,44 +25,6 @@ constexpr std::chrono::seconds kStartTime{180};
 constexpr int kAdminTime = 60'000;
 // From the controller's answer until the broker acts on it.
 constexpr std::chrono::milliseconds kTakesEffect{1'500};
-
-int free_port() {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw std::runtime_error("no free port");
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
-// Dies with this process.
-pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
-  std::vector<char*> arguments;
-  for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
-  arguments.push_back(nullptr);
-  pid_t pid = fork();
-  if (pid != 0) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  dup2(fd, 1);
-  dup2(fd, 2);
-  execvp(arguments[0], arguments.data());
-  _exit(127);
-}
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) throw std::runtime_error(command);
-  std::string text;
-  std::array<char, 65536> buffer;
-  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) text.append(buffer.data(), n);
-  pclose(pipe);
-  return text;
-}
 
 // Runs one administrative request on a client of its own and throws what the broker says against it.
 void administer(const std::string& brokers, const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request,
@@ -92,43 +49,29 @@ void administer(const std::string& brokers, const std::function<void(rd_kafka_t*
 }  // namespace
 
 Broker::Broker() {
-  const char* cache = std::getenv("DF_CACHE");
-  const char* home = std::getenv("HOME");
-  lib_ = cache != nullptr ? cache : std::string(home == nullptr ? "" : home) + "/.cache/deltaforge";
-  lib_ += "/kafka/lib";
+  lib_ = testing::cache() + "/kafka/lib";
   if (!std::filesystem::is_directory(lib_)) throw std::runtime_error("no Kafka in " + lib_ + ": run ./dev setup");
   // In memory where there is such a place: a busy disk would make the broker miss its own heartbeats.
-  directory_ = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path().string();
-  directory_ += "/df-kafka-XXXXXX";
-  if (mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("mkdtemp " + directory_);
-  port_ = free_port();
-  scram_port_ = free_port();
-  tls_port_ = free_port();
-  make_certificate();
+  directory_ = testing::new_directory(
+      access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path().string(), "kafka");
+  port_ = testing::free_port();
+  scram_port_ = testing::free_port();
+  tls_port_ = testing::free_port();
+  testing::make_certificate(directory_);
+  testing::output_of("cd " + directory_ + " && cat server.key server.crt > server.pem");
   write_properties();
-  pid_t format = spawn(java({"kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
-                             directory_ + "/server.properties", "--add-scram",
-                             "SCRAM-SHA-256=[name=" + std::string(kUser) + ",password=" + kPassword + "]"}),
-                       directory_ + "/format.log");
+  pid_t format = testing::spawn(java({"kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c",
+                                      directory_ + "/server.properties", "--add-scram",
+                                      "SCRAM-SHA-256=[name=" + std::string(kUser) + ",password=" + kPassword + "]"}),
+                                directory_ + "/format.log");
   int status = 0;
   waitpid(format, &status, 0);
   if (status != 0) throw std::runtime_error("Kafka could not format its storage");
   start();
 }
 
-// An authority, and a certificate that it has signed.
-void Broker::make_certificate() const {
-  const std::string log = output_of(
-      "cd " + directory_ +
-      " && { openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca && "
-      "openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost && "
-      "printf 'subjectAltName=DNS:localhost' > names && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key "
-      "-CAcreateserial -days 2 -extfile names -out server.crt && cat server.key server.crt > server.pem; } 2>&1");
-  if (!std::filesystem::exists(directory_ + "/server.pem")) throw std::runtime_error("openssl: " + log);
-}
-
 void Broker::write_properties() const {
-  const std::string controller = "127.0.0.1:" + std::to_string(free_port());
+  const std::string controller = "127.0.0.1:" + std::to_string(testing::free_port());
   const std::string own = "PLAINTEXT://" + address() + ",SCRAM://" + scram_address() + ",SSL://" + tls_address();
   std::ofstream(directory_ + "/server.properties")
       << "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@" << controller
@@ -165,11 +108,11 @@ std::vector<std::string> Broker::java(std::vector<std::string> arguments) const 
 }
 
 bool Broker::answers() const {
-  return output_of("kcat -b " + address() + " -m 2 -L 2>/dev/null").find("broker 1 at") != std::string::npos;
+  return testing::output_of("kcat -b " + address() + " -m 2 -L 2>/dev/null").find("broker 1 at") != std::string::npos;
 }
 
 void Broker::start() {
-  pid_ = spawn(java({"kafka.Kafka", directory_ + "/server.properties"}), directory_ + "/broker.log");
+  pid_ = testing::spawn(java({"kafka.Kafka", directory_ + "/server.properties"}), directory_ + "/broker.log");
   auto deadline = std::chrono::steady_clock::now() + kStartTime;
   while (!answers()) {
     if (std::chrono::steady_clock::now() > deadline || waitpid(pid_, nullptr, WNOHANG) != 0)
@@ -180,8 +123,7 @@ void Broker::start() {
 
 void Broker::kill() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  testing::kill_and_wait(pid_);
   pid_ = -1;
 }
 
@@ -249,9 +191,9 @@ void Broker::allow_only(const std::string& topic, const std::vector<int>& operat
 }
 
 std::vector<Message> Broker::read(const std::string& topic) const {
-  std::istringstream lines(output_of("timeout 60 kcat -b " + address() + " -C -t " + topic +
-                                     " -o beginning -e -q -X fetch.message.max.bytes=20000000 -X "
-                                     "receive.message.max.bytes=60000000 -f '%p\\t%k\\t%h\\t%s\\n'"));
+  std::istringstream lines(testing::output_of("timeout 60 kcat -b " + address() + " -C -t " + topic +
+                                              " -o beginning -e -q -X fetch.message.max.bytes=20000000 -X "
+                                              "receive.message.max.bytes=60000000 -f '%p\\t%k\\t%h\\t%s\\n'"));
   std::vector<Message> messages;
   for (std::string line; std::getline(lines, line);) {
     std::istringstream fields(line);

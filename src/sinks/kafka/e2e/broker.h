@@ -47,7 +47,6 @@ class Broker {
 
  private:
   std::vector<std::string> java(std::vector<std::string> arguments) const;
-  void make_certificate() const;
   void write_properties() const;
   bool answers() const;
 

@@ -1,24 +1,15 @@
 // Sinks from configuration text, as a pipeline makes them.
 #pragma once
 
-#include <memory>
-#include <stdexcept>
 #include <string>
 
-#include "config/parse.h"
-#include "core/component.h"
 #include "sinks/kafka/kafka.h"
+#include "sinks/testing/maker.h"
 
 namespace deltaforge::sinks::kafka::e2e {
 
 inline SinkMaker maker(const std::string& brokers, const std::string& topic, const std::string& more = "") {
-  Catalogue catalogue;
-  add(catalogue);
-  config::Report report;
-  auto documents = config::parse("id: k\nbrokers: " + brokers + "\ntopic: " + topic + "\n" + more, "test.yaml", report);
-  SinkMaker made = catalogue.sinks.check("kafka", documents.at(0).root, report);
-  if (!report.ok()) throw std::runtime_error(report.text());
-  return made;
+  return testing::maker_of("kafka", add, "id: k\nbrokers: " + brokers + "\ntopic: " + topic + "\n" + more);
 }
 
 inline constexpr const char* kScram =

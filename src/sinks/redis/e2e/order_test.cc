@@ -10,14 +10,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/clock.h"
-#include "pipeline/commit_rule.h"
-#include "pipeline/lane.h"
-#include "pipeline/ledger.h"
 #include "sinks/redis/e2e/maker.h"
 #include "sinks/redis/e2e/server.h"
 #include "sinks/testing/batch_builder.h"
-#include "sinks/testing/numbers.h"
+#include "sinks/testing/pipeline_lane.h"
 #include "sinks/testing/subject.h"
 
 namespace deltaforge::sinks::redis::e2e {
@@ -30,27 +26,6 @@ class RedisOrder : public ::testing::Test {
  protected:
   static constexpr std::int64_t kRows = 10;  // of one transaction
 
-  void start(SinkMaker made) {
-    ledger_.begin(0, testing::position(0));
-    SinkContext context;
-    context.pipeline = "shop";
-    auto nothing = [] {};
-    lane_.emplace(pipeline::Lane::Parts{.index = 0,
-                                        .maker = std::move(made),
-                                        .context = std::move(context),
-                                        .algebra = algebra_,
-                                        .codec = codec_,
-                                        .ledger = ledger_,
-                                        .clock = Clock::system(),
-                                        .probe = pipeline::LaneProbe("shop", "r", true),
-                                        .freed = nothing,
-                                        .retired = nothing,
-                                        .rejoin = nothing,
-                                        .opened = nothing,
-                                        .seed = 1},
-                  8);
-    lane_->begin(testing::position(0));
-  }
   // Transactions as fast as the lane takes them, 20 a batch, by a thread of its own, while this one does its worst;
   // then all of the rest. Returns the number of rows.
   std::int64_t feed_during(const std::function<void()>& worst) {
@@ -60,7 +35,7 @@ class RedisOrder : public ::testing::Test {
     worst();  // servers that it starts die with the thread that started them
     over = true;
     feeder.join();
-    EXPECT_TRUE(lane_->empty()) << lane_->trouble().value_or("no trouble");
+    EXPECT_TRUE(lane_->empty()) << lane_.trouble();
     return rows;
   }
   std::int64_t feed_until(const std::atomic<bool>& over) {
@@ -103,14 +78,11 @@ class RedisOrder : public ::testing::Test {
   Server server_;
   std::string stream_ = server_.new_stream();
   testing::BatchBuilder batches_;
-  testing::NumberCodec codec_;
-  testing::Numbers algebra_;
-  pipeline::Ledger ledger_{1, algebra_, pipeline::CommitRule(pipeline::CommitPolicy{}, {true}), Clock::system()};
-  std::optional<pipeline::Lane> lane_;
+  testing::PipelineLane lane_;
 };
 
 TEST_F(RedisOrder, AServerThatIsKilledAndStartedAgain) {
-  start(maker(server_.uri(), stream_));
+  lane_.start(maker(server_.uri(), stream_));
   const std::int64_t rows = feed_during([this] {
     for (int i = 0; i < 4; ++i) {
       std::this_thread::sleep_for(milliseconds(700));

@@ -1,17 +1,9 @@
 #include "sinks/redis/e2e/server.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -19,57 +11,17 @@
 #include <string_view>
 #include <thread>
 
+#include "sinks/testing/process.h"
+
 namespace deltaforge::sinks::redis::e2e {
 namespace {
 
 constexpr std::chrono::seconds kStartTime{60};
 
-int free_port() {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
-    throw std::runtime_error("no free port");
-  close(fd);
-  return ntohs(address.sin_port);
-}
-
-// Dies with this process.
-pid_t spawn(const std::vector<std::string>& command, const std::string& log) {
-  std::vector<char*> arguments;
-  for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
-  arguments.push_back(nullptr);
-  pid_t pid = fork();
-  if (pid != 0) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  signal(SIGPIPE, SIG_DFL);
-  int fd = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  dup2(fd, 1);
-  dup2(fd, 2);
-  execvp(arguments[0], arguments.data());
-  _exit(127);
-}
-
-std::string output_of(const std::string& command) {
-  std::FILE* pipe = popen(command.c_str(), "r");
-  if (pipe == nullptr) throw std::runtime_error(command);
-  std::string text;
-  std::array<char, 65536> buffer;
-  for (std::size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) text.append(buffer.data(), n);
-  pclose(pipe);
-  return text;
-}
-
 std::string program() {
   const char* which = std::getenv("DF_REDIS");
   if (which == nullptr || std::string_view(which) == "redis") return "redis-server";
-  const char* cache = std::getenv("DF_CACHE");
-  const char* home = std::getenv("HOME");
-  return (cache != nullptr ? cache : std::string(home == nullptr ? "" : home) + "/.cache/deltaforge") + "/redis/bin/" +
-         which;
+  return testing::cache() + "/redis/bin/" + which;
 }
 
 // "1732586400000-0"
@@ -82,11 +34,10 @@ bool is_entry_id(const std::string& line) {
 
 Server::Server() {
   signal(SIGPIPE, SIG_IGN);  // as the engine does
-  directory_ = std::filesystem::temp_directory_path().string() + "/df-redis-XXXXXX";
-  if (mkdtemp(directory_.data()) == nullptr) throw std::runtime_error("mkdtemp " + directory_);
-  port_ = free_port();
-  tls_port_ = free_port();
-  make_certificate();
+  directory_ = testing::new_directory(std::filesystem::temp_directory_path().string(), "redis");
+  port_ = testing::free_port();
+  tls_port_ = testing::free_port();
+  testing::make_certificate(directory_);
   start();
 }
 
@@ -101,47 +52,36 @@ Server& Server::shared() {
   return server;
 }
 
-// An authority, and a certificate that it has signed.
-void Server::make_certificate() const {
-  const std::string log = output_of(
-      "cd " + directory_ +
-      " && { openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-ca && "
-      "openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost && "
-      "printf 'subjectAltName=DNS:localhost' > names && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key "
-      "-CAcreateserial -days 2 -extfile names -out server.crt; } 2>&1");
-  if (!std::filesystem::exists(directory_ + "/server.crt")) throw std::runtime_error("openssl: " + log);
-}
-
 void Server::start() {
-  pid_ = spawn({program(),
-                "--port",
-                std::to_string(port_),
-                "--tls-port",
-                std::to_string(tls_port_),
-                "--tls-cert-file",
-                directory_ + "/server.crt",
-                "--tls-key-file",
-                directory_ + "/server.key",
-                "--tls-ca-cert-file",
-                directory_ + "/ca.pem",
-                "--tls-auth-clients",
-                "no",
-                "--bind",
-                "127.0.0.1",
-                "--dir",
-                directory_,
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--save",
-                ""},
-               directory_ + "/server.log");
+  pid_ = testing::spawn({program(),
+                         "--port",
+                         std::to_string(port_),
+                         "--tls-port",
+                         std::to_string(tls_port_),
+                         "--tls-cert-file",
+                         directory_ + "/server.crt",
+                         "--tls-key-file",
+                         directory_ + "/server.key",
+                         "--tls-ca-cert-file",
+                         directory_ + "/ca.pem",
+                         "--tls-auth-clients",
+                         "no",
+                         "--bind",
+                         "127.0.0.1",
+                         "--dir",
+                         directory_,
+                         "--appendonly",
+                         "yes",
+                         "--appendfsync",
+                         "always",
+                         "--save",
+                         ""},
+                        directory_ + "/server.log");
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
   while (cli({"PING"}) != "PONG\n") {
     if (std::chrono::steady_clock::now() > deadline || waitpid(pid_, nullptr, WNOHANG) != 0)
       throw std::runtime_error(program() + " did not start (is it there? ./dev setup): " +
-                               output_of("tail -5 " + directory_ + "/server.log"));
+                               testing::output_of("tail -5 " + directory_ + "/server.log"));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   cli({"ACL", "SETUSER", kUser, "on", ">" + std::string(kPassword), "~*", "+@all"});
@@ -149,8 +89,7 @@ void Server::start() {
 
 void Server::kill() {
   if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  waitpid(pid_, nullptr, 0);
+  testing::kill_and_wait(pid_);
   pid_ = -1;
 }
 
@@ -171,7 +110,7 @@ std::string Server::cli(const std::vector<std::string>& command, int database) c
   std::string line =
       "timeout 60 redis-cli --raw -h 127.0.0.1 -p " + std::to_string(port_) + " -n " + std::to_string(database);
   for (const std::string& word : command) line += " '" + word + "'";
-  return output_of(line + " 2>&1");
+  return testing::output_of(line + " 2>&1");
 }
 
 void Server::set(const std::string& name, const std::string& value) const {

@@ -60,8 +60,6 @@ class Server {
   std::vector<std::string> events(const std::string& stream) const;
 
  private:
-  void make_certificate() const;
-
   std::string directory_;
   int port_ = 0, tls_port_ = 0;
   pid_t pid_ = -1;
