@@ -2,7 +2,7 @@
 """docs/guarantees.md: every promise (a "### " heading) names its test, which passed in the last run.
 
 A line `test: suite::name` stands below the heading. The suite is a gtest suite or a pytest module; for a parametrised
-test the name without brackets means every instance of it.
+test the name without brackets means every instance of it that ran (without --full: those that its matrix names).
 """
 
 from __future__ import annotations

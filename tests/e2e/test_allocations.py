@@ -1,5 +1,6 @@
-"""The hot path makes no heap call per event: from each source to each kind of sink, client libraries and encoder included.
-What a source does by the clock (PostgreSQL's looks at the catalogue every 5 s) is measured on an idle engine and taken off."""
+"""The hot path makes no heap call per event: from each source to each kind of sink, client libraries and encoder
+included. What a source does by the clock (PostgreSQL's looks at the catalogue every 5 s) is measured on an idle engine and
+taken off."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ PER_CHECKPOINT = {"file": 30}  # the names of a segment, and its position
 
 @matrix("which, kind", "15-blackhole 15-redis mysql-blackhole mysql-file mariadb-blackhole mariadb-kafka", SERVERS,
         ("blackhole", "file", "kafka", "redis"))
-def test_no_allocation_per_event(which: int | str, kind: str, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+def test_no_allocation_per_event(which: int | str, kind: str, bench: Workbench, servers: Servers,
+                                 outlet: Outlets) -> None:
     server = servers(which)
     database = bench.database(server)
     counter = AllocationCounter(bench.home)

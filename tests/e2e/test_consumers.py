@@ -1,7 +1,8 @@
 """The consumers that the book prints read what the engine writes. `tests/book` holds those in Python as they are printed;
 only address and names are replaced. They are given `process(event)`, which they call and nobody defines.
 
-Those in Go, Rust and JavaScript need clients that are in no Debian: what they read of an entry is asserted instead."""
+Those in Go, Rust and JavaScript need clients that Debian 12 does not have (go-redis, redis-rs, ioredis; its node-redis
+has another interface): what they read of an entry is asserted instead."""
 
 from __future__ import annotations
 

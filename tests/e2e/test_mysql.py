@@ -12,6 +12,7 @@ import pytest
 from conftest import Outlets, Servers, Workbench
 from flow import Arrivals, Flow
 from harness.engine import file_sink
+from harness.mysql import MysqlFamily
 from harness.oracle import check
 from harness.procs import wait_until
 from harness.readers import FileReader
@@ -62,6 +63,13 @@ def test_goes_on_where_it_stopped(flavor: str, bench: Workbench) -> None:
         assert position["gtid"] == server.executed_gtids()
 
 
+def _prepare(server: MysqlFamily, database: str, xid: str, *statements: str) -> None:
+    with server.link(database).cursor() as cursor:
+        for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):
+            cursor.execute(statement)
+        cursor.connection.close()
+
+
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     """Rows come with the commit, never before it, and not at all after a rollback; the engine is killed in between."""
@@ -71,12 +79,6 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
     reader = FileReader(bench.home / "out")
 
-    def prepare(xid: str, *statements: str) -> None:
-        with server.link(database).cursor() as cursor:
-            for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):
-                cursor.execute(statement)
-            cursor.connection.close()
-
     def ids() -> list[int]:
         reader.drain()
         return [json.loads(record)["after"]["id"] for record in reader.records]
@@ -84,8 +86,8 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     def kept_rows() -> int:
         return sum("/xa/" in key for key in stored_values(engine.database, "source_state"))
 
-    prepare("kept", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
-    prepare("dropped", "INSERT INTO t VALUES (3, 'c')")
+    _prepare(server, database, "kept", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+    _prepare(server, database, "dropped", "INSERT INTO t VALUES (3, 'c')")
     server.execute("INSERT INTO t VALUES (4, 'd')", database)
     wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
     assert kept_rows() == 2
@@ -105,6 +107,21 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     assert kept[0]["transaction"]["id"] == kept[1]["transaction"]["id"]
     assert [event.get("tx_end", False) for event in kept] == [False, True]
     wait_until(lambda: kept_rows() == 0, 20, "the kept rows to be forgotten", every=1)
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_xa_prepared_before_the_beginning(flavor: str, bench: Workbench) -> None:
+    """A limit: its rows are never seen. What comes after its commit is."""
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    _prepare(server, database, "early", "INSERT INTO t VALUES (1)")
+    bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    server.execute("XA COMMIT 'early'")
+    server.execute("INSERT INTO t VALUES (2)", database)
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: reader.drain(), 20, "the row after it")
+    assert [json.loads(record)["after"]["id"] for record in reader.records] == [2]
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

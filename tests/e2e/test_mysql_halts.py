@@ -170,6 +170,24 @@ def test_another_servers_log(flavor: str, gtid_mode: str, bench: Workbench) -> N
     assert len(reader.records) == 1
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_an_xa_transaction_too_large_to_keep(flavor: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    server.execute("ALTER TABLE t MODIFY v longtext", database)
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("XA START 'x'")
+        for number in range(2, 212):
+            cursor.execute(f"INSERT INTO t VALUES ({number}, REPEAT('x', 1024 * 1024))")
+        cursor.execute("XA END 'x'")
+        cursor.execute("XA PREPARE 'x'")
+    server.execute("INSERT INTO t VALUES (1000, 'z')", database)
+    error = _failure(engine)
+    assert error["kind"] == "limit" and "XA transaction" in error["message"] and error["hint"], error
+    reader.drain()
+    assert len(reader.records) == 1
+
+
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_settings_and_grants_are_named(flavor: str, bench: Workbench) -> None:
     server = bench.server(flavor)

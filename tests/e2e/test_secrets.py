@@ -34,7 +34,8 @@ def far(kind: str, request: pytest.FixtureRequest) -> Iterator[Far]:
         broker: Kafka = request.getfixturevalue("kafka")
         broker.create_topic(name)
         login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-256", "sasl.username": SCRAM_USER}
-        yield (lambda wrong: kafka_sink(broker.scram, name, client_conf={**login, "sasl.password": wrong or SCRAM_PASSWORD}),
+        yield (lambda wrong: kafka_sink(broker.scram, name,
+                                        client_conf={**login, "sasl.password": wrong or SCRAM_PASSWORD}),
                lambda: KafkaReader(broker.brokers, name))
         return
     server: Redis = request.getfixturevalue("redis")
