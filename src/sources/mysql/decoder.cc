@@ -315,7 +315,8 @@ void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
   if (!in.ok()) stop(header, "it ends early");
   if (group_ != Group::xa) stop(header, "it ends a transaction that did not begin");
   if (!one_phase) {
-    prepared_.prepare();
+    print_id();
+    prepared_.prepare(id_);
     return end_empty_group();
   }
   group_ = Group::transaction;
@@ -324,11 +325,12 @@ void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
 }
 
 void Decoder::xa_end(const EventHeader& header, const Statement& statement) {
-  const std::string& id = start_.xid.empty() ? statement.name : start_.xid;
   group_ = Group::transaction;
+  print_id();
+  PreparedTransactions::OnEvent replay;
   if (statement.kind == Statement::Kind::xa_commit)
-    prepared_.replay(id, [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
-  prepared_.resolved(id, mark());
+    replay = [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); };
+  prepared_.resolve(start_.xid.empty() ? statement.name : start_.xid, std::string(id_), mark(), replay);
   end_group(header);
 }
 
