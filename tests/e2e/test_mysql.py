@@ -140,6 +140,31 @@ def test_an_xa_id_is_used_again(flavor: str, bench: Workbench, outlet: Outlets) 
     wait_until(lambda: not _xa_keys(engine), 20, "the rest to be forgotten", every=1)
 
 
+def test_a_savepoint_inside_xa(bench: Workbench) -> None:
+    """What was rolled back stands in the log when a table beside it cannot be rolled back. MySQL refuses all of that."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    server.execute("CREATE TABLE m (id int) ENGINE = MyISAM", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    reader = FileReader(bench.home / "out")
+
+    def ids() -> list[int]:
+        reader.drain()
+        return [json.loads(record)["after"]["id"] for record in reader.records]
+
+    _prepare(server, database, "x", "INSERT INTO t VALUES (1)", "SAVEPOINT s", "INSERT INTO t VALUES (2)",
+             "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (3)")
+    server.execute("INSERT INTO t VALUES (4)", database)
+    wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
+    engine.kill()
+    engine.start()
+    server.execute("XA COMMIT 'x'")
+    server.execute("INSERT INTO t VALUES (5)", database)
+    wait_until(lambda: 5 in ids(), 20, "the last row")
+    assert ids() == [4, 1, 3, 5]
+
+
 def _prepare(server: Any, database: str, xid: str, *statements: str) -> None:
     with server.link(database) as link, link.cursor() as cursor:
         for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):

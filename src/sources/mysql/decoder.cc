@@ -236,16 +236,16 @@ void Decoder::compressed_query(const EventHeader& header, Bytes body) {
   auto text = inflate_mariadb(as_bytes(query->sql), intake_.pages());
   if (!text) stop(header, text.failure().what);
   query->sql = as_text(*text);
-  handle_query(header, *query);
+  handle_query(header, body, *query);
 }
 
 void Decoder::query(const EventHeader& header, Bytes body) {
   auto query = read_query(body);
   if (!query) stop(header, query.failure().what);
-  handle_query(header, *query);
+  handle_query(header, body, *query);
 }
 
-void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
+void Decoder::handle_query(const EventHeader& header, Bytes body, const QueryEvent& query) {
   const Statement statement = classify(query.sql, query.sql_mode);
   if (group_ == Group::none) open_anonymous(header);
   using Kind = Statement::Kind;
@@ -259,7 +259,7 @@ void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
     return;
   }
   if (statement.kind == Kind::xa_commit || statement.kind == Kind::xa_rollback) return xa_end(header, statement);
-  if (group_ == Group::xa) return;
+  if (group_ == Group::xa) return query_in_xa(header, body, query, statement);
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
   if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
@@ -279,6 +279,13 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
     case Statement::Kind::truncate: return truncate(header, query, statement);
     default: return;  // CREATE TABLE ... SELECT stands inside its transaction
   }
+}
+
+// Savepoints count when the rows do.
+void Decoder::query_in_xa(const EventHeader& header, Bytes body, const QueryEvent& query, const Statement& statement) {
+  using Kind = Statement::Kind;
+  if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
+  if (statement.kind == Kind::savepoint || statement.kind == Kind::rollback_to) prepared_.add(header, body);
 }
 
 void Decoder::check_row_change(const EventHeader& header, const QueryEvent& query, const Statement& statement) const {
