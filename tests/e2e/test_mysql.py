@@ -165,6 +165,27 @@ def test_a_savepoint_inside_xa(bench: Workbench) -> None:
     assert ids() == [4, 1, 3, 5]
 
 
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_of_xa_only_captured_rows_are_kept(flavor: str, bench: Workbench) -> None:
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    server.execute("CREATE TABLE other (v longtext)", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    large = "INSERT INTO other VALUES (REPEAT('x', 1000000))"
+    _prepare(server, database, "x", large, "INSERT INTO t VALUES (1)", large)
+    _prepare(server, database, "y", large)
+    server.execute("INSERT INTO t VALUES (2)", database)
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 20, "the row of the plain transaction")
+    stored = stored_values(engine.database, "source_state")
+    assert _kept(engine) == 1 and max(map(len, stored.values())) < 1000
+    server.execute("XA COMMIT 'y'")
+    server.execute("XA COMMIT 'x'")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the row that was kept")
+    assert json.loads(reader.records[1])["after"] == {"id": 1}
+
+
 def _prepare(server: Any, database: str, xid: str, *statements: str) -> None:
     with server.link(database) as link, link.cursor() as cursor:
         for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):

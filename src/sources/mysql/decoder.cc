@@ -309,10 +309,10 @@ void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const
 }
 
 void Decoder::keep(const EventHeader& header, std::span<std::byte> body) {
+  if (header.type == EventType::table_map) table_map(header, body);
+  if (captured_table(header, body) == nullptr) return;
   prepared_.add(header, body);
-  if (header.type == EventType::table_map) return table_map(header, body);
-  const Table* table = tables_.find(Reader(body).natural(6));
-  if (table == nullptr || table->schema != nullptr) prepared_.holds_rows();
+  if (header.type != EventType::table_map) prepared_.holds_rows();
 }
 
 // one phase u8 | ... Of a transaction in one phase it is the end.
@@ -355,13 +355,19 @@ void Decoder::table_map(const EventHeader& header, Bytes body) {
   if (!put) stop(header, put.failure().what);
 }
 
-void Decoder::rows(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
-  if (group_ == Group::none) stop(header, "rows stand outside any transaction");
+// Of a table map or of rows. Null: nobody asked for it.
+const Table* Decoder::captured_table(const EventHeader& header, Bytes body) const {
   const std::uint64_t id = Reader(body).natural(6);
-  if (id == RowsHeader::kNoTable) return;
+  if (id == RowsHeader::kNoTable) return nullptr;
   const Table* table = tables_.find(id);
   if (table == nullptr) stop(header, "the log did not describe table " + std::to_string(id));
-  if (table->schema == nullptr) return;
+  return table->schema != nullptr ? table : nullptr;
+}
+
+void Decoder::rows(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
+  if (group_ == Group::none) stop(header, "rows stand outside any transaction");
+  const Table* table = captured_table(header, body);
+  if (table == nullptr) return;
   group_ = Group::transaction;
   describe(header);
   if (!in_pages) {

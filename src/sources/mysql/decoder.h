@@ -83,6 +83,7 @@ class Decoder {
   void keep(const EventHeader&, std::span<std::byte> body);
   void truncate(const EventHeader&, const QueryEvent&, const Statement&);
   void table_map(const EventHeader&, Bytes body);
+  const Table* captured_table(const EventHeader&, Bytes body) const;
   void rows(const EventHeader&, std::span<std::byte> body, bool in_pages);
   void payload(const EventHeader&, Bytes body);
   void end_group(const EventHeader&);
