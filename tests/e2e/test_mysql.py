@@ -213,7 +213,7 @@ def test_odd_transactions(flavor: str, bench: Workbench, servers: Servers) -> No
     server.execute("INSERT INTO t VALUES (1, 'a')", database)
     with server.link(database, autocommit=False) as link, link.cursor() as cursor:
         for statement in ("INSERT INTO t VALUES (2, 'b')", "SAVEPOINT s", "INSERT INTO t VALUES (3, 'c')",
-                          "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (4, 'd')"):
+                          "INSERT INTO m VALUES (1)", "ROLLBACK TO S", "INSERT INTO t VALUES (4, 'd')"):
             if flavor == "mariadb" or " m " not in statement:  # MySQL with GTIDs refuses to mix engines
                 cursor.execute(statement)
         link.commit()
