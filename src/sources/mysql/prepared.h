@@ -1,7 +1,7 @@
 // XA transactions in two phases. The log holds the rows of one at its PREPARE; what becomes of them it says later, in a
 // transaction of its own, and others come in between. Positions pass the PREPARE, so until then the rows are kept, as
-// they came, in the source's durable state. An id may come again as soon as it is resolved, while a sink still lacks the
-// rows it stood for before: so rows lie under the id and the transaction of their PREPARE, "xa/<id in hex>/<GTID or
+// they came, in the source's durable state. An id may come again as soon as it is resolved, while a sink still lacks
+// the rows it stood for before: so rows lie under the id and the transaction of their PREPARE, "xa/<id in hex>/<GTID or
 // place>", and "xa/<id in hex>" lists the PREPAREs of the id, each with what ended it. Whoever reads a part of the log
 // again finds for each end the PREPARE that it ended then. Source thread only.
 #pragma once
