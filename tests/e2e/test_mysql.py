@@ -11,8 +11,7 @@ import pytest
 
 from conftest import Outlets, Servers, Workbench
 from flow import Arrivals, Flow
-from harness.engine import file_sink
-from harness.mysql import MysqlFamily
+from harness.engine import Engine, file_sink
 from harness.oracle import check
 from harness.procs import wait_until
 from harness.readers import FileReader
@@ -63,13 +62,6 @@ def test_goes_on_where_it_stopped(flavor: str, bench: Workbench) -> None:
         assert position["gtid"] == server.executed_gtids()
 
 
-def _prepare(server: MysqlFamily, database: str, xid: str, *statements: str) -> None:
-    with server.link(database).cursor() as cursor:
-        for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):
-            cursor.execute(statement)
-        cursor.connection.close()
-
-
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     """Rows come with the commit, never before it, and not at all after a rollback; the engine is killed in between."""
@@ -83,14 +75,11 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
         reader.drain()
         return [json.loads(record)["after"]["id"] for record in reader.records]
 
-    def kept_rows() -> int:
-        return sum("/xa/" in key for key in stored_values(engine.database, "source_state"))
-
     _prepare(server, database, "kept", "INSERT INTO t VALUES (1, 'a'), (2, 'b')")
     _prepare(server, database, "dropped", "INSERT INTO t VALUES (3, 'c')")
     server.execute("INSERT INTO t VALUES (4, 'd')", database)
     wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
-    assert kept_rows() == 2
+    assert _kept(engine) == 2
     engine.kill()
     engine.start()
     server.execute("XA ROLLBACK 'dropped'")
@@ -106,7 +95,110 @@ def test_xa_in_two_phases(flavor: str, bench: Workbench) -> None:
     kept = [json.loads(record) for record in reader.records[1:3]]
     assert kept[0]["transaction"]["id"] == kept[1]["transaction"]["id"]
     assert [event.get("tx_end", False) for event in kept] == [False, True]
-    wait_until(lambda: kept_rows() == 0, 20, "the kept rows to be forgotten", every=1)
+    wait_until(lambda: _kept(engine) == 0, 20, "the kept rows to be forgotten", every=1)
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_an_xa_id_is_used_again(flavor: str, bench: Workbench, outlet: Outlets) -> None:
+    """A commit means the rows that its id stands for at that place of the log: also for a sink that was down meanwhile,
+    and after a kill."""
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    file, remote = outlet("file", database), outlet("redis", database, proxied=True)
+    assert remote.server is not None
+    engine = bench.engine(server, database, [file.config, remote.config], tables=[f"{database}.t"]).start()
+    readers = {each.kind: each.reader() for each in (file, remote)}
+
+    def ids(sink: str) -> list[int]:
+        readers[sink].drain()
+        return list(dict.fromkeys(json.loads(record)["after"]["id"] for record in readers[sink].records))
+
+    def arrive(number: int, *sinks: str) -> None:
+        server.execute(f"INSERT INTO t VALUES ({number})", database)
+        for sink in sinks:
+            wait_until(lambda: number in ids(sink), 20, f"row {number} in {sink}")
+
+    _prepare(server, database, "x", "INSERT INTO t VALUES (1)")
+    arrive(10, "file", "redis")
+    remote.server.proxy.cut()
+    server.execute("XA COMMIT 'x'")
+    _prepare(server, database, "x", "INSERT INTO t VALUES (2)")
+    arrive(11, "file")
+    engine.kill()
+    remote.server.proxy.heal()
+    engine.start()
+    arrive(12, "file", "redis")
+    assert ids("file") == ids("redis") == [10, 1, 11, 12]
+    server.execute("XA ROLLBACK 'x'")
+    _prepare(server, database, "x", "INSERT INTO t VALUES (3)")
+    arrive(13, "file", "redis")
+    wait_until(lambda: _kept(engine) == 1, 20, "what was committed and rolled back to be forgotten", every=1)
+    server.execute("XA COMMIT 'x'")
+    arrive(14, "file", "redis")
+    assert ids("file") == ids("redis") == [10, 1, 11, 12, 13, 3, 14]
+    wait_until(lambda: not _xa_keys(engine), 20, "the rest to be forgotten", every=1)
+
+
+def test_a_savepoint_inside_xa(bench: Workbench) -> None:
+    """What was rolled back stands in the log when a table beside it cannot be rolled back. MySQL refuses all of that."""
+    server = bench.server("mariadb")
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    server.execute("CREATE TABLE m (id int) ENGINE = MyISAM", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    reader = FileReader(bench.home / "out")
+
+    def ids() -> list[int]:
+        reader.drain()
+        return [json.loads(record)["after"]["id"] for record in reader.records]
+
+    _prepare(server, database, "x", "INSERT INTO t VALUES (1)", "SAVEPOINT s", "INSERT INTO t VALUES (2)",
+             "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (3)")
+    server.execute("INSERT INTO t VALUES (4)", database)
+    wait_until(lambda: ids() == [4], 20, "the row of the plain transaction")
+    engine.kill()
+    engine.start()
+    server.execute("XA COMMIT 'x'")
+    server.execute("INSERT INTO t VALUES (5)", database)
+    wait_until(lambda: 5 in ids(), 20, "the last row")
+    assert ids() == [4, 1, 3, 5]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_of_xa_only_captured_rows_are_kept(flavor: str, bench: Workbench) -> None:
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
+    server.execute("CREATE TABLE other (v longtext)", database)
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    large = "INSERT INTO other VALUES (REPEAT('x', 1000000))"
+    _prepare(server, database, "x", large, "INSERT INTO t VALUES (1)", large)
+    _prepare(server, database, "y", large)
+    server.execute("INSERT INTO t VALUES (2)", database)
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 20, "the row of the plain transaction")
+    stored = stored_values(engine.database, "source_state")
+    assert _kept(engine) == 1 and max(map(len, stored.values())) < 1000
+    server.execute("XA COMMIT 'y'")
+    server.execute("XA COMMIT 'x'")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the row that was kept")
+    assert json.loads(reader.records[1])["after"] == {"id": 1}
+
+
+def _prepare(server: Any, database: str, xid: str, *statements: str) -> None:
+    with server.link(database) as link, link.cursor() as cursor:
+        for statement in (f"XA START '{xid}'", *statements, f"XA END '{xid}'", f"XA PREPARE '{xid}'"):
+            cursor.execute(statement)
+
+
+def _xa_keys(engine: Engine) -> list[str]:
+    return [key for key in stored_values(engine.database, "source_state") if "/xa/" in key]
+
+
+def _kept(engine: Engine) -> int:
+    """Prepared transactions whose rows are kept: /xa/<id>/<transaction>."""
+    return sum(bool(re.search("/xa/[0-9a-f]+/", key)) for key in _xa_keys(engine))
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
@@ -136,7 +228,7 @@ def test_odd_transactions(flavor: str, bench: Workbench, servers: Servers) -> No
     server.execute("INSERT INTO t VALUES (1, 'a')", database)
     with server.link(database, autocommit=False) as link, link.cursor() as cursor:
         for statement in ("INSERT INTO t VALUES (2, 'b')", "SAVEPOINT s", "INSERT INTO t VALUES (3, 'c')",
-                          "INSERT INTO m VALUES (1)", "ROLLBACK TO s", "INSERT INTO t VALUES (4, 'd')"):
+                          "INSERT INTO m VALUES (1)", "ROLLBACK TO S", "INSERT INTO t VALUES (4, 'd')"):
             if flavor == "mariadb" or " m " not in statement:  # MySQL with GTIDs refuses to mix engines
                 cursor.execute(statement)
         link.commit()

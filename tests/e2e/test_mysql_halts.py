@@ -76,6 +76,18 @@ def test_a_change_in_statement_format(flavor: str, before: str, bench: Workbench
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_change_in_statement_format_inside_xa(flavor: str, bench: Workbench) -> None:
+    server, database, engine, _ = _capture(bench, flavor)
+    with server.link(database) as link, link.cursor() as cursor:
+        for statement in ("SET SESSION binlog_format = 'STATEMENT'", "XA START 'x'", "INSERT INTO t VALUES (2, 'b')",
+                          "XA END 'x'", "XA PREPARE 'x'"):
+            cursor.execute(statement)
+    error = _failure(engine)
+    assert error["kind"] == "undecodable" and f"{database}.t was changed in statement format" in error["message"], error
+    server.execute("XA ROLLBACK 'x'")
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
 def test_purged_logs(flavor: str, bench: Workbench) -> None:
     server, database, engine, reader = _capture(bench, flavor)
     assert engine.terminate() == 0

@@ -236,16 +236,16 @@ void Decoder::compressed_query(const EventHeader& header, Bytes body) {
   auto text = inflate_mariadb(as_bytes(query->sql), intake_.pages());
   if (!text) stop(header, text.failure().what);
   query->sql = as_text(*text);
-  handle_query(header, *query);
+  handle_query(header, body, *query);
 }
 
 void Decoder::query(const EventHeader& header, Bytes body) {
   auto query = read_query(body);
   if (!query) stop(header, query.failure().what);
-  handle_query(header, *query);
+  handle_query(header, body, *query);
 }
 
-void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
+void Decoder::handle_query(const EventHeader& header, Bytes body, const QueryEvent& query) {
   const Statement statement = classify(query.sql, query.sql_mode);
   if (group_ == Group::none) open_anonymous(header);
   using Kind = Statement::Kind;
@@ -259,7 +259,7 @@ void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
     return;
   }
   if (statement.kind == Kind::xa_commit || statement.kind == Kind::xa_rollback) return xa_end(header, statement);
-  if (group_ == Group::xa) return;
+  if (group_ == Group::xa) return query_in_xa(header, body, query, statement);
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
   if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
@@ -279,6 +279,13 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
     case Statement::Kind::truncate: return truncate(header, query, statement);
     default: return;  // CREATE TABLE ... SELECT stands inside its transaction
   }
+}
+
+// Savepoints count when the rows do.
+void Decoder::query_in_xa(const EventHeader& header, Bytes body, const QueryEvent& query, const Statement& statement) {
+  using Kind = Statement::Kind;
+  if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
+  if (statement.kind == Kind::savepoint || statement.kind == Kind::rollback_to) prepared_.add(header, body);
 }
 
 void Decoder::check_row_change(const EventHeader& header, const QueryEvent& query, const Statement& statement) const {
@@ -302,10 +309,10 @@ void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const
 }
 
 void Decoder::keep(const EventHeader& header, std::span<std::byte> body) {
+  if (header.type == EventType::table_map) table_map(header, body);
+  if (captured_table(header, body) == nullptr) return;
   prepared_.add(header, body);
-  if (header.type == EventType::table_map) return table_map(header, body);
-  const Table* table = tables_.find(Reader(body).natural(6));
-  if (table == nullptr || table->schema != nullptr) prepared_.holds_rows();
+  if (header.type != EventType::table_map) prepared_.holds_rows();
 }
 
 // one phase u8 | ... Of a transaction in one phase it is the end.
@@ -315,7 +322,8 @@ void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
   if (!in.ok()) stop(header, "it ends early");
   if (group_ != Group::xa) stop(header, "it ends a transaction that did not begin");
   if (!one_phase) {
-    prepared_.prepare();
+    print_id();
+    prepared_.prepare(id_);
     return end_empty_group();
   }
   group_ = Group::transaction;
@@ -324,11 +332,12 @@ void Decoder::xa_prepare(const EventHeader& header, Bytes body) {
 }
 
 void Decoder::xa_end(const EventHeader& header, const Statement& statement) {
-  const std::string& id = start_.xid.empty() ? statement.name : start_.xid;
   group_ = Group::transaction;
+  print_id();
+  PreparedTransactions::OnEvent replay;
   if (statement.kind == Statement::Kind::xa_commit)
-    prepared_.replay(id, [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); });
-  prepared_.resolved(id, mark());
+    replay = [this](const EventHeader& inner, std::span<std::byte> rows) { handle(inner, rows, false); };
+  prepared_.resolve(start_.xid.empty() ? statement.name : start_.xid, std::string(id_), mark(), replay);
   end_group(header);
 }
 
@@ -346,13 +355,19 @@ void Decoder::table_map(const EventHeader& header, Bytes body) {
   if (!put) stop(header, put.failure().what);
 }
 
-void Decoder::rows(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
-  if (group_ == Group::none) stop(header, "rows stand outside any transaction");
+// Of a table map or of rows. Null: nobody asked for it.
+const Table* Decoder::captured_table(const EventHeader& header, Bytes body) const {
   const std::uint64_t id = Reader(body).natural(6);
-  if (id == RowsHeader::kNoTable) return;
+  if (id == RowsHeader::kNoTable) return nullptr;
   const Table* table = tables_.find(id);
   if (table == nullptr) stop(header, "the log did not describe table " + std::to_string(id));
-  if (table->schema == nullptr) return;
+  return table->schema != nullptr ? table : nullptr;
+}
+
+void Decoder::rows(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
+  if (group_ == Group::none) stop(header, "rows stand outside any transaction");
+  const Table* table = captured_table(header, body);
+  if (table == nullptr) return;
   group_ = Group::transaction;
   describe(header);
   if (!in_pages) {

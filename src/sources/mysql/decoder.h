@@ -74,14 +74,16 @@ class Decoder {
   void open_anonymous(const EventHeader&);
   void query(const EventHeader&, Bytes body);
   void compressed_query(const EventHeader&, Bytes body);
-  void handle_query(const EventHeader&, const QueryEvent&);
+  void handle_query(const EventHeader&, Bytes body, const QueryEvent&);
   void check_row_change(const EventHeader&, const QueryEvent&, const Statement&) const;
   void query_in_transaction(const EventHeader&, const QueryEvent&, const Statement&);
+  void query_in_xa(const EventHeader&, Bytes body, const QueryEvent&, const Statement&);
   void xa_prepare(const EventHeader&, Bytes body);
   void xa_end(const EventHeader&, const Statement&);
   void keep(const EventHeader&, std::span<std::byte> body);
   void truncate(const EventHeader&, const QueryEvent&, const Statement&);
   void table_map(const EventHeader&, Bytes body);
+  const Table* captured_table(const EventHeader&, Bytes body) const;
   void rows(const EventHeader&, std::span<std::byte> body, bool in_pages);
   void payload(const EventHeader&, Bytes body);
   void end_group(const EventHeader&);

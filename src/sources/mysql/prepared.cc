@@ -1,6 +1,9 @@
 #include "sources/mysql/prepared.h"
 
+#include <algorithm>
 #include <cstring>
+
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 
@@ -21,6 +24,8 @@ std::string key_of(std::string_view id) {
   }
   return key;
 }
+
+std::string key_of(std::string_view id, const std::string& prepared) { return key_of(id) + "/" + prepared; }
 
 template <class Number>
 void append(std::string& to, Number number) {
@@ -52,12 +57,23 @@ void PreparedTransactions::add(const EventHeader& header, Bytes body) {
   events_ += as_text(body);
 }
 
-void PreparedTransactions::prepare() {
+std::vector<PreparedTransactions::Prepared> PreparedTransactions::prepared(std::string_view id) {
+  std::vector<Prepared> all;
+  if (auto stored = state_.get(key_of(id))) all = nlohmann::json::parse(*stored).get<std::vector<Prepared>>();
+  for (const Resolved& each : resolved_)
+    if (auto found = std::ranges::find(all, each.prepared, &Prepared::first); each.id == id && found != all.end())
+      found->second = each.ended;
+  return all;
+}
+
+void PreparedTransactions::prepare(const std::string& at) {
+  std::vector<Prepared> all = prepared(id_);
   // Also when there is nothing to keep: an earlier one may have had the same id.
-  if (has_rows_)
-    state_.put(key_of(id_), events_);
-  else
-    state_.erase(key_of(id_));
+  if (!has_rows_ && all.empty()) return;
+  if (has_rows_) state_.put(key_of(id_, at), events_);
+  if (std::ranges::find(all, at, &Prepared::first) != all.end()) return;
+  all.emplace_back(at, "");
+  state_.put(key_of(id_), nlohmann::json(all).dump());
 }
 
 void PreparedTransactions::replay_events(std::string& events, const OnEvent& on_event) {
@@ -73,15 +89,30 @@ void PreparedTransactions::replay_events(std::string& events, const OnEvent& on_
 
 void PreparedTransactions::replay_open(const OnEvent& on_event) { replay_events(events_, on_event); }
 
-void PreparedTransactions::replay(std::string_view id, const OnEvent& on_event) {
-  if (auto events = state_.get(key_of(id))) replay_events(*events, on_event);
+void PreparedTransactions::resolve(std::string_view id, const std::string& at, const Mark& mark,
+                                   const OnEvent& on_event) {
+  const std::vector<Prepared> all = prepared(id);
+  auto found = std::ranges::find(all, at, &Prepared::second);
+  if (found == all.end()) {
+    auto last = std::ranges::find(all.rbegin(), all.rend(), "", &Prepared::second);
+    if (last == all.rend()) return;
+    found = std::prev(last.base());
+  }
+  if (on_event)
+    if (auto events = state_.get(key_of(id, found->first))) replay_events(*events, on_event);
+  resolved_.push_back({std::string(id), found->first, at, mark});
 }
-
-void PreparedTransactions::resolved(std::string_view id, const Mark& mark) { resolved_.push_back({key_of(id), mark}); }
 
 void PreparedTransactions::forget(const PositionAlgebra& algebra, const Position& position) {
   while (!resolved_.empty() && algebra.covers(position, resolved_.front().mark)) {
-    state_.erase(resolved_.front().key);
+    const Resolved& done = resolved_.front();
+    state_.erase(key_of(done.id, done.prepared));
+    std::vector<Prepared> left = prepared(done.id);
+    std::erase_if(left, [&](const Prepared& each) { return each.first == done.prepared; });
+    if (left.empty())
+      state_.erase(key_of(done.id));
+    else
+      state_.put(key_of(done.id), nlohmann::json(left).dump());
     resolved_.pop_front();
   }
 }

@@ -101,11 +101,9 @@ class Lexer {
   std::size_t at_ = 0;
 };
 
-bool equals(std::string_view word, std::string_view upper) {
-  return word.size() == upper.size() && std::equal(word.begin(), word.end(), upper.begin(), [](char a, char b) {
-           return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 32) : a) == b;
-         });
-}
+char to_upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
+
+bool equals(std::string_view word, std::string_view upper) { return std::ranges::equal(word, upper, {}, to_upper); }
 
 // The name without its quotes, doubled ones made single.
 std::string bare(const Token& token) {
@@ -119,6 +117,13 @@ std::string bare(const Token& token) {
     if (inside[i] == quote && i + 1 < inside.size() && inside[i + 1] == quote) ++i;
   }
   return result;
+}
+
+// The server compares them without case.
+std::string savepoint_name(const Token& token) {
+  std::string name = bare(token);
+  std::ranges::transform(name, name.begin(), to_upper);
+  return name;
 }
 
 bool is_name(const Token& token) {
@@ -185,7 +190,7 @@ Statement rollback(Lexer& lexer) {
   if (!equals(token.text, "TO")) return {Statement::Kind::rollback, "", {}};
   token = lexer.next();
   if (equals(token.text, "SAVEPOINT")) token = lexer.next();
-  return {Statement::Kind::rollback_to, bare(token), {}};
+  return {Statement::Kind::rollback_to, savepoint_name(token), {}};
 }
 
 Statement xa(Lexer& lexer) {
@@ -244,7 +249,7 @@ Statement classify(std::string_view sql, std::uint64_t sql_mode) {
   if (is("START")) return {Statement::Kind::begin, "", {}};
   if (is("COMMIT")) return {Statement::Kind::commit, "", {}};
   if (is("ROLLBACK")) return rollback(lexer);
-  if (is("SAVEPOINT")) return {Statement::Kind::savepoint, bare(lexer.next()), {}};
+  if (is("SAVEPOINT")) return {Statement::Kind::savepoint, savepoint_name(lexer.next()), {}};
   if (is("XA")) return xa(lexer);
   if (is("TRUNCATE")) return truncate(lexer);
   if (is("CREATE")) return create(lexer);

@@ -41,7 +41,7 @@ struct Statement {
   using Name = std::pair<std::string, std::string>;
 
   Kind kind = Kind::other;
-  std::string name;          // of a savepoint; the id text of an XA statement
+  std::string name;          // of a savepoint, in upper case; the id text of an XA statement
   std::vector<Name> tables;  // truncate: the table. row_change: every name in the text, tables among them
 };
 

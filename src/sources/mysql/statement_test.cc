@@ -111,8 +111,8 @@ TEST(Classify, TextsEndWhereTheModeSaysSo) {
 }
 
 TEST(Classify, NamesOfSavepointsAndTransactions) {
-  EXPECT_EQ(classify("SAVEPOINT `a b`", 0).name, "a b");
-  EXPECT_EQ(classify("ROLLBACK TO SAVEPOINT `a b`", 0).name, "a b");
+  EXPECT_EQ(classify("SAVEPOINT `a B`", 0).name, "A B");
+  EXPECT_EQ(classify("ROLLBACK TO SAVEPOINT `A b`", 0).name, "A B");
   EXPECT_EQ(classify("XA COMMIT X'78',X'',1", 0).name, "X'78',X'',1");
 }
 
