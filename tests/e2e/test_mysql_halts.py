@@ -121,6 +121,26 @@ def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
     assert _afters(reader) == [{"id": 30, "v": "z"}]
 
 
+@pytest.mark.parametrize("after", ["nothing", "rows", "a new file", "rows and a new file"])
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_log_that_is_reset_while_it_is_read(flavor: str, after: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    for number in range(2, 8):
+        server.execute(f"INSERT INTO t VALUES ({number}, REPEAT('x', 20))", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 7, 20, "the rows")
+    time.sleep(1.1)  # files are told apart by the second in which they were begun
+    server.execute("RESET BINARY LOGS AND GTIDS" if flavor == "mysql" else "RESET MASTER")
+    if "rows" in after:
+        for number in range(10, 40):
+            server.execute(f"INSERT INTO t VALUES ({number}, 'y')", database)
+    if "file" in after:
+        server.flush_logs()
+        server.execute("INSERT INTO t VALUES (50, 'y')", database)
+    error = _failure(engine)
+    assert error["kind"] == "position_lost" or "was used before" in error["message"], error
+    assert "DELETE FROM kv" in error["hint"], error
+
+
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_prepared_rows_do_not_outlive_the_position(flavor: str, bench: Workbench) -> None:
     """An XA id that is used again while nobody reads: its commit is not that of the transaction that was kept."""

@@ -49,7 +49,6 @@ bool says_nothing(EventType type) {
     case EventType::user_var:
     case EventType::ignorable:
     case EventType::rows_query:
-    case EventType::previous_gtids:
     case EventType::transaction_context:
     case EventType::view_change:
     case EventType::mariadb_annotate_rows:
@@ -67,6 +66,7 @@ Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake
       names_(names),
       intake_(intake),
       mariadb_(settings_.mariadb),
+      gtids_(settings_.gtids),
       state_(state),
       prepared_(state) {
   tables_.clear();
@@ -90,7 +90,7 @@ void Decoder::event(std::span<std::byte> event, bool in_pages) {
     if (!crc_matches(event)) stop(header, "its checksum is wrong", "check disk and network, and resume");
     body = body.first(body.size() - kChecksum);
   }
-  if (header.type == EventType::heartbeat || header.type == EventType::heartbeat_v2) return heartbeat();
+  if (header.type == EventType::heartbeat || header.type == EventType::heartbeat_v2) return heartbeat(header);
   if (!inside_payload_ && !artificial) place_.pass(header);
   handle(header, body, in_pages);
 }
@@ -122,6 +122,7 @@ void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool 
     case EventType::transaction_payload: return payload(header, body);
     case EventType::xa_prepare: return xa_prepare(header, body);
     case EventType::rotate: return rotate(header, {});
+    case EventType::previous_gtids: return previous_gtids(header, body);
     case EventType::incident:
       stop(header, "the server lost events (incident)",
            std::string("changes are missing from the log: ") + kBeginAfresh);
@@ -164,12 +165,9 @@ void Decoder::recognise_file(const EventHeader& header) {
   const auto kept = state_.get(kLogFile);
   if (kept == now) return;
   if (kept && kept->starts_with(now.substr(0, now.rfind(' ') + 1)))
-    throw Error(
-        ErrorKind::position_lost,
-        fmt::format("position lost: {} was begun at another time than the file of that name that was read before: "
-                    "the log was reset, its numbers are used again",
-                    place_.file()),
-        kBeginAfresh);
+    lost(
+        "the file was begun at another time than the one of that name that was read before: the log was reset, its "
+        "numbers are used again");
   state_.put(kLogFile, now);
 }
 
@@ -186,12 +184,23 @@ void Decoder::rotate(const EventHeader& header, Bytes event) {
   file_json_ = nlohmann::json(name).dump();
 }
 
-void Decoder::heartbeat() {
+void Decoder::heartbeat(const EventHeader& header) {
   if (group_ != Group::none) return;
   BinlogMark mark;
   mark.file = file_number_;
   mark.end = place_.end();
   intake_.idle(Mark::of(mark));
+  if (on_heartbeat) on_heartbeat(place_, header.log_pos);
+}
+
+// What a file says to lie before it. The server passes over what we have, so the rest has come, or lay in a file that
+// was deleted unread.
+void Decoder::previous_gtids(const EventHeader& header, Bytes body) {
+  if (!settings_.by_gtid_set) return;
+  auto before = GtidSet::decode(body);
+  if (!before) stop(header, before.failure().what);
+  before->subtract(gtids_);
+  if (!before->empty()) lost("the server deleted transactions before they were read: " + to_string(*before));
 }
 
 void Decoder::open_group(const EventHeader& header, Bytes body) {
@@ -211,6 +220,9 @@ void Decoder::open_group(const EventHeader& header, Bytes body) {
   } else {
     group_ = Group::opened;
   }
+  if (start_.id == GroupStart::Id::mysql && gtids_.contains(start_.sid, start_.gno))
+    lost(fmt::format("{}:{} has come before: the log was reset, its numbers are used again", to_string(start_.sid),
+                     start_.gno));
   if (start_.id == GroupStart::Id::mysql && (sid_text_.empty() || start_.sid != sid_)) {
     sid_ = start_.sid;
     sid_number_ = names_.intern(sid_.key());
@@ -444,6 +456,7 @@ Mark Decoder::mark() {
       mark.kind = BinlogMark::Kind::mysql;
       mark.origin = sid_number_;
       mark.number = start_.gno;
+      gtids_.add(start_.sid, start_.gno);
       break;
     case GroupStart::Id::mariadb:
       mark.kind = BinlogMark::Kind::mariadb;
@@ -508,6 +521,11 @@ Event& Decoder::new_event(const Table& table, std::uint32_t row) {
 
 std::string Decoder::where(const EventHeader& header) const {
   return fmt::format("{}:{}, event type {}", place_.file(), place_.start(), type_name(header.type));
+}
+
+void Decoder::lost(const std::string& why) const {
+  throw Error(ErrorKind::position_lost, fmt::format("position lost: {}:{}: {}", place_.file(), place_.start(), why),
+              kBeginAfresh);
 }
 
 void Decoder::stop(const EventHeader& header, const std::string& why, const std::string& remedy) const {

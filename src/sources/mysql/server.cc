@@ -180,7 +180,7 @@ void check_server(const ServerFacts& server, const std::string& user) {
   grants.check(ErrorKind::auth);
 }
 
-BinlogPosition read_tail(Session& session, const ServerFacts& server) {
+BinlogPosition read_end(Session& session, const ServerFacts& server) {
   BinlogPosition tail;
   tail.server_uuid = server.uuid;
   tail.server_id = server.flavor == Flavor::mariadb ? server.server_id : 0;
@@ -191,15 +191,21 @@ BinlogPosition read_tail(Session& session, const ServerFacts& server) {
   tail.file = status[0][0].value_or("");
   tail.pos = number(status[0][1]);
   if (server.flavor == Flavor::mariadb) {
-    // Of that very place: the variables may have moved on.
     tail.mode = BinlogPosition::Mode::mariadb_gtid;
-    tail.mariadb =
-        mariadb_pos(session.value("asking for the GTID position",
-                                  fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(tail.file), tail.pos)));
+    tail.mariadb = mariadb_pos(session.value("asking for the GTID position", "SELECT @@GLOBAL.gtid_binlog_pos"));
   } else if (server.variable("gtid_mode") == "ON") {
     tail.mode = BinlogPosition::Mode::mysql_gtid;
     tail.gtids = gtid_set(status[0].size() > 4 ? status[0][4].value_or("") : "");
   }
+  return tail;
+}
+
+BinlogPosition read_tail(Session& session, const ServerFacts& server) {
+  BinlogPosition tail = read_end(session, server);
+  if (server.flavor == Flavor::mariadb)  // of that very place: the variable may have moved on
+    tail.mariadb =
+        mariadb_pos(session.value("asking for the GTID position",
+                                  fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(tail.file), tail.pos)));
   return tail;
 }
 
@@ -227,6 +233,17 @@ void check_lane(const BinlogPosition& stored, const ServerFacts& server, const L
   if (stored.mode == BinlogPosition::Mode::mysql_gtid) check_has_all(stored, log);
   if (stored.mode == BinlogPosition::Mode::mariadb_gtid) check_has_domains(stored, log);
   if (stored.mode == BinlogPosition::Mode::file) check_file(stored, server, log);
+}
+
+void check_end(const BinlogPosition& end, const BinlogPosition& start, const ServerFacts& server, const Place& read) {
+  const auto order = compare_files(end.file, read.file());
+  if (order < 0 || (order == 0 && end.pos < read.end()))
+    lost(fmt::format("the server's log ends at {}:{}, and was read up to {}:{}: the log was reset", end.file, end.pos,
+                     read.file(), read.end()),
+         kBeginAfresh);
+  LogFacts log;
+  log.tail = end;
+  if (start.mode != BinlogPosition::Mode::file) check_lane(start, server, log);
 }
 
 void check_position(const BinlogPosition& stored, const ServerFacts& server, const LogFacts& log) {

@@ -8,6 +8,7 @@
 
 #include "sources/mysql/binlog_position.h"
 #include "sources/mysql/connection.h"
+#include "sources/mysql/place.h"
 #include "sources/mysql/table_map.h"
 
 namespace deltaforge::sources::mysql {
@@ -36,6 +37,8 @@ void check_server(const ServerFacts&, const std::string& user);
 
 // The end of the log just now: where a pipeline without a position begins.
 BinlogPosition read_tail(Session&, const ServerFacts&);
+// The same, cheaply; on MariaDB the GTIDs may be those of a moment later.
+BinlogPosition read_end(Session&, const ServerFacts&);
 
 // What the server has, as far as it decides whether a stored position can be continued.
 struct LogFacts {
@@ -53,5 +56,7 @@ LogFacts read_log(Session&, const ServerFacts&, const BinlogPosition& asked);
 void check_position(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
 // A lane's own position: the server must have all that it has. What the server purged is judged by the meet.
 void check_lane(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
+// While a stream that began at `start` has come to `read`: a log that ends before that is another one.
+void check_end(const BinlogPosition& end, const BinlogPosition& start, const ServerFacts&, const Place& read);
 
 }  // namespace deltaforge::sources::mysql
