@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,9 @@ struct LogFacts {
   BinlogPosition tail;
   GtidSet purged;                                            // MySQL
   std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
-  // MariaDB: the GTID position at the place of the log that a position names; empty when the place is not there.
-  std::string mariadb_at_place;
+  // MariaDB: the GTID position at the place of the log that a position names; none when the place is not there, or the
+  // server cannot tell.
+  std::optional<std::string> mariadb_at_place;
   // MySQL: the first place behind the file that a position names where transactions have no GTID; empty: there is none.
   std::string without_gtid;
 };
