@@ -76,6 +76,15 @@ def test_a_change_in_statement_format(flavor: str, before: str, bench: Workbench
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
+def test_rows_without_names(flavor: str, bench: Workbench) -> None:
+    server, database, engine, _ = _capture(bench, flavor, max_connections="50")  # a server of its own
+    server.script("SET GLOBAL binlog_row_metadata = 'MINIMAL'; FLUSH TABLES; INSERT INTO t VALUES (2, 'b')", database)
+    error = _failure(engine)
+    assert "no column names" in error["message"], error
+    assert error["hint"].startswith("SET GLOBAL binlog_row_metadata = 'FULL'; "), error
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
 def test_purged_logs(flavor: str, bench: Workbench) -> None:
     server, database, engine, reader = _capture(bench, flavor)
     assert engine.terminate() == 0

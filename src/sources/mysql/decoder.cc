@@ -355,7 +355,12 @@ void Decoder::rollback_to(const EventHeader& header, const std::string& savepoin
 
 void Decoder::table_map(const EventHeader& header, Bytes body) {
   auto put = tables_.put(body);
-  if (!put) stop(header, put.failure().what);
+  if (!put)
+    stop(header, put.failure().what,
+         put.failure().what.ends_with(TableCache::kWithoutNames)
+             ? std::string("SET GLOBAL binlog_row_metadata = 'FULL'; what was written before stays without names: ") +
+                   kBeginAfresh
+             : "");
 }
 
 void Decoder::rows(const EventHeader& header, std::span<std::byte> body, bool in_pages) {
