@@ -47,6 +47,9 @@ bool says_nothing(EventType type) {
     case EventType::intvar:
     case EventType::rand:
     case EventType::user_var:
+    case EventType::begin_load_query:  // LOAD DATA in statement format, which is judged by its statement
+    case EventType::append_block:
+    case EventType::delete_file:
     case EventType::ignorable:
     case EventType::rows_query:
     case EventType::transaction_context:
@@ -126,12 +129,7 @@ void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool 
     case EventType::incident:
       stop(header, "the server lost events (incident)",
            std::string("changes are missing from the log: ") + kBeginAfresh);
-    case EventType::begin_load_query:
-    case EventType::execute_load_query:
-    case EventType::append_block:
-    case EventType::delete_file:
-      stop(header, "LOAD DATA in statement format",
-           "SET GLOBAL binlog_format = 'ROW', also in the sessions that write");
+    case EventType::execute_load_query: return load(header, body);
     default: break;
   }
   if (!says_nothing(header.type) && (header.flags & EventHeader::kIgnorable) == 0)
@@ -257,7 +255,17 @@ void Decoder::query(const EventHeader& header, Bytes body) {
   handle_query(header, *query);
 }
 
-void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
+void Decoder::load(const EventHeader& header, Bytes body) {
+  auto query = read_query(body, true);
+  if (!query) stop(header, query.failure().what);
+  handle_query(header, *query);
+}
+
+void Decoder::handle_query(const EventHeader& header, QueryEvent query) {
+  // The client's character set. What is none of it stays as it is.
+  const Charset* charset = is_ascii(query.sql) ? nullptr : charset_of(query.collation);
+  if (charset != nullptr && is_convertible(*charset))
+    if (std::string_view text; scratch_.converter.to_utf8(*charset, query.sql, intake_.pages(), text)) query.sql = text;
   const Statement statement = classify(query.sql, query.sql_mode);
   if (group_ == Group::none) open_anonymous(header);
   using Kind = Statement::Kind;
@@ -274,7 +282,8 @@ void Decoder::handle_query(const EventHeader& header, const QueryEvent& query) {
   if (group_ == Group::xa) return;
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
-  if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
+  if (statement.kind == Kind::row_change || statement.kind == Kind::unseen_change)
+    check_row_change(header, query, statement);
   end_group(header);
 }
 
@@ -287,6 +296,7 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
       return abandon_group();
     case Statement::Kind::savepoint: savepoints_.push_back({statement.name, since_savepoint_.size()}); return;
     case Statement::Kind::rollback_to: return rollback_to(header, statement.name);
+    case Statement::Kind::unseen_change:
     case Statement::Kind::row_change: return check_row_change(header, query, statement);
     case Statement::Kind::truncate: return truncate(header, query, statement);
     default: return;  // CREATE TABLE ... SELECT stands inside its transaction
@@ -294,19 +304,30 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
 }
 
 void Decoder::check_row_change(const EventHeader& header, const QueryEvent& query, const Statement& statement) const {
-  for (const auto& [database, table] : statement.tables) {
-    const std::string_view of = database.empty() ? query.database : std::string_view(database);
+  constexpr char kRemedy[] =
+      "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be loaded "
+      "anew";
+  if (statement.kind == Statement::Kind::unseen_change)
+    stop(header, "a function or procedure changed rows in statement format: the log does not say of which tables",
+         kRemedy);
+  for (const auto& each : statement.tables) {
+    const auto [of, table] = resolved(query, each);
     if (!tables_.captured(of, table)) continue;
-    stop(header, fmt::format("{}.{} was changed in statement format: the log holds no rows of it", of, table),
-         "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be "
-         "loaded "
-         "anew");
+    stop(header, fmt::format("{}.{} was changed in statement format: the log holds no rows of it", of, table), kRemedy);
   }
 }
 
+Statement::Name Decoder::resolved(const QueryEvent& query, const Statement::Name& name) const {
+  Statement::Name result{name.first.empty() ? std::string(query.database) : name.first, name.second};
+  if (!settings_.lower_case_names) return result;
+  for (std::string* part : {&result.first, &result.second})
+    for (char& c : *part)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return result;
+}
+
 void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const Statement& statement) {
-  const auto& [database, name] = statement.tables.front();
-  const std::string of = database.empty() ? std::string(query.database) : database;
+  const auto [of, name] = resolved(query, statement.tables.front());
   if (!tables_.captured(of, name)) return;
   describe(header);
   locate();

@@ -32,7 +32,8 @@ class Decoder {
     // Where reading begins: transactions that come again are another log.
     MariadbGtidPos mariadb;
     GtidSet gtids;
-    bool by_gtid_set = false;  // `gtids` is all that lies before
+    bool by_gtid_set = false;       // `gtids` is all that lies before
+    bool lower_case_names = false;  // the server's names of tables are in lower case, whatever a statement writes
   };
   // `state` keeps prepared XA transactions, and which file was read last.
   Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake, SourceState& state);
@@ -80,8 +81,10 @@ class Decoder {
   void previous_gtids(const EventHeader&, Bytes body);
   void open_anonymous(const EventHeader&);
   void query(const EventHeader&, Bytes body);
+  void load(const EventHeader&, Bytes body);
   void compressed_query(const EventHeader&, Bytes body);
-  void handle_query(const EventHeader&, const QueryEvent&);
+  void handle_query(const EventHeader&, QueryEvent);
+  Statement::Name resolved(const QueryEvent&, const Statement::Name&) const;
   void check_row_change(const EventHeader&, const QueryEvent&, const Statement&) const;
   void query_in_transaction(const EventHeader&, const QueryEvent&, const Statement&);
   void xa_prepare(const EventHeader&, Bytes body);

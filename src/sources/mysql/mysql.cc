@@ -106,20 +106,21 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
                                                 {"pos", at.pos}});
     start.connected();
   };
-  Stream stream({.session = session,
-                 .intake = intake,
-                 .tables = tables,
-                 .algebra = algebra_,
-                 .state = *start.state,
-                 .shared = shared_,
-                 .decoder = {config_.id, context_.epoch, server.flavor, server.key(), at.mariadb, at.gtids,
-                             at.mode == BinlogPosition::Mode::mysql_gtid},
-                 .start = at,
-                 .server_id = server_id(),
-                 .connected = connected,
-                 .on_heartbeat = [&watch](const Place& read, std::uint32_t said) { watch.heartbeat(read, said); },
-                 .stop_fd = stop_fd,
-                 .stop = stop});
+  Stream stream(
+      {.session = session,
+       .intake = intake,
+       .tables = tables,
+       .algebra = algebra_,
+       .state = *start.state,
+       .shared = shared_,
+       .decoder = {config_.id, context_.epoch, server.flavor, server.key(), at.mariadb, at.gtids,
+                   at.mode == BinlogPosition::Mode::mysql_gtid, server.variable("lower_case_table_names") == "1"},
+       .start = at,
+       .server_id = server_id(),
+       .connected = connected,
+       .on_heartbeat = [&watch](const Place& read, std::uint32_t said) { watch.heartbeat(read, said); },
+       .stop_fd = stop_fd,
+       .stop = stop});
   stream.run();
 }
 

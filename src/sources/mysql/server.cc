@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kVariables =
     "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id',"
-    "'server_uuid'";
+    "'server_uuid','lower_case_table_names'";
 
 std::uint64_t number(const std::optional<std::string>& text) {
   std::uint64_t value = 0;
