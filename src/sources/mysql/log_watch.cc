@@ -1,5 +1,7 @@
 #include "sources/mysql/log_watch.h"
 
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
@@ -7,6 +9,9 @@
 namespace deltaforge::sources::mysql {
 
 void LogWatch::heartbeat(const Place& read, std::uint32_t said) {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (now - asked_ < std::chrono::seconds(1)) return;
+  asked_ = now;
   const auto end = ask();
   if (!end) return;
   check_end(*end, start_, server_, read);

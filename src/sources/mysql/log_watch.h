@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "sources/mysql/connection.h"
 #include "sources/mysql/place.h"
 #include "sources/mysql/server.h"
@@ -27,6 +28,7 @@ class LogWatch {
   const ServerFacts& server_;
   const BinlogPosition start_;
   std::optional<Session> session_;
+  SteadyTime asked_{};  // heartbeats that waited for us while we did not listen count as one
   std::string behind_;    // where the server said that nothing follows, and something did
   std::string& doubted_;  // where we connected again for that: once is enough, the checks of the start have the word
 };
