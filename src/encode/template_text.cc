@@ -49,11 +49,11 @@ bool append_path(const config::Template::Part& part, const Event& event, const I
   return append_value(Value::of_text(Kind::json, json), out);
 }
 
-// The column is there, and its value is one that the log did not repeat.
+// The column is there, and its value is one that the log did not repeat, or left out.
 bool is_unchanged(const config::Template::Part& part, const Event& event) {
   const Value* value = value_of(event, event.after, part.text);
   if (value == nullptr) value = value_of(event, event.after, part.path[0]);
-  return value != nullptr && value->kind() == Kind::unchanged;
+  return value != nullptr && !is_known(*value);
 }
 
 }  // namespace

@@ -67,14 +67,16 @@ TEST(TemplateText, WhatTheEventLacksIsNamed) {
   EXPECT_EQ(text("${after.id}${after.region}", row.event), "7");
 }
 
-TEST(TemplateText, AnUnchangedValueIsThatOfBefore) {
-  Row row;
-  row.after[1] = Value::unchanged();
-  EXPECT_EQ(text("${after.region}", row.event), "!${after.region}");
-  row.before = row.after;
-  row.before[1] = Value::of_text(Kind::text, "us");
-  row.event.before = {row.before, true};
-  EXPECT_EQ(text("${after.region}", row.event), "us");
+TEST(TemplateText, AValueThatTheLogLeavesOutIsThatOfBefore) {
+  for (const Value& left_out : {Value::unchanged(), Value::absent()}) {
+    Row row;
+    row.after[1] = left_out;
+    EXPECT_EQ(text("${after.region}", row.event), "!${after.region}");
+    row.before = row.after;
+    row.before[1] = Value::of_text(Kind::text, "us");
+    row.event.before = {row.before, true};
+    EXPECT_EQ(text("${after.region}", row.event), "us");
+  }
 }
 
 TEST(TemplateText, PathsOfAnyDepthReachIntoJson) {

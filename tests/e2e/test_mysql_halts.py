@@ -88,6 +88,69 @@ def test_a_change_in_statement_format_inside_xa(flavor: str, bench: Workbench) -
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_function_that_changes_rows_in_statement_format(flavor: str, bench: Workbench) -> None:
+    server, database, engine, _ = _capture(bench, flavor, log_bin_trust_function_creators="1")
+    server.execute("CREATE FUNCTION f() RETURNS int MODIFIES SQL DATA "
+                   "BEGIN INSERT INTO t VALUES (2, 'b'); RETURN 1; END", database)
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+        cursor.execute("SELECT f()")
+    error = _failure(engine)
+    assert "does not say of which tables" in error["message"] and "binlog_format" in error["hint"], error
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_load_data_in_statement_format(flavor: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor, secure_file_priv="")
+    server.execute("CREATE TABLE other (id int, v varchar(20))", database)
+    rows = bench.home / "rows"
+    rows.write_text("5\tfive\n")
+    rows.chmod(0o644)
+    for table, number in (("other", 2), ("t", 3)):
+        with server.link(database) as link, link.cursor() as cursor:
+            cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+            cursor.execute(f"LOAD DATA INFILE '{rows}' INTO TABLE {table} (id, v)")
+        server.execute(f"INSERT INTO t VALUES ({number}, 'x')", database)
+    error = _failure(engine)
+    assert f"{database}.t was changed in statement format" in error["message"], error
+    assert [row["id"] for row in _afters(reader)] == [1, 2]
+
+
+def test_names_without_regard_to_case(bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, "mariadb", lower_case_table_names="1")
+    server.execute("TRUNCATE TABLE T", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the truncation")
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+        cursor.execute("INSERT INTO T VALUES (2, 'b')")
+    assert f"{database}.t was changed in statement format" in _failure(engine)["message"]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_statement_in_the_character_set_of_its_client(flavor: str, bench: Workbench) -> None:
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE `té` (id int PRIMARY KEY)", database)
+    bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.té"]).start()
+    with server.link(database) as link, link.cursor() as cursor:
+        cursor.execute("SET NAMES latin1")
+        cursor.execute("TRUNCATE TABLE `té`".encode("latin1"))
+    reader = FileReader(bench.home / "out")
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 20, "the truncation")
+    event = json.loads(reader.records[0])
+    assert (event["op"], event["source"]["table"]) == ("t", "té")
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_rows_without_names(flavor: str, bench: Workbench) -> None:
+    server, database, engine, _ = _capture(bench, flavor, max_connections="50")  # a server of its own
+    server.script("SET GLOBAL binlog_row_metadata = 'MINIMAL'; FLUSH TABLES; INSERT INTO t VALUES (2, 'b')", database)
+    error = _failure(engine)
+    assert "no column names" in error["message"], error
+    assert error["hint"].startswith("SET GLOBAL binlog_row_metadata = 'FULL'; "), error
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
 def test_purged_logs(flavor: str, bench: Workbench) -> None:
     server, database, engine, reader = _capture(bench, flavor)
     assert engine.terminate() == 0
@@ -131,6 +194,26 @@ def test_a_log_that_was_reset(flavor: str, bench: Workbench) -> None:
     server.execute("INSERT INTO t VALUES (30, 'z')", database)
     wait_until(lambda: _afters(reader), 20, "the row after the remedy")
     assert _afters(reader) == [{"id": 30, "v": "z"}]
+
+
+@pytest.mark.parametrize("after", ["nothing", "rows", "a new file", "rows and a new file"])
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_log_that_is_reset_while_it_is_read(flavor: str, after: str, bench: Workbench) -> None:
+    server, database, engine, reader = _capture(bench, flavor)
+    for number in range(2, 8):
+        server.execute(f"INSERT INTO t VALUES ({number}, REPEAT('x', 20))", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 7, 20, "the rows")
+    time.sleep(1.1)  # files are told apart by the second in which they were begun
+    server.execute("RESET BINARY LOGS AND GTIDS" if flavor == "mysql" else "RESET MASTER")
+    if "rows" in after:
+        for number in range(10, 40):
+            server.execute(f"INSERT INTO t VALUES ({number}, 'y')", database)
+    if "file" in after:
+        server.flush_logs()
+        server.execute("INSERT INTO t VALUES (50, 'y')", database)
+    error = _failure(engine)
+    assert error["kind"] == "position_lost" or "was used before" in error["message"], error
+    assert "DELETE FROM kv" in error["hint"], error
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

@@ -109,6 +109,24 @@ def _tags(gtid_set: str) -> list[str]:
     return found
 
 
+def test_an_event_that_mariadb_itself_cannot_read(bench: Workbench) -> None:
+    """It then does not know which GTIDs lie before a place in that file."""
+    server = bench.server("mariadb", settings={"max_allowed_packet": "16777216"})
+    database = bench.database(server)
+    server.script("CREATE TABLE t (id int PRIMARY KEY, v longtext); INSERT INTO t VALUES (1, REPEAT('x', 8000000));"
+                  "INSERT INTO t VALUES (2, 'before the first start'); SET GLOBAL max_allowed_packet = 1048576", database)
+    file, offset = server.binlog_status()[:2]
+    assert server.query(f"SELECT BINLOG_GTID_POS('{file}', {offset})") == [(None,)]
+    engine = bench.engine(server, database, [file_sink(bench.home / "out")], tables=[f"{database}.t"]).start()
+    reader = FileReader(bench.home / "out")
+    for number in (3, 4):
+        server.execute(f"INSERT INTO t VALUES ({number}, 'y')", database)
+        wait_until(lambda: reader.drain() is not None and len(reader.records) == number - 2, 20, "the row")
+        engine.kill()
+        engine.start()
+    assert [json.loads(each)["after"]["id"] for each in reader.records] == [3, 4]
+
+
 def test_without_gtids(bench: Workbench) -> None:
     """Files end while the engine is away and while it reads; the server itself restarts."""
     server = bench.server("mysql", settings={"gtid-mode": "OFF"})

@@ -47,9 +47,11 @@ bool says_nothing(EventType type) {
     case EventType::intvar:
     case EventType::rand:
     case EventType::user_var:
+    case EventType::begin_load_query:  // LOAD DATA in statement format, which is judged by its statement
+    case EventType::append_block:
+    case EventType::delete_file:
     case EventType::ignorable:
     case EventType::rows_query:
-    case EventType::previous_gtids:
     case EventType::transaction_context:
     case EventType::view_change:
     case EventType::mariadb_annotate_rows:
@@ -67,6 +69,7 @@ Decoder::Decoder(Settings settings, TableCache& tables, NameTable& names, Intake
       names_(names),
       intake_(intake),
       mariadb_(settings_.mariadb),
+      gtids_(settings_.gtids),
       state_(state),
       prepared_(state) {
   tables_.clear();
@@ -90,7 +93,7 @@ void Decoder::event(std::span<std::byte> event, bool in_pages) {
     if (!crc_matches(event)) stop(header, "its checksum is wrong", "check disk and network, and resume");
     body = body.first(body.size() - kChecksum);
   }
-  if (header.type == EventType::heartbeat || header.type == EventType::heartbeat_v2) return heartbeat();
+  if (header.type == EventType::heartbeat || header.type == EventType::heartbeat_v2) return heartbeat(header);
   if (!inside_payload_ && !artificial) place_.pass(header);
   handle(header, body, in_pages);
 }
@@ -122,15 +125,11 @@ void Decoder::handle(const EventHeader& header, std::span<std::byte> body, bool 
     case EventType::transaction_payload: return payload(header, body);
     case EventType::xa_prepare: return xa_prepare(header, body);
     case EventType::rotate: return rotate(header, {});
+    case EventType::previous_gtids: return previous_gtids(header, body);
     case EventType::incident:
       stop(header, "the server lost events (incident)",
            std::string("changes are missing from the log: ") + kBeginAfresh);
-    case EventType::begin_load_query:
-    case EventType::execute_load_query:
-    case EventType::append_block:
-    case EventType::delete_file:
-      stop(header, "LOAD DATA in statement format",
-           "SET GLOBAL binlog_format = 'ROW', also in the sessions that write");
+    case EventType::execute_load_query: return load(header, body);
     default: break;
   }
   if (!says_nothing(header.type) && (header.flags & EventHeader::kIgnorable) == 0)
@@ -164,12 +163,9 @@ void Decoder::recognise_file(const EventHeader& header) {
   const auto kept = state_.get(kLogFile);
   if (kept == now) return;
   if (kept && kept->starts_with(now.substr(0, now.rfind(' ') + 1)))
-    throw Error(
-        ErrorKind::position_lost,
-        fmt::format("position lost: {} was begun at another time than the file of that name that was read before: "
-                    "the log was reset, its numbers are used again",
-                    place_.file()),
-        kBeginAfresh);
+    lost(
+        "the file was begun at another time than the one of that name that was read before: the log was reset, its "
+        "numbers are used again");
   state_.put(kLogFile, now);
 }
 
@@ -186,12 +182,23 @@ void Decoder::rotate(const EventHeader& header, Bytes event) {
   file_json_ = nlohmann::json(name).dump();
 }
 
-void Decoder::heartbeat() {
+void Decoder::heartbeat(const EventHeader& header) {
   if (group_ != Group::none) return;
   BinlogMark mark;
   mark.file = file_number_;
   mark.end = place_.end();
   intake_.idle(Mark::of(mark));
+  if (on_heartbeat) on_heartbeat(place_, header.log_pos);
+}
+
+// What a file says to lie before it. The server passes over what we have, so the rest has come, or lay in a file that
+// was deleted unread.
+void Decoder::previous_gtids(const EventHeader& header, Bytes body) {
+  if (!settings_.by_gtid_set) return;
+  auto before = GtidSet::decode(body);
+  if (!before) stop(header, before.failure().what);
+  before->subtract(gtids_);
+  if (!before->empty()) lost("the server deleted transactions before they were read: " + to_string(*before));
 }
 
 void Decoder::open_group(const EventHeader& header, Bytes body) {
@@ -211,6 +218,9 @@ void Decoder::open_group(const EventHeader& header, Bytes body) {
   } else {
     group_ = Group::opened;
   }
+  if (start_.id == GroupStart::Id::mysql && gtids_.contains(start_.sid, start_.gno))
+    lost(fmt::format("{}:{} has come before: the log was reset, its numbers are used again", to_string(start_.sid),
+                     start_.gno));
   if (start_.id == GroupStart::Id::mysql && (sid_text_.empty() || start_.sid != sid_)) {
     sid_ = start_.sid;
     sid_number_ = names_.intern(sid_.key());
@@ -245,7 +255,17 @@ void Decoder::query(const EventHeader& header, Bytes body) {
   handle_query(header, body, *query);
 }
 
-void Decoder::handle_query(const EventHeader& header, Bytes body, const QueryEvent& query) {
+void Decoder::load(const EventHeader& header, Bytes body) {
+  auto query = read_query(body, true);
+  if (!query) stop(header, query.failure().what);
+  handle_query(header, body, *query);
+}
+
+void Decoder::handle_query(const EventHeader& header, Bytes body, QueryEvent query) {
+  // The client's character set. What is none of it stays as it is.
+  const Charset* charset = is_ascii(query.sql) ? nullptr : charset_of(query.collation);
+  if (charset != nullptr && is_convertible(*charset))
+    if (std::string_view text; scratch_.converter.to_utf8(*charset, query.sql, intake_.pages(), text)) query.sql = text;
   const Statement statement = classify(query.sql, query.sql_mode);
   if (group_ == Group::none) open_anonymous(header);
   using Kind = Statement::Kind;
@@ -262,7 +282,8 @@ void Decoder::handle_query(const EventHeader& header, Bytes body, const QueryEve
   if (group_ == Group::xa) return query_in_xa(header, body, query, statement);
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
-  if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
+  if (statement.kind == Kind::row_change || statement.kind == Kind::unseen_change)
+    check_row_change(header, query, statement);
   end_group(header);
 }
 
@@ -275,6 +296,7 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
       return abandon_group();
     case Statement::Kind::savepoint: savepoints_.push_back({statement.name, since_savepoint_.size()}); return;
     case Statement::Kind::rollback_to: return rollback_to(header, statement.name);
+    case Statement::Kind::unseen_change:
     case Statement::Kind::row_change: return check_row_change(header, query, statement);
     case Statement::Kind::truncate: return truncate(header, query, statement);
     default: return;  // CREATE TABLE ... SELECT stands inside its transaction
@@ -284,24 +306,36 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
 // Savepoints count when the rows do.
 void Decoder::query_in_xa(const EventHeader& header, Bytes body, const QueryEvent& query, const Statement& statement) {
   using Kind = Statement::Kind;
-  if (statement.kind == Kind::row_change) check_row_change(header, query, statement);
+  if (statement.kind == Kind::row_change || statement.kind == Kind::unseen_change)
+    check_row_change(header, query, statement);
   if (statement.kind == Kind::savepoint || statement.kind == Kind::rollback_to) prepared_.add(header, body);
 }
 
 void Decoder::check_row_change(const EventHeader& header, const QueryEvent& query, const Statement& statement) const {
-  for (const auto& [database, table] : statement.tables) {
-    const std::string_view of = database.empty() ? query.database : std::string_view(database);
+  constexpr char kRemedy[] =
+      "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be loaded "
+      "anew";
+  if (statement.kind == Statement::Kind::unseen_change)
+    stop(header, "a function or procedure changed rows in statement format: the log does not say of which tables",
+         kRemedy);
+  for (const auto& each : statement.tables) {
+    const auto [of, table] = resolved(query, each);
     if (!tables_.captured(of, table)) continue;
-    stop(header, fmt::format("{}.{} was changed in statement format: the log holds no rows of it", of, table),
-         "SET GLOBAL binlog_format = 'ROW', also in the sessions that write; what that statement changed has to be "
-         "loaded "
-         "anew");
+    stop(header, fmt::format("{}.{} was changed in statement format: the log holds no rows of it", of, table), kRemedy);
   }
 }
 
+Statement::Name Decoder::resolved(const QueryEvent& query, const Statement::Name& name) const {
+  Statement::Name result{name.first.empty() ? std::string(query.database) : name.first, name.second};
+  if (!settings_.lower_case_names) return result;
+  for (std::string* part : {&result.first, &result.second})
+    for (char& c : *part)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return result;
+}
+
 void Decoder::truncate(const EventHeader& header, const QueryEvent& query, const Statement& statement) {
-  const auto& [database, name] = statement.tables.front();
-  const std::string of = database.empty() ? std::string(query.database) : database;
+  const auto [of, name] = resolved(query, statement.tables.front());
   if (!tables_.captured(of, name)) return;
   describe(header);
   locate();
@@ -352,7 +386,12 @@ void Decoder::rollback_to(const EventHeader& header, const std::string& savepoin
 
 void Decoder::table_map(const EventHeader& header, Bytes body) {
   auto put = tables_.put(body);
-  if (!put) stop(header, put.failure().what);
+  if (!put)
+    stop(header, put.failure().what,
+         put.failure().what.ends_with(TableCache::kWithoutNames)
+             ? std::string("SET GLOBAL binlog_row_metadata = 'FULL'; what was written before stays without names: ") +
+                   kBeginAfresh
+             : "");
 }
 
 // Of a table map or of rows. Null: nobody asked for it.
@@ -459,6 +498,7 @@ Mark Decoder::mark() {
       mark.kind = BinlogMark::Kind::mysql;
       mark.origin = sid_number_;
       mark.number = start_.gno;
+      gtids_.add(start_.sid, start_.gno);
       break;
     case GroupStart::Id::mariadb:
       mark.kind = BinlogMark::Kind::mariadb;
@@ -523,6 +563,11 @@ Event& Decoder::new_event(const Table& table, std::uint32_t row) {
 
 std::string Decoder::where(const EventHeader& header) const {
   return fmt::format("{}:{}, event type {}", place_.file(), place_.start(), type_name(header.type));
+}
+
+void Decoder::lost(const std::string& why) const {
+  throw Error(ErrorKind::position_lost, fmt::format("position lost: {}:{}: {}", place_.file(), place_.start(), why),
+              kBeginAfresh);
 }
 
 void Decoder::stop(const EventHeader& header, const std::string& why, const std::string& remedy) const {

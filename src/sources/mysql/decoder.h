@@ -28,8 +28,12 @@ class Decoder {
   struct Settings {
     std::string source_id, epoch;
     Flavor flavor = Flavor::mysql;
-    std::string server;      // MySQL: its uuid; MariaDB: its server_id
-    MariadbGtidPos mariadb;  // where reading begins: sequences that come again are another log
+    std::string server;  // MySQL: its uuid; MariaDB: its server_id
+    // Where reading begins: transactions that come again are another log.
+    MariadbGtidPos mariadb;
+    GtidSet gtids;
+    bool by_gtid_set = false;       // `gtids` is all that lies before
+    bool lower_case_names = false;  // the server's names of tables are in lower case, whatever a statement writes
   };
   // `state` keeps prepared XA transactions, and which file was read last.
   Decoder(Settings settings, TableCache& tables, NameTable& names, Intake& intake, SourceState& state);
@@ -46,6 +50,9 @@ class Decoder {
 
   // Every sink has what `position` covers.
   void released(const PositionAlgebra& algebra, const Position& position) { prepared_.forget(algebra, position); }
+
+  // Called at a heartbeat between transactions, with the place that it names, modulo 2^32.
+  std::function<void(const Place&, std::uint32_t)> on_heartbeat;
 
   bool in_transaction() const { return group_ != Group::none; }
   // Grows with every group that ends or is given up. After an event that made it grow the intake must be asked for
@@ -69,12 +76,15 @@ class Decoder {
   void format_description(const EventHeader&, Bytes body);
   void rotate(const EventHeader&, Bytes event);
   void recognise_file(const EventHeader&);
-  void heartbeat();
+  void heartbeat(const EventHeader&);
   void open_group(const EventHeader&, Bytes body);
+  void previous_gtids(const EventHeader&, Bytes body);
   void open_anonymous(const EventHeader&);
   void query(const EventHeader&, Bytes body);
+  void load(const EventHeader&, Bytes body);
   void compressed_query(const EventHeader&, Bytes body);
-  void handle_query(const EventHeader&, Bytes body, const QueryEvent&);
+  void handle_query(const EventHeader&, Bytes body, QueryEvent);
+  Statement::Name resolved(const QueryEvent&, const Statement::Name&) const;
   void check_row_change(const EventHeader&, const QueryEvent&, const Statement&) const;
   void query_in_transaction(const EventHeader&, const QueryEvent&, const Statement&);
   void query_in_xa(const EventHeader&, Bytes body, const QueryEvent&, const Statement&);
@@ -97,6 +107,7 @@ class Decoder {
   void print_id();
   void locate();
   Event& new_event(const Table&, std::uint32_t row);
+  [[noreturn]] void lost(const std::string& why) const;
   [[noreturn]] void stop(const EventHeader&, const std::string& why, const std::string& remedy = {}) const;
   std::string where(const EventHeader&) const;
 
@@ -105,6 +116,7 @@ class Decoder {
   NameTable& names_;
   Intake& intake_;
   MariadbGtidPos mariadb_;
+  GtidSet gtids_;
   SourceState& state_;
   PreparedTransactions prepared_;
 

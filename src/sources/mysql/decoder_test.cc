@@ -56,18 +56,24 @@ std::string query(const std::string& sql) {
   return event(EventType::query, std::string(8, '\0') + '\1' + std::string(4, '\0') + 'd' + '\0' + sql);
 }
 std::string gtid(char number) { return event(EventType::gtid, std::string(17, '\1') + number + std::string(7, '\0')); }
+const std::string kSid = "01010101-0101-0101-0101-010101010101";  // of gtid()
+std::string previous_gtids(const std::string& set) {
+  const auto encoded = GtidSet::parse(set)->encode();
+  return event(EventType::previous_gtids, std::string(as_text(encoded)));
+}
 // d.t(a int): a map, and a row of it.
 const std::string kMap = event(EventType::table_map, bytes("6e0000000000 0100 016400 017400 01 03 00 01 04020161"));
 const std::string kRow = event(EventType::write_rows, bytes("6e0000000000 0100 0200 01 ff 00 07000000"));
 const std::string kXid = event(EventType::xid, std::string(8, '\1'));
 
 struct Fixture {
+  explicit Fixture(const std::string& gtids = "") : before(*GtidSet::parse(gtids)) {}
   void feed(std::string bytes) { decoder.event({reinterpret_cast<std::byte*>(bytes.data()), bytes.size()}, false); }
-  std::string what_of(const std::string& bytes) {
+  std::string what_of(const std::string& bytes, ErrorKind kind = ErrorKind::undecodable) {
     try {
       feed(bytes);
     } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::undecodable);
+      EXPECT_EQ(error.kind(), kind);
       return error.what();
     }
     return "no error";
@@ -78,7 +84,14 @@ struct Fixture {
   NameTable names;
   RecordingIntake intake;
   State state;
-  Decoder decoder{{.source_id = "shop", .epoch = "1", .flavor = Flavor::mysql, .server = "s", .mariadb = {}},
+  GtidSet before;
+  Decoder decoder{{.source_id = "shop",
+                   .epoch = "1",
+                   .flavor = Flavor::mysql,
+                   .server = "s",
+                   .mariadb = {},
+                   .gtids = before,
+                   .by_gtid_set = !before.empty()},
                   tables,
                   names,
                   intake,
@@ -137,6 +150,23 @@ TEST(MysqlDecoder, ALargeEventInACompressedTransaction) {
 TEST(MysqlDecoder, AFileIsNamedInUtf8) {
   Fixture fixture;
   EXPECT_THAT(fixture.what_of(event(EventType::rotate, std::string(8, '\4') + "binlog.\xff", 0)), HasSubstr("UTF-8"));
+}
+
+TEST(MysqlDecoder, ATransactionThatComesTwiceIsALogThatWasReset) {
+  for (const std::string& begins_at : {std::string(), kSid + ":1-2"}) {
+    Fixture fixture(begins_at);
+    for (const auto& each : {gtid(3), query("BEGIN"), kMap, kRow, kXid, gtid(4), query("BEGIN")}) fixture.feed(each);
+    fixture.feed(gtid(4));  // the server died: it had not ended
+    EXPECT_THAT(fixture.what_of(gtid(3), ErrorKind::position_lost), HasSubstr(kSid + ":3 has come before"));
+  }
+}
+
+TEST(MysqlDecoder, AFileSaysWhatLiesBeforeIt) {
+  Fixture fixture(kSid + ":1-2");
+  for (const auto& each : {gtid(3), query("BEGIN"), query("ROLLBACK"), gtid(4), query("BEGIN"), kXid})
+    fixture.feed(each);
+  for (const char* set : {"", ":1", ":1-4"}) fixture.feed(previous_gtids(*set == 0 ? "" : kSid + set));
+  EXPECT_THAT(fixture.what_of(previous_gtids(kSid + ":1-6"), ErrorKind::position_lost), HasSubstr(kSid + ":5-6"));
 }
 
 // Also of groups that begin and end within one event.

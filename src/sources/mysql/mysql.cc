@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "obs/log.h"
 #include "sources/mysql/catalogue.h"
+#include "sources/mysql/log_watch.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -97,6 +98,7 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
                });
       },
       [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_);
+  LogWatch watch(options, server, at, doubted_);
   auto connected = [&] {
     obs::info("streaming from the binary log", {{"source", config_.id},
                                                 {"server_version", std::string_view(server.version)},
@@ -104,18 +106,21 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
                                                 {"pos", at.pos}});
     start.connected();
   };
-  Stream stream({.session = session,
-                 .intake = intake,
-                 .tables = tables,
-                 .algebra = algebra_,
-                 .state = *start.state,
-                 .shared = shared_,
-                 .decoder = {config_.id, context_.epoch, server.flavor, server.key(), at.mariadb},
-                 .start = at,
-                 .server_id = server_id(),
-                 .connected = connected,
-                 .stop_fd = stop_fd,
-                 .stop = stop});
+  Stream stream(
+      {.session = session,
+       .intake = intake,
+       .tables = tables,
+       .algebra = algebra_,
+       .state = *start.state,
+       .shared = shared_,
+       .decoder = {config_.id, context_.epoch, server.flavor, server.key(), at.mariadb, at.gtids,
+                   at.mode == BinlogPosition::Mode::mysql_gtid, server.variable("lower_case_table_names") == "1"},
+       .start = at,
+       .server_id = server_id(),
+       .connected = connected,
+       .on_heartbeat = [&watch](const Place& read, std::uint32_t said) { watch.heartbeat(read, said); },
+       .stop_fd = stop_fd,
+       .stop = stop});
   stream.run();
 }
 

@@ -61,6 +61,7 @@ class MySql final : public Source {
   BinlogAlgebra algebra_;
   schema::Registry schemas_;
   Shared shared_;
+  std::string doubted_;  // see LogWatch
 };
 
 // 1 + CRC-32 of the id, modulo 4,000,000,000: stays the same over restarts.

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kVariables =
     "'log_bin','binlog_format','binlog_row_image','binlog_row_metadata','gtid_mode','server_id',"
-    "'server_uuid'";
+    "'server_uuid','lower_case_table_names'";
 
 std::uint64_t number(const std::optional<std::string>& text) {
   std::uint64_t value = 0;
@@ -45,6 +45,13 @@ Rows binlog_status(Session& session, const ServerFacts& server) {
     if (error.kind() != ErrorKind::config) throw;  // a syntax error: before 8.2
     return session.query(doing, "SHOW MASTER STATUS", remedy);
   }
+}
+
+// None: MariaDB cannot tell, for the file holds an event that is larger than max_allowed_packet.
+std::optional<std::string> gtids_at(Session& session, const std::string& file, std::uint64_t pos) {
+  const Rows rows = session.query("asking for the GTID position",
+                                  fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(file), pos));
+  return rows.empty() || rows[0].empty() ? std::nullopt : rows[0][0];
 }
 
 bool granted(const ServerFacts& server, std::initializer_list<std::string_view> privileges) {
@@ -120,12 +127,12 @@ void check_has_domains(const BinlogPosition& stored, const LogFacts& log) {
 void check_mariadb(const BinlogPosition& stored, const ServerFacts& server, const LogFacts& log) {
   check_has_domains(stored, log);
   const bool same_server = stored.server_id == server.server_id;
-  if (!same_server || log.mariadb_at_place.empty()) return;
-  if (mariadb_pos(log.mariadb_at_place) != stored.mariadb)
+  if (!same_server || !log.mariadb_at_place) return;
+  if (mariadb_pos(*log.mariadb_at_place) != stored.mariadb)
     lost(
         fmt::format("{}:{} of the server's log holds {}, and held {} when it was read: the log was reset, and its "
                     "sequence numbers are used again",
-                    stored.file, stored.pos, log.mariadb_at_place, to_string(stored.mariadb)));
+                    stored.file, stored.pos, *log.mariadb_at_place, to_string(stored.mariadb)));
 }
 
 void check_file(const BinlogPosition& stored, const ServerFacts& server, const LogFacts& log) {
@@ -180,7 +187,7 @@ void check_server(const ServerFacts& server, const std::string& user) {
   grants.check(ErrorKind::auth);
 }
 
-BinlogPosition read_tail(Session& session, const ServerFacts& server) {
+BinlogPosition read_end(Session& session, const ServerFacts& server) {
   BinlogPosition tail;
   tail.server_uuid = server.uuid;
   tail.server_id = server.flavor == Flavor::mariadb ? server.server_id : 0;
@@ -191,16 +198,34 @@ BinlogPosition read_tail(Session& session, const ServerFacts& server) {
   tail.file = status[0][0].value_or("");
   tail.pos = number(status[0][1]);
   if (server.flavor == Flavor::mariadb) {
-    // Of that very place: the variables may have moved on.
     tail.mode = BinlogPosition::Mode::mariadb_gtid;
-    tail.mariadb =
-        mariadb_pos(session.value("asking for the GTID position",
-                                  fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(tail.file), tail.pos)));
+    tail.mariadb = mariadb_pos(session.value("asking for the GTID position", "SELECT @@GLOBAL.gtid_binlog_pos"));
   } else if (server.variable("gtid_mode") == "ON") {
     tail.mode = BinlogPosition::Mode::mysql_gtid;
     tail.gtids = gtid_set(status[0].size() > 4 ? status[0][4].value_or("") : "");
   }
   return tail;
+}
+
+BinlogPosition read_tail(Session& session, const ServerFacts& server) {
+  BinlogPosition tail = read_end(session, server);
+  if (server.flavor == Flavor::mysql) return tail;
+  // Of that very place: the variable may have moved on.
+  if (auto at = gtids_at(session, tail.file, tail.pos)) {
+    tail.mariadb = mariadb_pos(*at);
+    return tail;
+  }
+  for (int tries = 0; tries < 1000; ++tries) {
+    BinlogPosition next = read_end(session, server);
+    // Nothing was written between the two, and what is read of the variable stands between them.
+    if (next.file == tail.file && next.pos == tail.pos) return tail;
+    tail = std::move(next);
+  }
+  throw Error(ErrorKind::unavailable,
+              "asking for the end of the binary log: the server does not tell the GTID position of a place "
+              "(BINLOG_GTID_POS is NULL: an event of the file is larger than max_allowed_packet), and writes all the "
+              "time",
+              "SET GLOBAL max_allowed_packet = 1073741824");
 }
 
 LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosition& asked) {
@@ -214,9 +239,7 @@ LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosit
   if (asked.mode == BinlogPosition::Mode::mariadb_gtid && !asked.file.empty()) {
     auto file = std::ranges::find(log.files, asked.file, &std::pair<std::string, std::uint64_t>::first);
     if (file != log.files.end() && asked.pos <= file->second)
-      log.mariadb_at_place =
-          session.value("asking what the log held",
-                        fmt::format("SELECT BINLOG_GTID_POS({}, {})", session.literal(asked.file), asked.pos));
+      log.mariadb_at_place = gtids_at(session, asked.file, asked.pos);
   }
   if (asked.mode == BinlogPosition::Mode::mysql_gtid && asked.server_uuid == server.uuid)
     log.without_gtid = place_without_gtid(session, log, asked.file);
@@ -227,6 +250,17 @@ void check_lane(const BinlogPosition& stored, const ServerFacts& server, const L
   if (stored.mode == BinlogPosition::Mode::mysql_gtid) check_has_all(stored, log);
   if (stored.mode == BinlogPosition::Mode::mariadb_gtid) check_has_domains(stored, log);
   if (stored.mode == BinlogPosition::Mode::file) check_file(stored, server, log);
+}
+
+void check_end(const BinlogPosition& end, const BinlogPosition& start, const ServerFacts& server, const Place& read) {
+  const auto order = compare_files(end.file, read.file());
+  if (order < 0 || (order == 0 && end.pos < read.end()))
+    lost(fmt::format("the server's log ends at {}:{}, and was read up to {}:{}: the log was reset", end.file, end.pos,
+                     read.file(), read.end()),
+         kBeginAfresh);
+  LogFacts log;
+  log.tail = end;
+  if (start.mode != BinlogPosition::Mode::file) check_lane(start, server, log);
 }
 
 void check_position(const BinlogPosition& stored, const ServerFacts& server, const LogFacts& log) {

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sources/mysql/binlog_position.h"
 #include "sources/mysql/connection.h"
+#include "sources/mysql/place.h"
 #include "sources/mysql/table_map.h"
 
 namespace deltaforge::sources::mysql {
@@ -36,14 +38,17 @@ void check_server(const ServerFacts&, const std::string& user);
 
 // The end of the log just now: where a pipeline without a position begins.
 BinlogPosition read_tail(Session&, const ServerFacts&);
+// The same, cheaply; on MariaDB the GTIDs may be those of a moment later.
+BinlogPosition read_end(Session&, const ServerFacts&);
 
 // What the server has, as far as it decides whether a stored position can be continued.
 struct LogFacts {
   BinlogPosition tail;
   GtidSet purged;                                            // MySQL
   std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
-  // MariaDB: the GTID position at the place of the log that a position names; empty when the place is not there.
-  std::string mariadb_at_place;
+  // MariaDB: the GTID position at the place of the log that a position names; none when the place is not there, or the
+  // server cannot tell.
+  std::optional<std::string> mariadb_at_place;
   // MySQL: the first place behind the file that a position names where transactions have no GTID; empty: there is none.
   std::string without_gtid;
 };
@@ -53,5 +58,7 @@ LogFacts read_log(Session&, const ServerFacts&, const BinlogPosition& asked);
 void check_position(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
 // A lane's own position: the server must have all that it has. What the server purged is judged by the meet.
 void check_lane(const BinlogPosition& stored, const ServerFacts&, const LogFacts&);
+// While a stream that began at `start` has come to `read`: a log that ends before that is another one.
+void check_end(const BinlogPosition& end, const BinlogPosition& start, const ServerFacts&, const Place& read);
 
 }  // namespace deltaforge::sources::mysql

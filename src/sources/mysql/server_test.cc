@@ -143,6 +143,22 @@ TEST(MysqlChecks, ALogThatWasReset) {
               HasSubstr("no longer has the file bin.000001 (it begins at bin.000002)"));
 }
 
+TEST(MysqlChecks, ALogThatIsResetWhileItIsRead) {
+  Place read;
+  read.enter("bin.000003", 400);
+  const BinlogPosition start = position(Mode::mysql_gtid, ours("1-5"));
+  auto check = [&](const std::string& gtids, const std::string& file, std::uint64_t pos) {
+    return failure([&] { check_end(position(Mode::mysql_gtid, gtids, file, pos), start, server(), read); });
+  };
+  EXPECT_EQ(check(ours("1-5"), "bin.000003", 400).first, "no error");
+  EXPECT_EQ(check(ours("1-9"), "bin.000004", 4).first, "no error");
+  for (const auto& [text, kind] : {check(ours("1-5"), "bin.000003", 399), check(ours("1-5"), "bin.000001", 900),
+                                   check(ours("1-2"), "bin.000003", 900)}) {
+    EXPECT_EQ(kind, ErrorKind::position_lost);
+    EXPECT_THAT(text, AllOf(HasSubstr("reset"), HasSubstr("DELETE FROM kv")));
+  }
+}
+
 TEST(MysqlChecks, AnotherServerOrAnotherWayToNumber) {
   BinlogPosition other = position(Mode::file);
   other.server_uuid = "00112233-4455-6677-8899-aabbccddeeff";

@@ -205,26 +205,31 @@ Statement xa(Lexer& lexer) {
 
 }  // namespace
 
-Result<QueryEvent> read_query(Bytes body) {
+Result<QueryEvent> read_query(Bytes body, bool loads) {
   Reader in(body);
   QueryEvent query;
   in.skip(8);
   const std::size_t database = in.u8();
   in.skip(2);
   const std::size_t variables = in.u16();
+  if (loads) in.skip(13);
   Reader status(in.bytes(variables));
   query.database = in.text(database);
   in.u8();
   if (!in.ok()) return DecodeFailure{"the statement ends early", in.offset()};
   query.sql = as_text(in.rest());
   while (!query.sql.empty() && query.sql.back() == '\0') query.sql.remove_suffix(1);
-  // Flags come first, then the SQL mode.
-  std::uint8_t variable = status.u8();
-  if (variable == 0) {
-    status.skip(4);
-    variable = status.u8();
+  while (status.left() > 0) {
+    constexpr int kFlags = 0, kSqlMode = 1, kIncrement = 3, kCharset = 4, kCatalogue = 6;
+    switch (status.u8()) {
+      case kFlags: status.skip(4); break;
+      case kSqlMode: query.sql_mode = status.u64(); break;
+      case kCatalogue: status.skip(status.u8()); break;
+      case kIncrement: status.skip(4); break;
+      case kCharset: query.collation = status.u16(); return query;
+      default: return query;  // what comes behind them, we do not need
+    }
   }
-  if (variable == 1) query.sql_mode = status.u64();
   return query;
 }
 
@@ -234,8 +239,7 @@ Statement classify(std::string_view sql, std::uint64_t sql_mode) {
   Lexer lexer(sql, sql_mode);
   Token first = lexer.next();
   auto is = [&first](std::string_view word) { return says(first, word); };
-  constexpr std::array<std::string_view, 8> kRowChanges{"INSERT", "REPLACE", "UPDATE", "DELETE",
-                                                        "LOAD",   "WITH",    "CALL",   "DO"};
+  constexpr std::array<std::string_view, 6> kRowChanges{"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH"};
   auto changes_rows = [&] { return std::ranges::any_of(kRowChanges, is); };
   // MariaDB: SET STATEMENT ... FOR INSERT, ANALYZE FORMAT=JSON INSERT
   if (is("SET")) {
@@ -253,6 +257,7 @@ Statement classify(std::string_view sql, std::uint64_t sql_mode) {
   if (is("XA")) return xa(lexer);
   if (is("TRUNCATE")) return truncate(lexer);
   if (is("CREATE")) return create(lexer);
+  if (is("SELECT") || is("DO") || is("CALL")) return {Statement::Kind::unseen_change, "", {}};
   if (changes_rows()) return {Statement::Kind::row_change, "", names(lexer)};
   return {};
 }

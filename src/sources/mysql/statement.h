@@ -17,11 +17,13 @@ struct QueryEvent {
   std::string_view database;  // the default one of the session
   std::string_view sql;
   std::uint64_t sql_mode = 0;
+  std::uint32_t collation = 0;  // of the text; 0: the event does not say
 };
 
 // `body`: the event after its header, without checksum:
 // thread u32 | seconds u32 | database's size u8 | error u16 | size of variables u16 | variables | database NUL | text
-Result<QueryEvent> read_query(Bytes body);
+// Before the variables of LOAD DATA: file u32 | begin of its name in the text u32 | end u32 | duplicates u8
+Result<QueryEvent> read_query(Bytes body, bool loads = false);
 
 struct Statement {
   enum class Kind {
@@ -34,7 +36,8 @@ struct Statement {
     xa_commit,
     xa_rollback,
     truncate,
-    row_change,  // INSERT, UPDATE, DELETE, CREATE ... SELECT as text: its rows are not in the log
+    unseen_change,  // SELECT, DO, CALL: a function or procedure changed rows, of which tables the text does not say
+    row_change,     // INSERT, UPDATE, DELETE, CREATE ... SELECT as text: its rows are not in the log
     other,
   };
   // Database ("" for the session's) and table, without their quotes.

@@ -39,6 +39,9 @@ TEST(Classify, TheKindOfAStatement) {
       {"DELETE FROM t", Kind::row_change},
       {"WITH x AS (SELECT 9 a) DELETE FROM t WHERE id IN (SELECT a FROM x)", Kind::row_change},
       {"LOAD DATA INFILE 'x' INTO TABLE t", Kind::row_change},
+      {"SELECT `d`.`f`()", Kind::unseen_change},
+      {"DO f()", Kind::unseen_change},
+      {"CALL p()", Kind::unseen_change},
       // What stands before the word that counts.
       {" \n/* hi */ INSERT INTO t VALUES (7)", Kind::row_change},
       {"# x\nINSERT INTO t VALUES (8)", Kind::row_change},

@@ -61,7 +61,9 @@ Stream::Stream(Parts parts)
     : parts_(std::move(parts)),
       wire_(parts_.session, *this),
       decoder_(parts_.decoder, parts_.tables, parts_.algebra.names(), parts_.intake, parts_.state),
-      heard_(std::chrono::steady_clock::now()) {}
+      heard_(std::chrono::steady_clock::now()) {
+  decoder_.on_heartbeat = parts_.on_heartbeat;
+}
 
 // COM_BINLOG_DUMP_GTID: flags u16 | server id u32 | size of the file name u32 | file | offset u64 | size u32 | set
 // COM_BINLOG_DUMP:      offset u32 | flags u16 | server id u32 | file

@@ -42,6 +42,7 @@ class Stream final : private Placer {
     BinlogPosition start;
     std::uint32_t server_id;  // ours
     std::function<void()> connected;
+    std::function<void(const Place&, std::uint32_t)> on_heartbeat;
     int stop_fd;
     std::stop_token stop;
   };

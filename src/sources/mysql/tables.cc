@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "sources/mysql/column_name.h"
 #include "sources/mysql/reader.h"
 
@@ -53,9 +55,8 @@ Result<bool> TableCache::put(Bytes body) {
   auto map = read_table_map(body, origin_.flavor);
   if (!map) return map.failure();
   if (!map->has_names)
-    return DecodeFailure{"the log holds no column names of " + map->database + "." + map->table +
-                             ": it was written while binlog_row_metadata was not FULL",
-                         0};
+    return DecodeFailure{
+        fmt::format("the log holds no column names of {}.{}: {}", map->database, map->table, kWithoutNames), 0};
   std::vector<ColumnHint> hints;
   if (origin_.flavor == Flavor::mariadb && std::ranges::any_of(map->columns, needs_hint)) hints = hints_(*map);
   auto plan = RowPlan::make(*map, hints);
