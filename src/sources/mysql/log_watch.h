@@ -28,7 +28,7 @@ class LogWatch {
   const ServerFacts& server_;
   const BinlogPosition start_;
   std::optional<Session> session_;
-  SteadyTime asked_{};  // heartbeats that waited for us while we did not listen count as one
+  SteadyTime asked_{};    // heartbeats that waited for us while we did not listen count as one
   std::string behind_;    // where the server said that nothing follows, and something did
   std::string& doubted_;  // where we connected again for that: once is enough, the checks of the start have the word
 };
