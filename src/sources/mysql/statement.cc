@@ -219,7 +219,7 @@ Result<QueryEvent> read_query(Bytes body, bool loads) {
   if (!in.ok()) return DecodeFailure{"the statement ends early", in.offset()};
   query.sql = as_text(in.rest());
   while (!query.sql.empty() && query.sql.back() == '\0') query.sql.remove_suffix(1);
-  while (status.left() > 0) {
+  while (status.ok() && status.left() > 0) {
     constexpr int kFlags = 0, kSqlMode = 1, kIncrement = 3, kCharset = 4, kCatalogue = 6;
     switch (status.u8()) {
       case kFlags: status.skip(4); break;

@@ -15,6 +15,15 @@ using Name = Statement::Name;
 
 constexpr std::uint64_t kAnsiQuotes = 4, kNoBackslashEscapes = 1'048'576;
 
+// The catalogue's name (6) is said to be longer than all variables together.
+TEST(ReadQuery, VariablesThatEndEarly) {
+  std::string body(8, '\0');
+  body += std::string("\0\0\0\x02\0", 5) + "\x06\xF1" + std::string(1, '\0') + "BEGIN";
+  auto query = read_query(as_bytes(body));
+  ASSERT_TRUE(query);
+  EXPECT_EQ(query->sql, "BEGIN");
+}
+
 TEST(Classify, TheKindOfAStatement) {
   const std::vector<std::pair<std::string, Kind>> kTable{
       {"BEGIN", Kind::begin},
