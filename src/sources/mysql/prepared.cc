@@ -46,7 +46,7 @@ void PreparedTransactions::begin(std::string_view id) {
 void PreparedTransactions::add(const EventHeader& header, Bytes body) {
   if (events_.size() + body.size() > kMost)
     throw Error(ErrorKind::limit, "an XA transaction is larger than " + std::to_string(kMost) + " bytes",
-                "it must be kept until it is committed: let the application write it in smaller ones, or in one phase");
+                "it must be kept until it is committed: let the application write it in smaller ones, or without XA");
   append(events_, static_cast<std::uint32_t>(body.size()));
   append(events_, header.timestamp);
   append(events_, static_cast<std::uint8_t>(header.type));
