@@ -52,6 +52,7 @@ class Error : public std::exception {
 struct DecodeFailure {
   std::string what;
   std::size_t offset = 0;
+  std::string remedy = {};  // where there is one that only the decoder can know
 };
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/error.h"
 
 namespace deltaforge {
 
@@ -24,6 +25,30 @@ class Link {
 
   // Bytes read; 0 when there are none just now.
   std::size_t read(std::span<std::byte>);
+  // Reads into a framer, which has space() for bytes and is told how many have filled() it, until that is full or, then
+  // `drained`, there are no more just now. Returns how many came.
+  template <class Framer>
+  std::size_t fill(Framer& framer, bool& drained) {
+    std::size_t total = 0;
+    drained = false;
+    for (;;) {
+      std::span<std::byte> space = framer.space();
+      if (space.empty()) return total;
+      std::size_t got = 0;
+      try {
+        got = read(space);
+      } catch (const Error&) {
+        // The server's last word, why it hangs up, came before the end. Asked again, read() says the same.
+        if (total == 0) throw;
+        return total;
+      }
+      if (got > 0) framer.filled(got);
+      total += got;
+      // TLS hands out one record at a time; a short read of a plain socket says that there is no more.
+      drained = got == 0 || (!has_tls() && got < space.size());
+      if (drained) return total;
+    }
+  }
   // Bytes taken; 0 when the socket is full.
   std::size_t write(Bytes);
 

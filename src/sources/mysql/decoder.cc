@@ -282,8 +282,7 @@ void Decoder::handle_query(const EventHeader& header, Bytes body, QueryEvent que
   if (group_ == Group::xa) return query_in_xa(header, body, query, statement);
   if (group_ == Group::transaction) return query_in_transaction(header, query, statement);
   if (statement.kind == Kind::truncate) truncate(header, query, statement);
-  if (statement.kind == Kind::row_change || statement.kind == Kind::unseen_change)
-    check_row_change(header, query, statement);
+  check_row_change(header, query, statement);
   end_group(header);
 }
 
@@ -296,18 +295,15 @@ void Decoder::query_in_transaction(const EventHeader& header, const QueryEvent& 
       return abandon_group();
     case Statement::Kind::savepoint: savepoints_.push_back({statement.name, since_savepoint_.size()}); return;
     case Statement::Kind::rollback_to: return rollback_to(header, statement.name);
-    case Statement::Kind::unseen_change:
-    case Statement::Kind::row_change: return check_row_change(header, query, statement);
     case Statement::Kind::truncate: return truncate(header, query, statement);
-    default: return;  // CREATE TABLE ... SELECT stands inside its transaction
+    default: check_row_change(header, query, statement);  // CREATE TABLE ... SELECT stands inside its transaction
   }
 }
 
 // Savepoints count when the rows do.
 void Decoder::query_in_xa(const EventHeader& header, Bytes body, const QueryEvent& query, const Statement& statement) {
   using Kind = Statement::Kind;
-  if (statement.kind == Kind::row_change || statement.kind == Kind::unseen_change)
-    check_row_change(header, query, statement);
+  check_row_change(header, query, statement);
   if (statement.kind == Kind::savepoint || statement.kind == Kind::rollback_to) prepared_.add(header, body);
 }
 
@@ -318,6 +314,7 @@ void Decoder::check_row_change(const EventHeader& header, const QueryEvent& quer
   if (statement.kind == Statement::Kind::unseen_change)
     stop(header, "a function or procedure changed rows in statement format: the log does not say of which tables",
          kRemedy);
+  if (statement.kind != Statement::Kind::row_change) return;
   for (const auto& each : statement.tables) {
     const auto [of, table] = resolved(query, each);
     if (!tables_.captured(of, table)) continue;
@@ -386,12 +383,7 @@ void Decoder::rollback_to(const EventHeader& header, const std::string& savepoin
 
 void Decoder::table_map(const EventHeader& header, Bytes body) {
   auto put = tables_.put(body);
-  if (!put)
-    stop(header, put.failure().what,
-         put.failure().what.ends_with(TableCache::kWithoutNames)
-             ? std::string("SET GLOBAL binlog_row_metadata = 'FULL'; what was written before stays without names: ") +
-                   kBeginAfresh
-             : "");
+  if (!put) stop(header, put.failure().what, put.failure().remedy);
 }
 
 // Of a table map or of rows. Null: nobody asked for it.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "sources/mysql/column_name.h"
+#include "sources/mysql/errors.h"
 #include "sources/mysql/reader.h"
 
 namespace deltaforge::sources::mysql {
@@ -56,7 +57,11 @@ Result<bool> TableCache::put(Bytes body) {
   if (!map) return map.failure();
   if (!map->has_names)
     return DecodeFailure{
-        fmt::format("the log holds no column names of {}.{}: {}", map->database, map->table, kWithoutNames), 0};
+        fmt::format("the log holds no column names of {}.{}: it was written while binlog_row_metadata was not FULL",
+                    map->database, map->table),
+        0,
+        std::string("SET GLOBAL binlog_row_metadata = 'FULL'; what was written before stays without names: ") +
+            kBeginAfresh};
   std::vector<ColumnHint> hints;
   if (origin_.flavor == Flavor::mariadb && std::ranges::any_of(map->columns, needs_hint)) hints = hints_(*map);
   auto plan = RowPlan::make(*map, hints);

@@ -45,8 +45,6 @@ class TableCache {
   TableCache(Origin origin, Captures captures, HintLookup hints, schema::Registry& registry)
       : origin_(std::move(origin)), captures_(std::move(captures)), hints_(std::move(hints)), registry_(registry) {}
 
-  // The end of a failure of put().
-  static constexpr std::string_view kWithoutNames = "it was written while binlog_row_metadata was not FULL";
   // A TABLE_MAP event without header and checksum. The error of a captured table that cannot be decoded. Throws what
   // the lookup throws.
   Result<bool> put(Bytes body);

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 
-#include "base/error.h"
-
 namespace deltaforge::sources::mysql {
 namespace {
 
@@ -34,32 +32,6 @@ void Wire::send_command(Bytes command) {
 
 short Wire::events() const { return static_cast<short>(POLLIN | (link_.wants_write() ? POLLOUT : 0)); }
 
-std::size_t Wire::fill() {
-  std::size_t total = 0;
-  drained_ = false;
-  for (;;) {
-    std::span<std::byte> space = packets_.space();
-    if (space.empty()) return total;
-    std::size_t got = 0;
-    try {
-      got = link_.read(space);
-    } catch (const Error&) {
-      // The server's last word, why it hangs up, came before the end. Asked again, the link says the same.
-      if (total == 0) throw;
-      return total;
-    }
-    if (got == 0) {
-      drained_ = true;
-      return total;
-    }
-    packets_.filled(got);
-    total += got;
-    // TLS hands out one record at a time; a short read of a plain socket says that there is no more.
-    if (!link_.has_tls() && got < space.size()) {
-      drained_ = true;
-      return total;
-    }
-  }
-}
+std::size_t Wire::fill() { return link_.fill(packets_, drained_); }
 
 }  // namespace deltaforge::sources::mysql

@@ -61,32 +61,6 @@ short Wire::events() const {
   return static_cast<short>(POLLIN | (!unsent_.empty() || link_.wants_write() ? POLLOUT : 0));
 }
 
-std::size_t Wire::fill() {
-  std::size_t total = 0;
-  drained_ = false;
-  for (;;) {
-    std::span<std::byte> space = frames_.space();
-    if (space.empty()) return total;
-    std::size_t got = 0;
-    try {
-      got = link_.read(space);
-    } catch (const Error&) {
-      // The server's last word, why it hangs up, came before the end. Asked again, the link says the same.
-      if (total == 0) throw;
-      return total;
-    }
-    if (got == 0) {
-      drained_ = true;
-      return total;
-    }
-    frames_.filled(got);
-    total += got;
-    // TLS hands out one record at a time; a short read of a plain socket says that there is no more.
-    if (!link_.has_tls() && got < space.size()) {
-      drained_ = true;
-      return total;
-    }
-  }
-}
+std::size_t Wire::fill() { return link_.fill(frames_, drained_); }
 
 }  // namespace deltaforge::sources::postgres
