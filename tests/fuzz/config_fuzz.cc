@@ -49,7 +49,8 @@ const Catalogue& catalogue() {
 constexpr std::string_view kPassword = "canary-7f3a";
 
 std::optional<std::string> environment(std::string_view name) {
-  if (name.ends_with("DSN")) return fmt::format("mysql://u:{}@h/d", kPassword);
+  if (name.ends_with("DSN"))
+    return fmt::format("{}://u:{}@h/d", name.starts_with("MYSQL") ? "mysql" : "postgres", kPassword);
   if (name == "EMPTY") return "";
   return std::nullopt;
 }
