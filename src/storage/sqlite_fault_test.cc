@@ -238,12 +238,11 @@ TEST_F(SqliteFault, ALockIsWaitedFor) {
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  std::thread release([&] {
+  std::jthread release([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     sqlite3_close(other);
   });
   put("after");
-  release.join();
   EXPECT_EQ(store_.get("ns", "k"), "after");
 }
 

@@ -155,6 +155,21 @@ TEST_F(BinlogAlgebraTest, GtidModeKeepsGapsAndItsPlaceFollows) {
   EXPECT_EQ(after(here, {place(50), place(50, "bin.000001")}), shown("bin.000002", 100, set));
   EXPECT_EQ(after(here, {place(4, "bin.000003"), place(150)}), shown("bin.000003", 4, set));
   EXPECT_EQ(after(here, {mark(Kind::anonymous, 200)}), shown("bin.000002", 200, set));
+  // The end of a transaction is never a mere place, also where GTIDs were switched off.
+  EXPECT_EQ(after(here, {mark(Kind::anonymous, 50)}), shown("bin.000002", 50, set));
+}
+
+TEST_F(BinlogAlgebraTest, ThePlaceIsThatOfTheServerWhichWroteTheLastTransaction) {
+  const std::string first = std::string(kServer) + "/bin.000002", other = std::string(kOther) + "/bin.000002";
+  auto server_after = [this](std::vector<Mark> marks) {
+    Position position = at(Mode::mysql_gtid, gtid("1-5"));
+    algebra_.advance(position, marks);
+    return position.as<BinlogPosition>().server_uuid;
+  };
+  EXPECT_EQ(server_after({mysql(gtid("6"), 200, first)}), kServer);
+  EXPECT_EQ(server_after({mysql(gtid("6"), 200, other)}), kOther);
+  EXPECT_EQ(server_after({mysql(gtid("6"), 200, first), mysql(gtid("7"), 300, other)}), kOther);
+  EXPECT_EQ(server_after({mysql(gtid("6"), 200, other), mysql(gtid("5"), 300, first)}), kOther);
 }
 
 TEST_F(BinlogAlgebraTest, MariadbModeGoesByDomain) {
@@ -181,6 +196,9 @@ TEST_F(BinlogAlgebraTest, MeetIsWhatBothHave) {
             shown("b.1", 50, gtid("1")));
   EXPECT_EQ(meet(at(Mode::mysql_gtid, gtid("1"), "b.1", 50), at(Mode::mysql_gtid, gtid("tag:1"), "c.1", 40)),
             shown("b.1", 50, ""));
+  Position elsewhere = at(Mode::mysql_gtid, gtid("1"), "b.1", 40);  // its b.1 is not our b.1
+  elsewhere.as<BinlogPosition>().server_uuid = kOther;
+  EXPECT_EQ(meet(at(Mode::mysql_gtid, gtid("1"), "b.1", 50), elsewhere), shown("b.1", 50, gtid("1")));
   EXPECT_EQ(meet(at(Mode::mariadb_gtid, "0-1-5,1-1-1"), at(Mode::mariadb_gtid, "0-2-3", "bin.000002", 90)),
             shown("bin.000002", 90, "0-2-3"));
 }

@@ -66,6 +66,19 @@ const std::string kMap = event(EventType::table_map, bytes("6e0000000000 0100 01
 const std::string kRow = event(EventType::write_rows, bytes("6e0000000000 0100 0200 01 ff 00 07000000"));
 const std::string kXid = event(EventType::xid, std::string(8, '\1'));
 
+// As the server sends it first, by itself: no event of the file.
+std::string file_is(const std::string& name) { return event(EventType::rotate, bytes("0400000000000000") + name, 0); }
+std::string format_description(std::uint32_t timestamp) {
+  constexpr std::size_t kSizes = 42;
+  return event(EventType::format_description,
+               bytes("0400") + std::string(50 + 4 + 1 + kSizes, '\0') + bytes("00 00000000"), timestamp);
+}
+// Gives a file's event the offset that it ends at.
+std::string ending_at(std::uint32_t end, std::string event) {
+  std::memcpy(event.data() + 13, &end, 4);
+  return event;
+}
+
 struct Fixture {
   explicit Fixture(const std::string& gtids = "") : before(*GtidSet::parse(gtids)) {}
   void feed(std::string bytes) { decoder.event({reinterpret_cast<std::byte*>(bytes.data()), bytes.size()}, false); }
@@ -167,6 +180,47 @@ TEST(MysqlDecoder, AFileSaysWhatLiesBeforeIt) {
     fixture.feed(each);
   for (const char* set : {"", ":1", ":1-4"}) fixture.feed(previous_gtids(*set == 0 ? "" : kSid + set));
   EXPECT_THAT(fixture.what_of(previous_gtids(kSid + ":1-6"), ErrorKind::position_lost), HasSubstr(kSid + ":5-6"));
+}
+
+TEST(MysqlDecoder, AFileBegunAtAnotherTimeIsALogThatWasReset) {
+  Fixture fixture;
+  for (const auto& each : {file_is("b.1"), format_description(1), format_description(1), file_is("b.2"),
+                           format_description(2), file_is("b.3"), format_description(0)})
+    fixture.feed(each);
+  fixture.feed(file_is("b.2"));
+  EXPECT_THAT(fixture.what_of(format_description(3), ErrorKind::position_lost), HasSubstr("begun at another time"));
+}
+
+TEST(MysqlDecoder, AServerThatStartsNumbersItsTablesAnew) {
+  Fixture fixture;
+  const std::string start = ending_at(124, format_description(1));
+  for (const auto& each : {file_is("b.1"), start, gtid(1), query("BEGIN"), kMap, kRow}) fixture.feed(each);
+  for (const auto& each : {file_is("b.2"), start, gtid(1), query("BEGIN")}) fixture.feed(each);
+  EXPECT_THAT(fixture.what_of(kRow), HasSubstr("did not describe table 110"));
+  EXPECT_THAT(fixture.intake.events(), ElementsAre());
+}
+
+TEST(MysqlDecoder, AGroupThatWasRolledBackCountsAndLeavesNoRow) {
+  for (const auto& group : {std::vector{query("BEGIN"), kMap, kRow}, std::vector{kMap, kRow}, {query("BEGIN")}}) {
+    Fixture fixture;
+    fixture.feed(gtid(1));
+    for (const auto& each : group) fixture.feed(each);
+    fixture.feed(query("ROLLBACK"));
+    ASSERT_TRUE(fixture.decoder.owes());
+    fixture.decoder.pay();
+    EXPECT_FALSE(fixture.decoder.owes());
+    EXPECT_THAT(fixture.intake.events(), ElementsAre());
+    ASSERT_EQ(fixture.intake.all().size(), 1U);
+    EXPECT_EQ(fixture.intake.all().at(0).mark.as<BinlogMark>().number, 1U);
+  }
+}
+
+TEST(MysqlDecoder, WhatIsReadPastMovesThePlace) {
+  Fixture fixture;
+  fixture.feed(file_is("b.1"));
+  const std::string packet = '\0' + ending_at(1000, kRow);
+  fixture.decoder.dropped(as_bytes(packet));
+  EXPECT_EQ(fixture.decoder.place().end(), 1000U);
 }
 
 // Also of groups that begin and end within one event.
