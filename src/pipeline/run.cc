@@ -38,7 +38,7 @@ std::vector<std::unique_ptr<Processor>> make_processors(const PipelineSpec& spec
 // A source's own durable values.
 class StoredSourceState final : public SourceState {
  public:
-  StoredSourceState(Store& store, std::string source_id) : store_(store), prefix_(std::move(source_id) + "/") {}
+  StoredSourceState(Store& store, const std::string& source_id) : store_(store), prefix_(source_prefix(source_id)) {}
   std::optional<std::string> get(std::string_view key) override {
     return store_.get(kSourceState, prefix_ + std::string(key));
   }

@@ -11,6 +11,8 @@ inline constexpr char kOrigins[] = "origins";                     // where a sin
 inline constexpr char kIdentity[] = "pipelines";                  // uid and epoch, by pipeline name
 inline constexpr char kSourceState[] = "source_state";            // a source's own values
 
+// No id holds "::", so what one source keeps never looks like another's.
+inline std::string source_prefix(const std::string& source) { return source + "::"; }
 inline std::string sink_key(const std::string& source, const std::string& sink) { return source + "::sink::" + sink; }
 
 }  // namespace deltaforge::pipeline

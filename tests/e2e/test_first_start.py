@@ -39,7 +39,7 @@ def _fresh(bench: Workbench, pg: Postgres, **options: Any) -> tuple[str, Engine,
 
 def _intent(engine: Engine) -> str | None:
     found = [value for key, value in stored_values(engine.database, "source_state").items()
-             if key.endswith("/slot_intent")]
+             if key.endswith("::slot_intent")]
     return found[0] if found else None
 
 

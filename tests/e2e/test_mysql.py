@@ -193,12 +193,12 @@ def _prepare(server: Any, database: str, xid: str, *statements: str) -> None:
 
 
 def _xa_keys(engine: Engine) -> list[str]:
-    return [key for key in stored_values(engine.database, "source_state") if "/xa/" in key]
+    return [key for key in stored_values(engine.database, "source_state") if "::xa/" in key]
 
 
 def _kept(engine: Engine) -> int:
-    """Prepared transactions whose rows are kept: /xa/<id>/<transaction>."""
-    return sum(bool(re.search("/xa/[0-9a-f]+/", key)) for key in _xa_keys(engine))
+    """Prepared transactions whose rows are kept: ::xa/<id>/<transaction>."""
+    return sum(bool(re.search("::xa/[0-9a-f]+/", key)) for key in _xa_keys(engine))
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)

@@ -230,7 +230,7 @@ def test_prepared_rows_do_not_outlive_the_position(flavor: str, bench: Workbench
             cursor.connection.close()
 
     prepare(2)
-    wait_until(lambda: [key for key in stored_values(engine.database, "source_state") if "/xa/" in key], 20, "its rows")
+    wait_until(lambda: [key for key in stored_values(engine.database, "source_state") if "::xa/" in key], 20, "its rows")
     assert engine.terminate() == 0
     reader = _begin_afresh(engine, database, "DELETE FROM kv WHERE key = '<source id>'; file sink")
     server.execute("XA ROLLBACK 'x'")

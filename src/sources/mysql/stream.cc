@@ -165,7 +165,8 @@ void Stream::handle(Packet& packet) {
     }
     return decoder_.event(packet.body.subspan(1), packet.placed);
   }
-  const std::string place = fmt::format("{}:{}", decoder_.place().file(), decoder_.place().end());
+  const Place& at = decoder_.place();
+  const std::string place = at.file().empty() ? "the start" : fmt::format("{}:{}", at.file(), at.end());
   if (status == 0xFF) {
     Reader in(Bytes(packet.body).subspan(1));
     ServerError error;
