@@ -182,12 +182,18 @@ class Workbench:
 
 
 @pytest.fixture
-def outlet(bench: Workbench, request: pytest.FixtureRequest) -> Outlets:
+def outlet(bench: Workbench, request: pytest.FixtureRequest) -> Iterator[Outlets]:
+    made: list[Outlet] = []
+
     def make(kind: str, name: str, **more: Any) -> Outlet:
         if kind == "file":
-            return file_outlet(more.pop("path", bench.home / "out"), **more)
-        return _WITH_SERVER[kind](request.getfixturevalue(kind), name, **more)
-    return make
+            made.append(file_outlet(more.pop("path", bench.home / "out"), **more))
+        else:
+            made.append(_WITH_SERVER[kind](request.getfixturevalue(kind), name, **more))
+        return made[-1]
+    yield make
+    for each in made:
+        each.discard()
 
 
 @pytest.fixture

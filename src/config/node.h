@@ -75,6 +75,7 @@ class Node {
 
  private:
   friend class TreeBuilder;
+  friend class TreeEditor;
 
   Kind kind_ = Kind::null;
   bool quoted_ = false;

@@ -72,6 +72,7 @@ constexpr std::string_view type_name(const Node*) { return "any"; }
 
 template <class T>
 void read(const Node& node, std::optional<T>& out, const FieldOptions& options, Report& report) {
+  if (node.is_null()) return out.reset();  // as the echo shows it
   T value{};
   const auto before = report.problems().size();
   read(node, value, options, report);

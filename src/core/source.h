@@ -94,6 +94,9 @@ class Source {
   // Everything up to here is delivered and stored: the server may discard its log. Checkpoint thread; must not block.
   virtual void release(const Position&) = 0;
   virtual const PositionAlgebra& positions() const = 0;
+  // The pipeline is deleted: removes what this source made on its server, as far as `state` shows that it did. On one
+  // that never ran, any thread. Throws Error.
+  virtual void retire(SourceState&) {}
   // Any thread.
   virtual SourceGauges gauges() const { return {}; }
 };

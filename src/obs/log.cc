@@ -130,6 +130,9 @@ void configure_log(Level level, Format format) {
   shape = format;
 }
 
+Level log_level() { return minimum; }
+void set_log_level(Level level) { minimum = level; }
+
 bool log_enabled(Level level) { return level >= minimum.load(std::memory_order_relaxed); }
 
 void log(Level level, std::string_view message, std::initializer_list<Field> fields) {

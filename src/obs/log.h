@@ -22,6 +22,9 @@ struct Field {
 // At process start; before it, lines of `info` and above go out as JSON.
 void configure_log(Level, Format);
 bool log_enabled(Level);
+Level log_level();
+void set_log_level(Level);
+std::string_view to_string(Level);
 
 void log(Level, std::string_view message, std::initializer_list<Field> = {});
 // The same, but a line with an equal message and `key` goes out at most once in 10 s; the next one that does says how

@@ -9,11 +9,7 @@
 
 namespace deltaforge::obs {
 
-namespace {
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
-
-std::string_view name(Level level) {
+std::string_view to_string(Level level) {
   switch (level) {
     case Level::trace: return "trace";
     case Level::debug: return "debug";
@@ -23,6 +19,10 @@ std::string_view name(Level level) {
   }
   return "error";
 }
+
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 // Size of the well-formed UTF-8 sequence at the front (Unicode table 3-7), or 0.
 std::size_t utf8_size(std::string_view text) {
@@ -116,7 +116,7 @@ std::string log_line(Format format, std::int64_t wall_us, Level level, std::stri
     out += R"({"ts":")";
     append_time(out, wall_us);
     out += R"(","level":")";
-    out += name(level);
+    out += to_string(level);
     out += R"(","message":)";
     append_quoted(out, message);
     for (const Field& field : fields) {
@@ -128,7 +128,7 @@ std::string log_line(Format format, std::int64_t wall_us, Level level, std::stri
     out += '}';
   } else {
     append_time(out, wall_us);
-    fmt::format_to(std::back_inserter(out), " {:<5} ", name(level));
+    fmt::format_to(std::back_inserter(out), " {:<5} ", to_string(level));
     append_escaped(out, message);
     for (const Field& field : fields) {
       out += ' ';

@@ -20,7 +20,7 @@ class CommitRule {
       if (policy_.mode == CommitMode::all && !has[i]) return false;
       if (policy_.mode == CommitMode::required && required_[i] && !has[i]) return false;
     }
-    if (policy_.mode == CommitMode::quorum) return count >= static_cast<std::size_t>(policy_.quorum);
+    if (policy_.mode == CommitMode::quorum) return count >= static_cast<std::size_t>(policy_.quorum.value_or(1));
     return count > 0;
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "config/spec.h"
 
@@ -23,7 +24,7 @@ enum class CommitMode { all, required, quorum };
 
 struct CommitPolicy {
   CommitMode mode = CommitMode::required;
-  std::int64_t quorum = 0;
+  std::optional<std::int64_t> quorum;
 
   static const config::Spec<CommitPolicy>& spec();
 };

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "obs/log.h"
+#include "pipeline/source_state.h"
 #include "pipeline/state_keys.h"
 #include "pipeline/supervisor.h"
 
@@ -34,28 +35,6 @@ std::vector<std::unique_ptr<Processor>> make_processors(const PipelineSpec& spec
   for (const ProcessorMaker& maker : spec.processors) processors.push_back(maker.build({spec.name, spec.tenant}));
   return processors;
 }
-
-// A source's own durable values.
-class StoredSourceState final : public SourceState {
- public:
-  StoredSourceState(Store& store, const std::string& source_id) : store_(store), prefix_(source_prefix(source_id)) {}
-  std::optional<std::string> get(std::string_view key) override {
-    return store_.get(kSourceState, prefix_ + std::string(key));
-  }
-  void put(std::string_view key, std::string_view value) override {
-    Store::Entry entry{kSourceState, prefix_ + std::string(key), std::string(value)};
-    store_.put({&entry, 1});
-  }
-  void erase(std::string_view key) override { store_.erase(kSourceState, prefix_ + std::string(key)); }
-  void erase_prefix(std::string_view prefix) override {
-    for (const std::string& key : store_.keys(kSourceState, prefix_ + std::string(prefix)))
-      store_.erase(kSourceState, key);
-  }
-
- private:
-  Store& store_;
-  const std::string prefix_;
-};
 
 }  // namespace
 

@@ -2,75 +2,25 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
+#include <optional>
 
+#include "obs/log.h"
 #include "obs/metrics.h"
+#include "server/api_json.h"
+#include "server/cli.h"
 
 namespace deltaforge::server {
 
-using Json = nlohmann::ordered_json;
 using pipeline::PipelineStatus;
 using pipeline::Status;
 
 namespace {
 
-constexpr std::chrono::seconds kStopDeadline{25};
-
-Response json(const Json& body, int status = 200) {
-  return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
-}
-
-Response problem(int status, const std::string& code, const std::string& message) {
-  return json({{"code", code}, {"message", message}}, status);
-}
-
-Response wrong_method(const std::string& allow) {
-  Response response = problem(405, "METHOD_NOT_ALLOWED", "this route answers " + allow + " only");
-  response.allow = allow;
-  return response;
-}
-
-Response no_pipeline(const std::string& name) {
-  return problem(404, "PIPELINE_NOT_FOUND", "no pipeline '" + name + "'; GET /pipelines lists them");
-}
+constexpr std::string_view kName = "{name}";
 
 Json error_of(const PipelineStatus& state) {
   if (!state.error) return nullptr;
   return {{"kind", state.error->kind}, {"message", state.error->message}, {"hint", state.error->hint}};
-}
-
-// Text that is JSON, or null when it is empty.
-Json embedded(const std::string& text) { return text.empty() ? Json(nullptr) : Json::parse(text); }
-
-Json pipe_info(const PipelineInfo& info) {
-  return {{"name", info.name},
-          {"status", to_string(info.state.status)},
-          {"spec", embedded(info.spec)},
-          {"error", error_of(info.state)}};
-}
-
-Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
-
-Json ops_of(const PipelineStatus& state) {
-  Json errors = Json::object(), checkpoints = Json::array(), sinks = Json::array();
-  for (const auto& sink : state.sinks) {
-    if (sink.error) errors[sink.id] = *sink.error;
-    checkpoints.push_back({{"sink_id", sink.id},
-                           {"position", embedded(sink.position)},
-                           {"age_seconds", optional_number(sink.age_seconds)}});
-    sinks.push_back({{"id", sink.id},
-                     {"type", sink.type},
-                     {"required", sink.required},
-                     {"state", sink.state},
-                     {"behind", sink.behind}});
-  }
-  return {{"uptime_seconds", state.uptime_seconds},
-          {"dlq_entries", 0},
-          {"sink_errors", errors},
-          {"lag_seconds", optional_number(state.lag_seconds)},
-          {"warnings", state.warnings},
-          {"sinks", sinks},
-          {"checkpoints", checkpoints}};
 }
 
 // Connected and processing, as far as that is asked of it. A sink that is away alone does not count against it.
@@ -86,14 +36,6 @@ bool is_ready(const PipelineStatus& state) {
   return false;
 }
 
-// `wanted` is "key:value" or "key".
-bool has_label(const PipelineInfo& info, const std::string& wanted) {
-  std::size_t colon = wanted.find(':');
-  auto label = info.labels.find(wanted.substr(0, colon));
-  if (label == info.labels.end()) return false;
-  return colon == std::string::npos || label->second == wanted.substr(colon + 1);
-}
-
 // Methods as metric labels: a closed set.
 std::string_view known_method(std::string_view method) {
   constexpr std::array<std::string_view, 6> kKnown{"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"};
@@ -101,9 +43,80 @@ std::string_view known_method(std::string_view method) {
   return found == kKnown.end() ? "other" : *found;
 }
 
-bool reads(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
+// What stands for {name}, when the path is one of the pattern's. Names of documents that could not be loaded are paths
+// of files, so a name may hold slashes.
+std::optional<std::string> match(std::string_view pattern, std::string_view path) {
+  const std::size_t hole = pattern.find(kName);
+  if (hole == std::string_view::npos)
+    return path == pattern || (path.ends_with('/') && path.substr(0, path.size() - 1) == pattern)
+               ? std::optional<std::string>("")
+               : std::nullopt;
+  const std::string_view before = pattern.substr(0, hole), behind = pattern.substr(hole + kName.size());
+  if (path.size() <= before.size() + behind.size() || !path.starts_with(before) || !path.ends_with(behind))
+    return std::nullopt;
+  return std::string(path.substr(before.size(), path.size() - before.size() - behind.size()));
+}
+
+// One line for each request that was let through to change something. Never its body: that may hold secrets.
+void audit(const Request& request, Role role, int status) {
+  obs::info("api", {{"method", request.method},
+                    {"path", request.path},
+                    {"status", std::int64_t{status}},
+                    {"role", to_string(role)},
+                    {"peer", request.peer}});
+}
+
+bool is_probe(std::string_view pattern) {
+  return std::ranges::any_of(Api::routes(),
+                             [&](const Api::Route& each) { return each.probe && each.pattern == pattern; });
+}
 
 }  // namespace
+
+Response json(const Json& body, int status) {
+  return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+Json pipe_info(const PipelineInfo& info) {
+  return {{"name", info.name},
+          {"status", to_string(info.state.status)},
+          {"spec", info.spec.empty() ? Json(nullptr) : Json::parse(info.spec)},
+          {"error", error_of(info.state)}};
+}
+
+// A longer pattern comes before one that would take its path for a name.
+std::span<const Api::Route> Api::routes() {
+  static constexpr Route kRoutes[] = {
+      {"GET", "/livez", &Api::alive, "The process answers.", true},
+      {"GET", "/health", &Api::health, "503 when a pipeline has failed.", true},
+      {"GET", "/ready", &Api::ready, "503 until every pipeline is connected and processing.", true},
+      {"GET", "/metrics", &Api::metrics, "Prometheus metrics.", true},
+      {"GET", "/openapi.json", &Api::openapi, "This document."},
+      {"GET", "/log-level", &Api::log_level, "The level of the log."},
+      {"PUT", "/log-level", &Api::set_log_level, "Sets the level until the next start."},
+      {"POST", "/validate", &Api::validate, "Checks a pipeline document (JSON or YAML) without starting anything."},
+      {"GET", "/pipelines", &Api::list, "All pipelines; ?label=key:value or ?label=key, several must all match."},
+      {"POST", "/pipelines", &Api::create, "Makes a pipeline of a document (JSON or YAML), keeps and starts it."},
+      {"POST", "/pipelines/{name}/pause", &Api::pause, "Stops reading, keeps the connection."},
+      {"POST", "/pipelines/{name}/resume", &Api::resume, "Goes on; from stopped or failed, from the stored positions."},
+      {"POST", "/pipelines/{name}/stop", &Api::stop, "Delivers what was read, stores positions, disconnects."},
+      {"GET", "/pipelines/{name}/checkpoints", &Api::checkpoints, "Where each sink stands."},
+      {"DELETE", "/pipelines/{name}/checkpoint", &Api::reset, "Forgets the positions of a stopped pipeline."},
+      {"GET", "/pipelines/{name}/journal/dlq", &Api::no_dead_letters, "Dead letters: not in this build."},
+      {"DELETE", "/pipelines/{name}/journal/dlq", &Api::no_dead_letters, "Dead letters: not in this build."},
+      {"GET", "/pipelines/{name}/journal/dlq/count", &Api::no_dead_letters, "Dead letters: not in this build."},
+      {"POST", "/pipelines/{name}/journal/dlq/ack", &Api::no_dead_letters, "Dead letters: not in this build."},
+      {"GET", "/pipelines/{name}/sensing/schemas", &Api::no_sensing, "Schema sensing: not in this build."},
+      {"GET", "/pipelines/{name}/sensing/stats", &Api::no_sensing, "Schema sensing: not in this build."},
+      {"GET", "/pipelines/{name}", &Api::show, "One pipeline with its numbers."},
+      {"PATCH", "/pipelines/{name}", &Api::patch,
+       "Merges a partial document into it, and restarts it; the old one goes on when the new one does not run."},
+      {"DELETE", "/pipelines/{name}", &Api::remove,
+       "Stops and removes it with its positions, and with the slot and publication that it made; ?keep_state=true "
+       "keeps those."},
+  };
+  return kRoutes;
+}
 
 Response Api::handle(const Request& request) {
   std::string_view pattern = "unmatched";
@@ -118,61 +131,42 @@ Response Api::handle(const Request& request) {
 
 Response Api::handle_metrics_only(const Request& request) {
   if (request.path != "/metrics") return problem(404, "NOT_FOUND", "only /metrics is served here");
-  return reads(request) ? metrics() : wrong_method("GET");
+  std::string_view ignored;
+  return route(request, ignored);
 }
 
 Response Api::route(const Request& request, std::string_view& pattern) {
-  struct Fixed {
-    std::string_view path;
-    Response (Api::*answer)() const;
-  };
-  static constexpr std::array<Fixed, 4> kProbes{
-      {{"/health", &Api::health}, {"/livez", &Api::alive}, {"/ready", &Api::ready}, {"/metrics", &Api::metrics}}};
-  for (const Fixed& probe : kProbes) {
-    if (request.path != probe.path) continue;
-    pattern = probe.path;
-    return reads(request) ? (this->*probe.answer)() : wrong_method("GET");
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  std::string allow;
+  for (const Route& each : routes()) {
+    if (!allow.empty() && each.pattern != pattern) continue;
+    auto name = match(each.pattern, request.path);
+    if (!name) continue;
+    pattern = each.pattern;
+    if (each.method == method) return answer(each, {request, std::move(*name)});
+    allow.append(allow.empty() ? "" : ", ").append(each.method);
   }
-  if (closed_)
-    return problem(401, "TOKEN_REQUIRED",
-                   "this API can be reached from other machines and no token protects it; listen on 127.0.0.1 with "
-                   "--api-addr, or open it to everybody with --insecure-listen");
-  return route_pipelines(request, pattern);
+  if (!is_probe(pattern))
+    if (auto refused = access_.refusal(request)) return *refused;
+  if (!allow.empty()) {
+    Response response = problem(405, "METHOD_NOT_ALLOWED", "this route answers " + allow + " only");
+    response.allow = allow;
+    return response;
+  }
+  return problem(404, "NOT_FOUND", "no such route");
 }
 
-Response Api::route_pipelines(const Request& request, std::string_view& pattern) {
-  constexpr std::string_view kPrefix = "/pipelines";
-  std::string_view rest = request.path;
-  if (!rest.starts_with(kPrefix)) return problem(404, "NOT_FOUND", "no such route");
-  rest.remove_prefix(kPrefix.size());
-  if (rest.empty() || rest == "/") {
-    pattern = kPrefix;
-    return reads(request) ? list(request) : wrong_method("GET");
-  }
-  if (rest.front() != '/') return problem(404, "NOT_FOUND", "no such route");
-  rest.remove_prefix(1);
-
-  // Names of documents that could not be loaded are paths of files, so a name may hold slashes: the verb is the last
-  // part, when it is one.
-  struct Verb {
-    std::string_view suffix, pattern;
-  };
-  static constexpr std::array<Verb, 3> kVerbs{{{"/pause", "/pipelines/{name}/pause"},
-                                               {"/resume", "/pipelines/{name}/resume"},
-                                               {"/stop", "/pipelines/{name}/stop"}}};
-  for (const Verb& verb : kVerbs) {
-    if (!rest.ends_with(verb.suffix)) continue;
-    pattern = verb.pattern;
-    std::string name(rest.substr(0, rest.size() - verb.suffix.size()));
-    return request.method == "POST" ? act(name, verb.suffix.substr(1)) : wrong_method("POST");
-  }
-  pattern = "/pipelines/{name}";
-  return reads(request) ? show(std::string(rest)) : wrong_method("GET");
+Response Api::answer(const Route& route, const Call& call) {
+  if (route.probe) return (this->*route.answer)(call);
+  if (auto refused = access_.refusal(call.request)) return *refused;
+  Response response = (this->*route.answer)(call);
+  if (route.method != "GET") audit(call.request, access_.role_of(call.request), response.status);
+  return response;
 }
 
-Response Api::alive() const { return json({{"status", "ok"}}); }
+Response Api::alive(const Call&) { return json({{"status", "ok"}}); }
 
-Response Api::health() const {
+Response Api::health(const Call&) {
   std::vector<std::string> failed, degraded;
   std::vector<PipelineInfo> infos = manager_.list();
   for (const PipelineInfo& info : infos) {
@@ -185,53 +179,36 @@ Response Api::health() const {
   return json({{"status", "healthy"}, {"pipelines", infos.size()}});
 }
 
-Response Api::ready() const {
+// Specs are shown to whom the API would show them.
+Response Api::ready(const Call& call) {
+  const bool with_specs = !access_.refusal(call.request);
   bool all = true;
   Json entries = Json::array();
   for (const PipelineInfo& info : manager_.list()) {
     all = all && is_ready(info.state);
     Json entry = pipe_info(info);
-    if (closed_) entry.erase("spec");
+    if (!with_specs) entry.erase("spec");
     entries.push_back(std::move(entry));
   }
   return json({{"status", all ? "ready" : "not_ready"}, {"pipelines", entries}}, all ? 200 : 503);
 }
 
-Response Api::metrics() const {
+Response Api::metrics(const Call&) {
   manager_.publish_metrics();
   return {200, obs::Metrics::instance().text(), "text/plain; version=0.0.4; charset=utf-8"};
 }
 
-Response Api::list(const Request& request) const {
-  Json result = Json::array();
-  for (const PipelineInfo& info : manager_.list()) {
-    bool wanted = std::ranges::all_of(request.query, [&](const auto& argument) {
-      return argument.first != "label" || has_label(info, argument.second);
-    });
-    if (wanted) result.push_back(pipe_info(info));
-  }
-  return json(result);
-}
+Response Api::openapi(const Call&) { return {200, openapi_document()}; }
 
-Response Api::show(const std::string& name) const {
-  auto info = manager_.find(name);
-  if (!info) return no_pipeline(name);
-  Json body = pipe_info(*info);
-  body["ops"] = ops_of(info->state);
-  return json(body);
-}
+Response Api::log_level(const Call&) { return json({{"level", obs::to_string(obs::log_level())}}); }
 
-Response Api::act(const std::string& name, std::string_view verb) {
-  Change change = verb == "pause"    ? manager_.pause(name)
-                  : verb == "resume" ? manager_.resume(name)
-                                     : manager_.stop(name, kStopDeadline);
-  if (change == Change::unknown_pipeline) return no_pipeline(name);
-  auto info = manager_.find(name);
-  if (change == Change::refused) {
-    std::string why = info->state.error ? info->state.error->message : "the process is shutting down";
-    return problem(409, "PIPELINE_NOT_RUNNABLE", "pipeline '" + name + "' cannot " + std::string(verb) + ": " + why);
-  }
-  return json(pipe_info(*info));
+Response Api::set_log_level(const Call& call) {
+  const Json body = Json::parse(call.request.body, nullptr, false);
+  const bool has_level = body.is_object() && body.contains("level") && body["level"].is_string();
+  const auto level = has_level ? parse_log_level(body["level"].get<std::string>()) : std::nullopt;
+  if (!level) return problem(400, "INVALID_BODY", R"(write {"level":"..."} with trace, debug, info, warn or error)");
+  obs::set_log_level(*level);
+  return log_level(call);
 }
 
 }  // namespace deltaforge::server

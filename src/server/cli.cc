@@ -39,12 +39,25 @@ void add_run_options(CLI::App& app, RunOptions& run, Texts& texts) {
       ->check(address)
       ->type_name("HOST:PORT=127.0.0.1:9000");
   app.add_flag("--insecure-listen", run.insecure_listen, "Open the API to other machines without a token");
+  app.add_option("--api-token-file", run.api_token_file,
+                 "Tokens that may everything, one a line; or DELTAFORGE_API_TOKEN in the environment")
+      ->type_name("PATH");
+  app.add_option("--api-read-token-file", run.api_read_token_file,
+                 "Tokens that may only read; or DELTAFORGE_API_READ_TOKEN")
+      ->type_name("PATH");
+  auto* cert = app.add_option("--api-tls-cert", run.api_tls_cert, "PEM certificate of the API: it speaks TLS then")
+                   ->type_name("PATH");
+  auto* key = app.add_option("--api-tls-key", run.api_tls_key, "PEM private key of that")->type_name("PATH");
+  cert->needs(key);
+  key->needs(cert);
   app.add_option("--storage-backend", texts.backend, "Where positions are kept")
       ->check(backend)
       ->type_name("sqlite|memory=sqlite");
   app.add_option("--storage-path", texts.path, "Database of the sqlite backend")
       ->type_name("PATH=./data/deltaforge.db");
   app.add_option("--storage-dsn", texts.dsn, "Database of the postgres backend")->group("");
+  app.add_option("--key-file", run.key_file, "Key of the specs that are kept in the state")
+      ->type_name("PATH=secret.key beside the database");
   app.add_flag("--require-state", run.require_state, "Refuse to start when there is no state yet");
   app.add_option("--log-format", texts.format, "Of the log on stderr")->check(format)->type_name("json|text=json");
   app.add_option("--log-level", texts.level, "Of the log on stderr; RUST_LOG is the same")

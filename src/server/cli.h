@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/secret.h"
 #include "obs/log.h"
 #include "server/address.h"
 #include "server/storage_options.h"
@@ -28,9 +29,15 @@ struct RunOptions {
   Address api{"127.0.0.1", 8080};
   Address metrics{"127.0.0.1", 9000};
   bool insecure_listen = false;
+  // Files, or "". With any token, file or not, every route but probes and metrics needs one.
+  std::string api_token_file, api_read_token_file;
+  std::string api_tls_cert, api_tls_key;  // both or neither
+  // Of DELTAFORGE_API_TOKEN and DELTAFORGE_API_READ_TOKEN, which main() takes out of the environment.
+  std::optional<config::Secret> api_token, api_read_token;
   std::optional<Backend> backend;
   std::optional<std::string> storage_path;
   bool require_state = false;
+  std::optional<std::string> key_file;  // of what is sealed in the store
   obs::Format log_format = obs::Format::json;
   obs::Level log_level = obs::Level::info;
   std::chrono::milliseconds shutdown_timeout{25'000};

@@ -49,6 +49,18 @@ TEST(Cli, WithoutACommandItRuns) {
   EXPECT_EQ(run.shutdown_timeout, std::chrono::milliseconds(1500));
 }
 
+TEST(Cli, ProtectionOfTheApi) {
+  RunOptions run =
+      parse({"--api-token-file", "t", "--api-read-token-file", "r", "--api-tls-cert", "c", "--api-tls-key", "k"})
+          .command.run;
+  EXPECT_EQ(run.api_token_file, "t");
+  EXPECT_EQ(run.api_read_token_file, "r");
+  EXPECT_EQ(run.api_tls_cert, "c");
+  EXPECT_EQ(run.api_tls_key, "k");
+  EXPECT_EQ(parse({"--api-tls-cert", "c"}).command.exit_code, kUsage);
+  EXPECT_NE(parse({"--api-tls-key", "k"}).err.find("--api-tls-key requires --api-tls-cert"), std::string::npos);
+}
+
 TEST(Cli, ValidateTakesFiles) {
   Command command = parse({"validate", "a.yaml", "dir"}).command;
   EXPECT_EQ(command.verb, Command::Verb::validate);

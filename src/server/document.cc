@@ -199,7 +199,7 @@ class Assembly {
     const Node* policy = node.find("commit_policy");
     if (policy == nullptr || body.commit_policy.mode != pipeline::CommitMode::quorum) return;
     auto sinks = static_cast<std::int64_t>(body.sinks.size());
-    if (policy->find("quorum") == nullptr)
+    if (!body.commit_policy.quorum)
       document_.problems.add(*policy, fmt::format("mode quorum needs the field `quorum`: write 1 to {}", sinks));
     else if (sinks > 0 && body.commit_policy.quorum > sinks)
       document_.problems.add(*policy, "quorum", fmt::format("more than the {} there are: write 1 to {}", sinks, sinks));
@@ -261,6 +261,7 @@ Document check_document(const Node& root, const std::string& fallback_name, cons
   Document document;
   document.name = document.fallback_name = fallback_name;
   document.file = root.file();
+  document.root = root;
   Root parsed;
   Report& problems = document.problems;
   Root::spec().parse(root, parsed, problems);

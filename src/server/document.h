@@ -22,6 +22,9 @@ struct Document {
   std::map<std::string, std::string> labels;
   // The document as JSON with defaults filled in and secrets masked, for people and the API.
   std::string echo = "null";
+  // As it was written, to be changed and kept.
+  config::Node root;
+  bool from_api = false;  // kept in the store, not in a file of the operator
   // Set when there are no problems.
   std::optional<pipeline::PipelineSpec> spec;
   config::Report problems;

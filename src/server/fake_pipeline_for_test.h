@@ -3,12 +3,15 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
+#include "server/components.h"
 #include "server/manager.h"
+#include "storage/memory_store.h"
 
 namespace deltaforge::server::testing {
 
@@ -16,8 +19,11 @@ namespace deltaforge::server::testing {
 struct Script {
   std::vector<std::string> calls;
   pipeline::PipelineStatus status;
+  std::mutex mutex;  // of both above
   bool drains = true;
   bool launches = true;
+  bool retires = true;
+  bool fails_to_start = false;  // the next time
 };
 
 class FakePipeline final : public Runnable {
@@ -30,19 +36,32 @@ class FakePipeline final : public Runnable {
     become("stop", pipeline::Status::stopped);
     return script_.drains;
   }
-  pipeline::PipelineStatus status() const override { return script_.status; }
+  pipeline::PipelineStatus status() const override {
+    std::lock_guard lock(script_.mutex);
+    return script_.status;
+  }
+  void reset() override { script_.calls.push_back("reset"); }
+  void retire() override {
+    if (!script_.retires) throw Error(ErrorKind::unavailable, "connecting to the database: refused");
+    script_.calls.push_back("retire");
+  }
 
  private:
   void become(const std::string& call, pipeline::Status status) {
+    std::lock_guard lock(script_.mutex);
     script_.calls.push_back(call);
-    script_.status.status = status;
+    script_.status.status =
+        call == "start" && std::exchange(script_.fails_to_start, false) ? pipeline::Status::failed : status;
   }
   Script& script_;
 };
 
-// Scripts by name of the pipeline; they outlive the manager.
+// Scripts by name of the pipeline, and what is kept; they outlive the manager.
 class FakeWorld {
  public:
+  storage::MemoryStore store;
+  SpecStore specs{store, components(), ""};
+
   Script& operator[](const std::string& name) { return scripts_[name]; }
   Launch launch() {
     return [this](const pipeline::PipelineSpec& spec) {
@@ -67,6 +86,17 @@ inline Document good_document(const std::string& name, const std::string& source
   document.spec->tenant = "acme";
   document.spec->source.id = source_id;
   return document;
+}
+
+// One that can be kept and read again: blackhole behind a PostgreSQL that nobody asks.
+inline Document real_document(const std::string& name, int max_events = 2000, const std::string& source_id = "pg") {
+  return std::move(
+      read_request(
+          "{metadata: {name: " + name + ", tenant: acme}, spec: {source: {type: postgres, config: {id: " + source_id +
+              ", dsn: 'postgres://u:canary@127.0.0.1/x', slot: s, publication: p}}, sinks: " +
+              "[{type: blackhole, config: {id: hole}}], batch: {max_events: " + std::to_string(max_events) + "}}}",
+          "body", components())
+          .at(0));
 }
 
 inline Document bad_document(const std::string& name, const std::string& message) {

@@ -7,6 +7,19 @@
 
 using namespace deltaforge::server;
 
+namespace {
+
+// Nothing that runs later, a ${NAME} in a document among it, finds the secret in the environment any more.
+std::optional<deltaforge::config::Secret> taken_from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  deltaforge::config::Secret secret{value};
+  unsetenv(name);
+  return secret;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   const char* rust_log = std::getenv("RUST_LOG");
   Command command = parse_command_line(argc, argv, rust_log == nullptr ? "" : rust_log, std::cout, std::cerr);
@@ -17,6 +30,8 @@ int main(int argc, char** argv) {
     case Command::Verb::run: break;
   }
   switch_off_core_dumps();
+  command.run.api_token = taken_from_environment("DELTAFORGE_API_TOKEN");
+  command.run.api_read_token = taken_from_environment("DELTAFORGE_API_READ_TOKEN");
   StopSignals signals;
   return run(command.run, signals, std::cerr);
 }

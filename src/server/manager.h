@@ -1,5 +1,6 @@
-// Owns every pipeline of the process. Documents that could not be loaded are kept beside them, as `failed`, so that
-// one bad document is seen and never stops the others. All methods may be called from any thread.
+// Owns every pipeline of the process, and changes them one call at a time each. Documents that could not be loaded are
+// kept beside them, as `failed`, so that one bad document is seen and never stops the others. All methods may be called
+// from any thread.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "core/store.h"
 #include "pipeline/pipeline.h"
 #include "server/document.h"
+#include "server/spec_store.h"
 
 namespace deltaforge::server {
 
@@ -27,6 +29,10 @@ class Runnable {
   virtual void resume() = 0;
   virtual bool stop(std::chrono::milliseconds deadline) = 0;
   virtual pipeline::PipelineStatus status() const = 0;
+  // While stopped. Positions are forgotten: the next start is a first one. Throws Error.
+  virtual void reset() = 0;
+  // While stopped, for good: see pipeline/retire.h. Throws Error.
+  virtual void retire() = 0;
 };
 using Launch = std::function<std::unique_ptr<Runnable>(pipeline::PipelineSpec)>;
 // Real pipelines. `store` must outlive the manager; what they spill to disk goes below `directory`, if there is one.
@@ -40,17 +46,29 @@ struct PipelineInfo {
   pipeline::PipelineStatus state;
 };
 
-enum class Change { done, unknown_pipeline, refused };
+enum class Change { done, unknown_pipeline, exists, invalid, refused };
+struct Outcome {
+  Change change = Change::done;
+  std::optional<pipeline::ErrorInfo> error = {};  // unless done
+  config::Report problems = {};                   // of an invalid document
+};
 
 class Manager {
  public:
-  explicit Manager(Launch launch);
+  // `specs` keeps what is made through create(); it must outlive the manager.
+  Manager(Launch launch, SpecStore& specs);
   ~Manager();  // stops without a drain
   Manager(const Manager&) = delete;
   Manager& operator=(const Manager&) = delete;
 
-  // Starts each valid document; a name or a source id that is taken makes the later one `failed`.
-  void add(std::vector<Document> documents);
+  // From here on each is seen, and its name is taken. A document whose name is taken already is left out, loudly.
+  void announce(std::vector<Document> documents);
+  // Starts each valid one. A source id that is taken makes the later one `failed`.
+  void start();
+  void add(std::vector<Document> documents) {
+    announce(std::move(documents));
+    start();
+  }
 
   std::vector<PipelineInfo> list() const;
   std::optional<PipelineInfo> find(const std::string& name) const;
@@ -59,6 +77,17 @@ class Manager {
   Change pause(const std::string& name);
   Change resume(const std::string& name);
   Change stop(const std::string& name, std::chrono::milliseconds deadline);
+
+  // Keeps the document, then starts it. Nothing is left of one that could not be started.
+  Outcome create(Document document);
+  // `edit` makes the new document of the present one. It replaces it once it runs: when it does not come to run within
+  // some seconds where the present one did, that goes on as if nothing had happened, and the change is `refused`.
+  using Edit = std::function<Document(const Document&)>;
+  Outcome patch(const std::string& name, const Edit& edit);
+  // Stops it and removes it with its positions and what it made on its server, or with `keep_state` without.
+  Outcome remove(const std::string& name, bool keep_state);
+  // Forgets the positions of a pipeline that is stopped.
+  Outcome reset(const std::string& name);
 
   // Drains all pipelines side by side. False: at least one did not finish in time.
   bool drain(std::chrono::milliseconds deadline);
@@ -70,16 +99,24 @@ class Manager {
   struct Entry;
   using EntryPtr = std::shared_ptr<Entry>;
 
+  EntryPtr find_entry(const std::string& name) const;  // mutex_ is held
   EntryPtr entry(const std::string& name) const;
+  // With its `changing` held by `lock`. Null: there is none.
+  EntryPtr take(const std::string& name, std::unique_lock<std::mutex>& lock) const;
   std::shared_ptr<Runnable> runnable(const Entry& entry) const;
   PipelineInfo describe(const Entry& entry) const;
   // For the first time or again; entry.changing is held.
   void start(Entry& entry);
   bool claim_source(Entry& entry);
+  void release_source(const Entry& entry);
+  std::optional<pipeline::ErrorInfo> try_out(Entry& fresh, bool must_run);
+  std::optional<pipeline::ErrorInfo> keep_spec(const Document& document);
+  void replace(const EntryPtr& old, EntryPtr by);
   template <class Act>
   Change change(const std::string& name, Act&& act);
 
   const Launch launch_;
+  SpecStore& specs_;
   std::atomic<bool> draining_{false};
   mutable std::mutex mutex_;  // guards the maps; never held while a pipeline is called
   std::vector<EntryPtr> entries_;

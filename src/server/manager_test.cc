@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <random>
+#include <thread>
+
 #include "obs/metrics.h"
 #include "server/fake_pipeline_for_test.h"
 
@@ -14,6 +17,8 @@ using testing::bad_document;
 using ::testing::ElementsAre;
 using testing::FakeWorld;
 using testing::good_document;
+using ::testing::Not;
+using testing::real_document;
 constexpr std::chrono::milliseconds kDeadline{1000};
 
 std::vector<Document> documents(Document first, Document second) {
@@ -25,7 +30,7 @@ std::vector<Document> documents(Document first, Document second) {
 
 TEST(Manager, OneBadDocumentDoesNotStopTheOthers) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(bad_document("bad", "something is wrong"), good_document("good", "pg")));
 
   auto infos = manager.list();
@@ -44,7 +49,7 @@ TEST(Manager, OneBadDocumentDoesNotStopTheOthers) {
 
 TEST(Manager, WhatThisBuildLacksIsOfKindUnsupported) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(
       documents(bad_document("lacks", "not in this build: sink redis; there are: file"), good_document("good", "pg")));
   EXPECT_EQ(manager.find("lacks")->state.error->kind, "unsupported");
@@ -52,7 +57,7 @@ TEST(Manager, WhatThisBuildLacksIsOfKindUnsupported) {
 
 TEST(Manager, TwoLivePipelinesCannotShareASourceId) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(good_document("first", "pg"), good_document("second", "pg")));
 
   auto second = manager.find("second");
@@ -73,7 +78,7 @@ TEST(Manager, TwoLivePipelinesCannotShareASourceId) {
 
 TEST(Manager, PauseResumeStopReachThePipeline) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(good_document("a", "pg-a"), good_document("b", "pg-b")));
   EXPECT_EQ(manager.pause("a"), Change::done);
   EXPECT_EQ(manager.find("a")->state.status, Status::paused);
@@ -87,7 +92,7 @@ TEST(Manager, PauseResumeStopReachThePipeline) {
 TEST(Manager, APipelineThatCannotBeLaunchedCanBeResumedLater) {
   FakeWorld world;
   world["a"].launches = false;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(good_document("a", "pg"), good_document("b", "pg-b")));
   EXPECT_EQ(manager.find("a")->state.error->kind, "storage");
   EXPECT_EQ(manager.find("b")->state.status, Status::running);
@@ -98,7 +103,7 @@ TEST(Manager, APipelineThatCannotBeLaunchedCanBeResumedLater) {
 
 TEST(Manager, DrainStopsAllAndSaysWhetherAllWereInTime) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(good_document("a", "pg-a"), good_document("b", "pg-b")));
   world["b"].drains = false;
   EXPECT_FALSE(manager.drain(kDeadline));
@@ -109,9 +114,143 @@ TEST(Manager, DrainStopsAllAndSaysWhetherAllWereInTime) {
   EXPECT_TRUE(manager.drain(kDeadline));
 }
 
+TEST(Manager, CreatedPipelinesComeBackInTheNextProcess) {
+  FakeWorld world;
+  {
+    Manager manager(world.launch(), world.specs);
+    EXPECT_EQ(manager.create(real_document("a")).change, Change::done);
+    EXPECT_EQ(manager.create(real_document("a")).change, Change::exists);
+  }
+  auto kept = world.specs.load();
+  ASSERT_EQ(kept.size(), 1U);
+  EXPECT_EQ(kept[0].name, "a");
+  EXPECT_EQ(kept[0].problems.text(), "");
+  EXPECT_TRUE(kept[0].spec.has_value());
+  Manager next(world.launch(), world.specs);
+  next.add(std::move(kept));
+  EXPECT_EQ(next.find("a")->state.status, Status::running);
+  EXPECT_EQ(next.remove("a", false).change, Change::done);
+  EXPECT_TRUE(world.specs.load().empty());
+  EXPECT_FALSE(next.find("a"));
+  EXPECT_THAT(world["a"].calls, ElementsAre("start", "start", "stop", "retire"));
+}
+
+TEST(Manager, TheFileWinsOverWhatWasKept) {
+  FakeWorld world;
+  Manager(world.launch(), world.specs).create(real_document("a"));
+  Manager next(world.launch(), world.specs);
+  next.announce({});
+  std::vector<Document> of_file;
+  of_file.push_back(good_document("a", "pg-file"));
+  next.announce(std::move(of_file));
+  next.announce(world.specs.load());
+  next.start();
+  ASSERT_EQ(next.list().size(), 1U);
+  EXPECT_THAT(next.find("a")->spec, ::testing::HasSubstr(R"("type":"fake")"));
+}
+
+TEST(Manager, NothingIsLeftOfAPipelineThatCouldNotBeMade) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  world["a"].launches = false;
+  Outcome outcome = manager.create(real_document("a"));
+  EXPECT_EQ(outcome.change, Change::refused);
+  EXPECT_EQ(outcome.error->kind, "storage");
+  EXPECT_TRUE(manager.list().empty());
+  EXPECT_TRUE(world.specs.load().empty());
+  world["a"].launches = true;
+  EXPECT_EQ(manager.create(real_document("a")).change, Change::done);
+  outcome = manager.create(real_document("b"));
+  EXPECT_EQ(outcome.error->kind, "SOURCE_ID_IN_USE");
+  EXPECT_EQ(manager.list().size(), 1U);
+}
+
+TEST(Manager, AChangeThatDoesNotRunLeavesTheOldOneRunning) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.create(real_document("a"));
+  const auto changed = [&](const Document&) {
+    world["a"].fails_to_start = true;
+    world["a"].status.error = pipeline::ErrorInfo{"auth", "no such user", ""};
+    return real_document("a", 7);
+  };
+  world["a"].calls.clear();
+  const Outcome outcome = manager.patch("a", changed);
+  EXPECT_EQ(outcome.change, Change::refused);
+  EXPECT_EQ(outcome.error->message, "no such user");
+  EXPECT_THAT(manager.find("a")->spec, Not(::testing::HasSubstr(R"("max_events":7)")));
+  EXPECT_THAT(world["a"].calls, ElementsAre("stop", "start", "stop", "resume"));
+}
+
+TEST(Manager, AChangeReplacesThePipelineAndIsKept) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.create(real_document("a"));
+  EXPECT_EQ(manager.patch("a", [](const Document&) { return real_document("a", 7); }).change, Change::done);
+  EXPECT_THAT(manager.find("a")->spec, ::testing::HasSubstr(R"("max_events":7)"));
+  EXPECT_THAT(world.specs.load().at(0).echo, ::testing::HasSubstr(R"("max_events":7)"));
+  EXPECT_THAT(world["a"].calls, ElementsAre("start", "stop", "start"));
+  EXPECT_EQ(manager.patch("a", [](const Document&) { return bad_document("a", "wrong"); }).change, Change::invalid);
+  EXPECT_EQ(manager.patch("none", [](const Document& d) { return Document(d); }).change, Change::unknown_pipeline);
+  // The id of a source that is left is free.
+  EXPECT_EQ(manager.patch("a", [](const Document&) { return real_document("a", 7, "other"); }).change, Change::done);
+  EXPECT_EQ(manager.create(real_document("b")).change, Change::done);
+}
+
+TEST(Manager, WhatCannotBeUndoneOnTheServerIsNotDeleted) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.create(real_document("a"));
+  world["a"].retires = false;
+  EXPECT_EQ(manager.remove("a", false).change, Change::refused);
+  EXPECT_EQ(manager.find("a")->state.status, Status::stopped);
+  EXPECT_EQ(world.specs.load().size(), 1U);
+  EXPECT_EQ(manager.remove("a", true).change, Change::done);
+  EXPECT_EQ(manager.remove("a", true).change, Change::unknown_pipeline);
+}
+
+TEST(Manager, PositionsOfAStoppedPipelineCanBeForgotten) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.create(real_document("a"));
+  EXPECT_EQ(manager.reset("a").error->kind, "PIPELINE_RUNNING");
+  manager.stop("a", kDeadline);
+  EXPECT_EQ(manager.reset("a").change, Change::done);
+  EXPECT_EQ(world["a"].calls.back(), "reset");
+  EXPECT_EQ(manager.reset("none").change, Change::unknown_pipeline);
+}
+
+// Whatever is called at once, each pipeline is changed by one call at a time, and what is kept is what is there.
+TEST(Manager, AStormOfCalls) {
+  FakeWorld world;
+  for (const char* name : {"a", "b", "c"}) world[name];  // made before the threads
+  Manager manager(world.launch(), world.specs);
+  std::vector<std::jthread> clients;
+  for (unsigned client = 0; client < 8; ++client)
+    clients.emplace_back([&manager, client] {
+      std::mt19937 random(client);
+      for (int i = 0; i < 60; ++i) {
+        const std::string name(1, static_cast<char>('a' + random() % 3));
+        switch (random() % 6) {
+          case 0: manager.create(real_document(name, 5, name)); break;
+          case 1: manager.patch(name, [&](const Document&) { return real_document(name, 6, name); }); break;
+          case 2: manager.remove(name, random() % 2 == 0); break;
+          case 3: manager.stop(name, kDeadline); break;
+          case 4: manager.resume(name); break;
+          default: manager.list(); break;
+        }
+      }
+    });
+  clients.clear();
+  std::vector<std::string> live, kept;
+  for (const auto& info : manager.list()) live.push_back(info.name);
+  for (const auto& document : world.specs.load()) kept.push_back(document.name);
+  EXPECT_THAT(kept, ::testing::UnorderedElementsAreArray(live));
+}
+
 TEST(Manager, Gauges) {
   FakeWorld world;
-  Manager manager(world.launch());
+  Manager manager(world.launch(), world.specs);
   manager.add(documents(good_document("gauged", "pg-a"), good_document("ill", "pg-b")));
   world["ill"].status.status = Status::degraded;
   manager.publish_metrics();

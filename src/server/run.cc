@@ -13,6 +13,7 @@
 #include "server/config_files.h"
 #include "server/http_server.h"
 #include "server/manager.h"
+#include "server/private_file.h"
 #include "storage/memory_store.h"
 #include "storage/sqlite_store.h"
 
@@ -32,8 +33,8 @@ void print_problems(const Configuration& configuration, std::ostream& to) {
   for (const Document& document : configuration.documents) to << document.problems.text() << document.warnings.text();
 }
 
-void log_problems(const Configuration& configuration) {
-  for (const Document& document : configuration.documents) {
+void log_problems(const std::vector<Document>& documents) {
+  for (const Document& document : documents) {
     for (const auto& problem : document.problems.problems())
       obs::error("invalid pipeline document", {{"pipeline", document.name}, {"problem", problem.text()}});
     for (const auto& warning : document.warnings.problems())
@@ -87,19 +88,55 @@ void drain(Manager& manager, StopSignals& signals, std::chrono::milliseconds dea
   obs::info("drained");
 }
 
+Tokens tokens_of(const RunOptions& options) {
+  constexpr std::string_view kFile = "--api-token-file", kReadFile = "--api-read-token-file";
+  Tokens tokens;
+  if (!options.api_token_file.empty()) tokens.add(Role::admin, read_private_file(options.api_token_file, kFile), kFile);
+  if (!options.api_read_token_file.empty())
+    tokens.add(Role::read, read_private_file(options.api_read_token_file, kReadFile), kReadFile);
+  if (options.api_token) tokens.add(Role::admin, options.api_token->reveal(), "DELTAFORGE_API_TOKEN");
+  if (options.api_read_token) tokens.add(Role::read, options.api_read_token->reveal(), "DELTAFORGE_API_READ_TOKEN");
+  return tokens;
+}
+
+// Who may use the API, and how it is encrypted: from files, all of which are read before anything starts.
+struct Protection {
+  Access access;
+  std::optional<TlsIdentity> tls;
+};
+
+Protection protection_of(const RunOptions& options) {
+  Reach reach = options.api.loopback()     ? Reach::this_machine
+                : !options.insecure_listen ? Reach::others
+                                           : Reach::others_opened;
+  Protection protection{{tokens_of(options), reach}, std::nullopt};
+  if (!options.api_tls_cert.empty()) protection.tls = load_tls_identity(options.api_tls_cert, options.api_tls_key);
+  return protection;
+}
+
 int run_pipelines(const RunOptions& options, Configuration configuration, StopSignals& signals) {
+  Protection protection = protection_of(options);
   State state = open_state(options, configuration.storage);
   for (const std::string& key : state.store->resets()) pipeline::apply_reset(*state.store, key);
   state.store->forget_resets();
-  Manager manager(launch_on(*state.store, state.directory));
-  Api api(manager, !options.api.loopback() && !options.insecure_listen);
-  HttpServer rest(options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); });
+  const std::string key_file =
+      options.key_file.value_or(state.directory.empty() ? "" : state.directory + "/secret.key");
+  SpecStore specs(*state.store, components(), key_file);
+  Manager manager(launch_on(*state.store, state.directory), specs);
+  manager.announce(std::move(configuration.documents));
+  std::vector<Document> kept = specs.load();
+  log_problems(kept);
+  manager.announce(std::move(kept));
+  Api api(manager, components(), std::move(protection.access));
+  HttpServer rest(
+      options.api, "--api-addr", [&api](const Request& request) { return api.handle(request); },
+      std::move(protection.tls));
   HttpServer metrics(options.metrics, "--metrics-addr",
                      [&api](const Request& request) { return api.handle_metrics_only(request); });
   obs::info("listening", {{"api", Address{options.api.host, rest.port()}.to_string()},
                           {"metrics", Address{options.metrics.host, metrics.port()}.to_string()}});
 
-  manager.add(std::move(configuration.documents));
+  manager.start();
   signals.wait();
   drain(manager, signals, options.shutdown_timeout);
   return kDone;
@@ -117,7 +154,7 @@ int run(const RunOptions& options, StopSignals& signals, std::ostream& err) try 
   }
   obs::configure_log(options.log_level, options.log_format);
   obs::info("starting", {{"version", std::string_view(DELTAFORGE_VERSION)}, {"config", options.config}});
-  log_problems(configuration);
+  log_problems(configuration.documents);
   return run_pipelines(options, std::move(configuration), signals);
 } catch (const Error& error) {
   obs::error("cannot run", {{"kind", to_string(error.kind())}, {"error", error.message()}, {"hint", error.hint()}});

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "server/http_server.h"
@@ -68,6 +69,31 @@ TEST_F(RunTest, AWrongStorageSectionIsExitCode1) {
   options_.config = write("good.yaml", kGood + "storage: {backend: postgres}\n");
   EXPECT_EQ(run(options_, signals_, err_), kInvalid);
   EXPECT_THAT(err_.str(), HasSubstr("good.yaml:5:20: storage.backend: not in this build"));
+}
+
+TEST_F(RunTest, UnusableTokensOrCertificatesAreExitCode1) {
+  const std::string short_one = write("short", "secret-x"), token = write("token", "0123456789abcdef0123456789abcdef");
+  fs::permissions(short_one, fs::perms::owner_read);
+  fs::permissions(token, fs::perms::owner_read);
+  const std::vector<std::pair<std::function<void()>, std::string>> kCases{
+      {[&] { options_.api_token_file = (directory_ / "none").string(); }, "--api-token-file"},
+      {[&] { options_.api_read_token_file = short_one; }, "--api-read-token-file: the token in line 1 is too short"},
+      {[&] { options_.api_token = config::Secret("secret-x"); }, "DELTAFORGE_API_TOKEN: the token"},
+      {[&] { options_.api_read_token = config::Secret(""); }, "DELTAFORGE_API_READ_TOKEN: it holds no token"},
+      {[&] { options_.api_tls_cert = options_.api_tls_key = token; }, "--api-tls-cert"}};
+  const RunOptions sound = options_;
+  for (const auto& [spoil, expected] : kCases) {
+    options_ = sound;
+    spoil();
+    obs::flush_log();
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(run(options_, signals_, err_), kInvalid) << expected;
+    obs::flush_log();
+    std::string log = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(log, HasSubstr(expected));
+    EXPECT_EQ(log.find("secret-x"), std::string::npos) << log;
+  }
+  EXPECT_FALSE(fs::exists(directory_ / "state")) << "before anything starts";
 }
 
 TEST_F(RunTest, LockedStateIsExitCode3) {

@@ -145,12 +145,13 @@ class Engine:
 
     # what it says
 
-    def request(self, method: str, path: str, body: Any = None, *, port: int | None = None) -> tuple[int, str]:
+    def request(self, method: str, path: str, body: Any = None, *, port: int | None = None,
+                seconds: float = 40) -> tuple[int, str]:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{port or self.api}{path}", data=data, method=method,
                                          headers={"Content-Type": "application/json"} if data else {})
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.read().decode()

@@ -122,10 +122,12 @@ class RedisReader:
         return self.redis.ask("XLEN", self.stream)
 
     def drain(self) -> list[bytes]:
+        """At most 200,000 records: what a huge transaction leaves is read in pieces."""
         start = len(self.records)
         client = RedisClient(self.redis.port)
         try:
-            while entries := client("XRANGE", self.stream, self._last, "+", "COUNT", 2000):
+            while len(self.records) - start < 200_000 and (
+                    entries := client("XRANGE", self.stream, self._last, "+", "COUNT", 2000)):
                 for identifier, fields in entries:
                     assert fields[0::2] == [b"event", b"event_id", b"idempotency_key", b"df-key"], fields[0::2]
                     self.records.append(fields[1])

@@ -14,10 +14,9 @@ namespace {
 constexpr std::string_view kIntent = "slot_intent";
 constexpr std::string_view kPublication = "publication";
 
-std::string intent_of(const FirstStart& first) {
-  return nlohmann::json{{"slot", first.slot},
-                        {"system_identifier", std::to_string(first.server.system)},
-                        {"database", first.server.database}}
+std::string intent_of(const std::string& slot, const ServerFacts& server) {
+  return nlohmann::json{
+      {"slot", slot}, {"system_identifier", std::to_string(server.system)}, {"database", server.database}}
       .dump();
 }
 
@@ -125,7 +124,7 @@ WalPosition begin(const FirstStart& first, const Start& start) {
   SlotFacts slot = read_slot(first.statements, first.slot);
   ensure_publication(first, slot.exists);
   start.state->put(kPublication, publication_record(first.publication));
-  bool made_by_us = start.state->get(kIntent) == intent_of(first);
+  bool made_by_us = start.state->get(kIntent) == intent_of(first.slot, first.server);
   Lsn oldest{};
   if (slot.exists) {
     check_slot(slot, first.slot, first.server);
@@ -135,7 +134,7 @@ WalPosition begin(const FirstStart& first, const Start& start) {
       obs::warn("took an existing replication slot over: what it has confirmed counts as delivered",
                 {{"slot", first.slot}, {"lsn", to_string(oldest)}});
   } else {
-    start.state->put(kIntent, intent_of(first));
+    start.state->put(kIntent, intent_of(first.slot, first.server));
     oldest = create_slot(first, start);
   }
   WalPosition at;
@@ -168,6 +167,21 @@ void check_publication(const Publication& publication, const std::string& name, 
                     second_is_gone ? "_inserts" : "", second_is_gone ? "" : " and made again", to_string(at.lsn)),
         slot);
   state.put(kPublication, now);
+}
+
+void undo(Session& session, const ServerFacts& server, Publication& publication, const std::string& slot,
+          SourceState& state) {
+  const bool made_by_us = state.get(kIntent) == intent_of(slot, server);
+  if (read_slot(session, slot).exists) {
+    if (made_by_us)
+      session.query("dropping the replication slot " + slot,
+                    fmt::format("SELECT pg_catalog.pg_drop_replication_slot({})", session.literal(slot)));
+    obs::info(made_by_us ? "dropped the replication slot, the pipeline is deleted"
+                         : "the replication slot was there before the pipeline and stays: it goes on holding the log",
+              {{"slot", slot}});
+  }
+  publication.read(session);
+  if (publication.ours()) publication.drop(session);
 }
 
 }  // namespace deltaforge::sources::postgres

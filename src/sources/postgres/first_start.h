@@ -38,4 +38,8 @@ WalPosition begin(const FirstStart&, const Start&);
 void check_publication(const Publication&, const std::string& name, const std::string& slot, const WalPosition& at,
                        const ServerFacts&, SourceState&);
 
+// The end of a pipeline: drops the slot that begin() made and the publications that are ours. What was there before us
+// stays, and the log says so. `session` is one of kind replication.
+void undo(Session& session, const ServerFacts&, Publication&, const std::string& slot, SourceState&);
+
 }  // namespace deltaforge::sources::postgres

@@ -210,6 +210,15 @@ void Postgres::release(const Position& position) {
   if (!position.empty()) shared_.release(position.as<WalPosition>().lsn);
 }
 
+void Postgres::retire(SourceState& state) {
+  Session::Options options = session_options(-1);
+  options.replication = true;
+  Session session(options);
+  Publication publication({config_.publication, config_.id, config_.tables}, {});
+  wait_for_slot(session);
+  undo(session, read_server(session), publication, config_.slot, state);
+}
+
 SourceGauges Postgres::gauges() const {
   SourceGauges gauges;
   std::uint64_t end = shared_.server_end.load(std::memory_order_relaxed);

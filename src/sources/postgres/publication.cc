@@ -189,6 +189,13 @@ void Publication::create(Session& session) {
   read(session);
 }
 
+void Publication::drop(Session& session) {
+  std::string both = session.identifier(settings_.name);
+  if (inserts_oid_ != 0) both += ", " + session.identifier(inserts_);
+  session.query("dropping publication " + settings_.name, "DROP PUBLICATION " + both);
+  obs::info("dropped the publication, the pipeline is deleted", {{"publication", settings_.name}});
+}
+
 void Publication::keep_up(Session& session, bool first) {
   std::vector<CatalogueTable> tables = read_tables(session, first || !ours_);
   if (first) tell_about_tables(tables);

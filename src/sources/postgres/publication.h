@@ -42,6 +42,8 @@ class Publication {
 
   // Both, for the tables that match now, in one transaction.
   void create(Session&);
+  // Both, when they are ours.
+  void drop(Session&);
   // Compares with the catalogue: adds and moves tables when ours, names what lacks. Cheap when nothing changed.
   // `first`: of this start, which also tells about identities and patterns that match nothing.
   void keep_up(Session&, bool first);

@@ -1,0 +1,20 @@
+#include "pipeline/retire.h"
+
+#include "pipeline/source_state.h"
+#include "pipeline/state_keys.h"
+
+namespace deltaforge::pipeline {
+
+void retire(const PipelineSpec& spec, Store& store) {
+  const std::string& source = spec.source.id;
+  StoredSourceState state(store, source);
+  spec.source.build({.pipeline = spec.name, .tenant = spec.tenant})->retire(state);
+  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins}) {
+    for (const std::string& key : store.keys(ns, sink_key(source, ""))) store.erase(ns, key);
+    store.erase(ns, source);
+  }
+  state.erase_prefix("");
+  store.erase(kIdentity, spec.name);
+}
+
+}  // namespace deltaforge::pipeline
