@@ -54,7 +54,9 @@ Lane::Lane(Parts parts, std::size_t queue_depth)
   build();
 }
 
-Lane::~Lane() { sink_.reset(); }
+Lane::~Lane() { close(); }
+
+void Lane::close() { sink_.reset(); }
 
 void Lane::build() {
   sink_ = parts_.maker.build(parts_.context);

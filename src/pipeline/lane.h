@@ -45,6 +45,8 @@ class Lane final : public ReceiptBook {
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   Lane(Parts parts, std::size_t queue_depth);
   ~Lane() override;
+  // Gives the sink up, for another run may need what it holds. Nobody calls step() any more.
+  void close();
 
   // Moves on. Returns when it wants to be called again at the latest. Throws Error when the pipeline cannot go on.
   SteadyTime step();

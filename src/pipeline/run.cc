@@ -301,6 +301,7 @@ void Run::halt() {
   for (std::jthread& thread : threads_) thread.request_stop();
   for (std::jthread& thread : threads_)
     if (thread.joinable()) thread.join();
+  for (auto& lane : lanes_) lane->close();
 }
 
 std::optional<Error> Run::failure() const {

@@ -42,7 +42,7 @@ class Run {
   void pause(bool on) { intake_.pause(on); }
   // Reads no more, delivers what was read, stores positions. False: the deadline passed first.
   bool drain(SteadyTime deadline);
-  // Stops every thread; what is undelivered will be read again. Idempotent.
+  // Stops every thread and closes the sinks; what is undelivered will be read again. Idempotent.
   void halt();
 
   std::optional<Error> failure() const;  // set once: the run is over

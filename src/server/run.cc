@@ -147,7 +147,8 @@ int run_pipelines(const RunOptions& options, Configuration configuration, StopSi
 int run(const RunOptions& options, StopSignals& signals, std::ostream& err) try {
   Configuration configuration;
   if (!options.config.empty()) configuration = load({options.config}, components());
-  bool nothing_valid = !options.config.empty() && !configuration.any_valid();
+  // A file may hold nothing but `storage:`: pipelines then come through the API.
+  bool nothing_valid = !configuration.documents.empty() && !configuration.any_valid();
   if (nothing_valid || !configuration.storage_problems.ok()) {
     print_problems(configuration, err);
     return kInvalid;
