@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -257,6 +258,34 @@ std::optional<Refusal> look_over(std::string_view text) {
   return std::nullopt;
 }
 
+// JSON is YAML but for one thing: what lies beyond 16 bits is written as two escapes. `\uD83D\uDE00` ->
+// `\U0001F600`.
+std::string join_surrogates(std::string_view text) {
+  static const auto hex = [](std::string_view digits, unsigned& value) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    return error == std::errc() && end == digits.data() + digits.size();
+  };
+  std::string out;
+  while (!text.empty()) {
+    unsigned high = 0, low = 0;
+    const bool pair = text.size() >= 12 && text.starts_with("\\u") && text.substr(6).starts_with("\\u") &&
+                      hex(text.substr(2, 4), high) && hex(text.substr(8, 4), low) && high >> 10 == 0xD800 >> 10 &&
+                      low >> 10 == 0xDC00 >> 10;
+    const std::size_t taken = pair ? 12 : std::min<std::size_t>(text.size(), text.starts_with('\\') ? 2 : 1);
+    if (pair)
+      out += fmt::format("\\U{:08X}", 0x10000 + ((high & 0x3FF) << 10 | (low & 0x3FF)));
+    else
+      out += text.substr(0, taken);
+    text.remove_prefix(taken);
+  }
+  return out;
+}
+
+bool is_json(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+}
+
 // Names of anchors are not repeated: an unquoted password that starts with `*` is taken for one.
 std::string syntax_message(const YAML::Exception& error) {
   if (error.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR)) {
@@ -285,7 +314,8 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
       std::make_shared<const Origin>(Origin{file_name, std::move(options.environment), options.expansion}), report);
   try {
     // The parser takes a quote that is still open at a final line break for closed; a comment shows it the truth.
-    std::istringstream in(std::string(text) + (text.ends_with('\n') ? "#" : "\n#"));
+    std::istringstream in((is_json(text) ? join_surrogates(text) : std::string(text)) +
+                          (text.ends_with('\n') ? "#" : "\n#"));
     YAML::Parser parser(in);
     while (parser.HandleNextDocument(builder)) {
       if (Node root = builder.take_root(); !root.is_null()) documents.push_back({std::move(root)});

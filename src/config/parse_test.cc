@@ -116,6 +116,18 @@ TEST(Parse, EmptyTextIsAProblem) {
   EXPECT_EQ(problems("# only a comment\n---\n"), "p.yaml:1:1: no document in it\n");
 }
 
+TEST(Parse, JsonIsReadAsItIsWritten) {
+  const auto documents =
+      parse_ok("{\n\t\"a\": \"\\ud83d\\uDE00 \\\\ud83d\\\\ude00 \\/ \\u00fc\",\"b\":[1,-2.5e3,true,null],\"c\":{}\n}");
+  const Node& root = documents.at(0).root;
+  EXPECT_EQ(root.find("a")->text(), "\U0001F600 \\ud83d\\ude00 / \u00fc");
+  EXPECT_EQ(root.find("b")->children().size(), 4U);
+  EXPECT_EQ(root.find("b")->children()[1].text(), "-2.5e3");
+  EXPECT_TRUE(root.find("b")->children()[3].is_null());
+  EXPECT_TRUE(root.find("c")->is_map());
+  EXPECT_NE(problems(R"({"a": "\ud83d x"})").find("invalid unicode"), std::string::npos);
+}
+
 TEST(Parse, DuplicateKeysNameBothPlaces) {
   EXPECT_EQ(problems("spec:\n  a: 1\n  b: 2\n  a: 3\n"),
             "p.yaml:4:3: a: duplicate key, first given at 2:3: remove one\n");

@@ -2,39 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <optional>
+
+#include <fmt/format.h>
 
 #include "obs/log.h"
 #include "obs/metrics.h"
-#include "server/api_json.h"
 #include "server/cli.h"
+#include "server/problem.h"
 
 namespace deltaforge::server {
-
-using pipeline::PipelineStatus;
-using pipeline::Status;
 
 namespace {
 
 constexpr std::string_view kName = "{name}";
-
-Json error_of(const PipelineStatus& state) {
-  if (!state.error) return nullptr;
-  return {{"kind", state.error->kind}, {"message", state.error->message}, {"hint", state.error->hint}};
-}
-
-// Connected and processing, as far as that is asked of it. A sink that is away alone does not count against it.
-bool is_ready(const PipelineStatus& state) {
-  switch (state.status) {
-    case Status::running:
-    case Status::paused:
-    case Status::stopped: return true;
-    case Status::degraded: return state.processing;
-    case Status::starting:
-    case Status::failed: return false;
-  }
-  return false;
-}
 
 // Methods as metric labels: a closed set.
 std::string_view known_method(std::string_view method) {
@@ -72,17 +54,6 @@ bool is_probe(std::string_view pattern) {
 }
 
 }  // namespace
-
-Response json(const Json& body, int status) {
-  return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
-}
-
-Json pipe_info(const PipelineInfo& info) {
-  return {{"name", info.name},
-          {"status", to_string(info.state.status)},
-          {"spec", info.spec.empty() ? Json(nullptr) : Json::parse(info.spec)},
-          {"error", error_of(info.state)}};
-}
 
 // A longer pattern comes before one that would take its path for a name.
 std::span<const Api::Route> Api::routes() {
@@ -164,34 +135,7 @@ Response Api::answer(const Route& route, const Call& call) {
   return response;
 }
 
-Response Api::alive(const Call&) { return json({{"status", "ok"}}); }
-
-Response Api::health(const Call&) {
-  std::vector<std::string> failed, degraded;
-  std::vector<PipelineInfo> infos = manager_.list();
-  for (const PipelineInfo& info : infos) {
-    if (info.state.status == Status::failed) failed.push_back(info.name);
-    if (info.state.status == Status::degraded) degraded.push_back(info.name);
-  }
-  if (!failed.empty()) return json({{"status", "unhealthy"}, {"failed_pipelines", failed}}, 503);
-  if (!degraded.empty())
-    return json({{"status", "degraded"}, {"pipelines", infos.size()}, {"degraded_pipelines", degraded}});
-  return json({{"status", "healthy"}, {"pipelines", infos.size()}});
-}
-
-// Specs are shown to whom the API would show them.
-Response Api::ready(const Call& call) {
-  const bool with_specs = !access_.refusal(call.request);
-  bool all = true;
-  Json entries = Json::array();
-  for (const PipelineInfo& info : manager_.list()) {
-    all = all && is_ready(info.state);
-    Json entry = pipe_info(info);
-    if (!with_specs) entry.erase("spec");
-    entries.push_back(std::move(entry));
-  }
-  return json({{"status", all ? "ready" : "not_ready"}, {"pipelines", entries}}, all ? 200 : 503);
-}
+Response Api::alive(const Call&) { return {200, R"({"status":"ok"})"}; }
 
 Response Api::metrics(const Call&) {
   manager_.publish_metrics();
@@ -200,10 +144,12 @@ Response Api::metrics(const Call&) {
 
 Response Api::openapi(const Call&) { return {200, openapi_document()}; }
 
-Response Api::log_level(const Call&) { return json({{"level", obs::to_string(obs::log_level())}}); }
+Response Api::log_level(const Call&) {
+  return {200, fmt::format(R"({{"level":"{}"}})", obs::to_string(obs::log_level()))};
+}
 
 Response Api::set_log_level(const Call& call) {
-  const Json body = Json::parse(call.request.body, nullptr, false);
+  const auto body = nlohmann::json::parse(call.request.body, nullptr, false);
   const bool has_level = body.is_object() && body.contains("level") && body["level"].is_string();
   const auto level = has_level ? parse_log_level(body["level"].get<std::string>()) : std::nullopt;
   if (!level) return problem(400, "INVALID_BODY", R"(write {"level":"..."} with trace, debug, info, warn or error)");

@@ -41,16 +41,16 @@ class Api {
   Response route(const Request&, std::string_view& pattern);
   Response answer(const Route&, const Call&);
 
-  // probes, and what concerns the process
+  // the process
   Response alive(const Call&);
-  Response health(const Call&);
-  Response ready(const Call&);
   Response metrics(const Call&);
   Response openapi(const Call&);
   Response log_level(const Call&);
   Response set_log_level(const Call&);
 
-  // pipelines: api_pipelines.cc
+  // pipelines, and probes that ask for them: api_pipelines.cc
+  Response health(const Call&);
+  Response ready(const Call&);
   Response validate(const Call&);
   Response list(const Call&);
   Response create(const Call&);

@@ -1,19 +1,26 @@
-// The routes below /pipelines, and /validate.
+// The routes that show and change pipelines.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "config/edit.h"
 #include "config/parse.h"
 #include "server/api.h"
-#include "server/api_json.h"
+#include "server/problem.h"
 
 namespace deltaforge::server {
 
 using pipeline::ErrorInfo;
+using Json = nlohmann::ordered_json;
 using pipeline::PipelineStatus;
+using pipeline::Status;
 
 namespace {
 
 constexpr std::chrono::seconds kStopDeadline{25};
+
+Response json(const Json& body, int status = 200) {
+  return {status, body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
 
 Response no_pipeline(const std::string& name) {
   return problem(404, "PIPELINE_NOT_FOUND", "no pipeline '" + name + "'; GET /pipelines lists them");
@@ -22,6 +29,31 @@ Response no_pipeline(const std::string& name) {
 // Text that is JSON, or null when it is empty.
 Json embedded(const std::string& text) { return text.empty() ? Json(nullptr) : Json::parse(text); }
 Json optional_number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json error_of(const PipelineStatus& state) {
+  if (!state.error) return nullptr;
+  return {{"kind", state.error->kind}, {"message", state.error->message}, {"hint", state.error->hint}};
+}
+
+Json pipe_info(const PipelineInfo& info) {
+  return {{"name", info.name},
+          {"status", to_string(info.state.status)},
+          {"spec", embedded(info.spec)},
+          {"error", error_of(info.state)}};
+}
+
+// Connected and processing, as far as that is asked of it. A sink that is away alone does not count against it.
+bool is_ready(const PipelineStatus& state) {
+  switch (state.status) {
+    case Status::running:
+    case Status::paused:
+    case Status::stopped: return true;
+    case Status::degraded: return state.processing;
+    case Status::starting:
+    case Status::failed: return false;
+  }
+  return false;
+}
 
 Json checkpoints_of(const PipelineStatus& state) {
   Json checkpoints = Json::array();
@@ -103,6 +135,33 @@ Document read_one(const Request& request, const Catalogue& catalogue) {
 std::string code_of(const Document& document) { return document.root.is_null() ? "INVALID_BODY" : "INVALID_CONFIG"; }
 
 }  // namespace
+
+Response Api::health(const Call&) {
+  std::vector<std::string> failed, degraded;
+  std::vector<PipelineInfo> infos = manager_.list();
+  for (const PipelineInfo& info : infos) {
+    if (info.state.status == Status::failed) failed.push_back(info.name);
+    if (info.state.status == Status::degraded) degraded.push_back(info.name);
+  }
+  if (!failed.empty()) return json({{"status", "unhealthy"}, {"failed_pipelines", failed}}, 503);
+  if (!degraded.empty())
+    return json({{"status", "degraded"}, {"pipelines", infos.size()}, {"degraded_pipelines", degraded}});
+  return json({{"status", "healthy"}, {"pipelines", infos.size()}});
+}
+
+// Specs are shown to whom the API would show them.
+Response Api::ready(const Call& call) {
+  const bool with_specs = !access_.refusal(call.request);
+  bool all = true;
+  Json entries = Json::array();
+  for (const PipelineInfo& info : manager_.list()) {
+    all = all && is_ready(info.state);
+    Json entry = pipe_info(info);
+    if (!with_specs) entry.erase("spec");
+    entries.push_back(std::move(entry));
+  }
+  return json({{"status", all ? "ready" : "not_ready"}, {"pipelines", entries}}, all ? 200 : 503);
+}
 
 Response Api::validate(const Call& call) {
   const Document document = read_one(call.request, catalogue_);

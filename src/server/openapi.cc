@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "server/api.h"
-#include "server/api_json.h"
 
 namespace deltaforge::server {
+
+using Json = nlohmann::ordered_json;
+
 namespace {
 
 Json refers_to(const char* schema) { return {{"$ref", std::string("#/components/schemas/") + schema}}; }
