@@ -7,6 +7,7 @@
 #include "base/bell.h"
 #include "obs/log.h"
 #include "pipeline/run.h"
+#include "pipeline/state_keys.h"
 #include "pipeline/supervisor.h"
 
 namespace deltaforge::pipeline {
@@ -86,6 +87,7 @@ class Pipeline::Impl {
   void begin_run();
   void end_run(std::shared_ptr<Run>, bool drain, SteadyTime deadline);
   void note_failure(const Error&);
+  std::vector<SinkStatus> stored_sinks() const;
 
   const PipelineSpec spec_;
   Store& store_;
@@ -203,6 +205,23 @@ void Pipeline::Impl::note_failure(const Error& error) {
   if (verdict.again) again_at_ = Clock::system().now() + *verdict.again;
 }
 
+// Without a run: what the store knows of them.
+std::vector<SinkStatus> Pipeline::Impl::stored_sinks() const try {
+  std::vector<SinkStatus> sinks;
+  for (const SinkMaker& maker : spec_.sinks) {
+    SinkStatus sink;
+    sink.id = maker.id;
+    sink.type = maker.type;
+    sink.required = maker.required;
+    sink.state = "detached";
+    sink.position = store_.get(kCheckpointsShort, sink_key(spec_.source.id, maker.id)).value_or("");
+    sinks.push_back(std::move(sink));
+  }
+  return sinks;
+} catch (const Error&) {
+  return {};  // the store's trouble shows where it matters
+}
+
 PipelineStatus Pipeline::Impl::status() const {
   PipelineStatus status;
   std::shared_ptr<Run> run;
@@ -217,6 +236,7 @@ PipelineStatus Pipeline::Impl::status() const {
   }
   if (!run) {
     status.status = status.error ? Status::failed : wanted ? Status::starting : Status::stopped;
+    status.sinks = stored_sinks();
     return status;
   }
   status.error.reset();

@@ -31,6 +31,7 @@ struct SinkStatus {
   std::string position;               // short form as JSON, or "" when it has none yet
   std::optional<double> age_seconds;  // since its checkpoint last moved
   bool behind = false;                // it has something to deliver that is older than the open batch
+  bool opened = false;                // it has answered in this run
 };
 
 struct PipelineStatus {

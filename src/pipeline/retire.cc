@@ -17,4 +17,9 @@ void retire(const PipelineSpec& spec, Store& store) {
   store.erase(kIdentity, spec.name);
 }
 
+void forget_sinks(Store& store, const std::string& source, const std::vector<std::string>& sinks) {
+  for (const std::string& sink : sinks)
+    for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins}) store.erase(ns, sink_key(source, sink));
+}
+
 }  // namespace deltaforge::pipeline

@@ -2,6 +2,9 @@
 // the store.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "core/store.h"
 #include "pipeline/pipeline.h"
 
@@ -9,5 +12,8 @@ namespace deltaforge::pipeline {
 
 // The pipeline does not run. Throws Error when the server cannot be asked; the store is as it was then.
 void retire(const PipelineSpec&, Store&);
+
+// Sinks that are no longer of this source: should one come back, it is a new one.
+void forget_sinks(Store&, const std::string& source, const std::vector<std::string>& sinks);
 
 }  // namespace deltaforge::pipeline

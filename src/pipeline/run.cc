@@ -353,6 +353,7 @@ std::vector<SinkStatus> Run::sinks() const {
     status.type = lane.maker().type;
     status.required = lane.maker().required;
     status.state = lane.detached() ? "detached" : "attached";
+    status.opened = lane.opened();
     status.error = lane.trouble();
     if (Position position = ledger_.durable(i); !position.empty()) status.position = algebra_.show(position);
     if (double age = ledger_.age_seconds(i); age >= 0) status.age_seconds = age;

@@ -114,10 +114,20 @@ Response invalid(const std::string& code, const config::Report& report) {
 
 // Why the manager did not do it.
 Response refusal(const ErrorInfo& why) {
-  const bool conflict = why.kind == "SOURCE_ID_IN_USE" || why.kind == "PIPELINE_RUNNING";
+  const bool conflict =
+      why.kind == "SOURCE_ID_IN_USE" || why.kind == "SOURCE_ID_CHANGED" || why.kind == "PIPELINE_RUNNING";
   const std::string message = why.hint.empty() ? why.message : why.message + " (" + why.hint + ")";
   if (conflict) return problem(409, why.kind, message);
   return problem(why.kind == "storage" || why.kind == "unavailable" ? 503 : 400, "PIPELINE_NOT_STARTED", message);
+}
+
+// There is nothing that a `***` could stand for.
+void refuse_masks(Document& document) {
+  config::Report masks;
+  config::merge({}, document.root, masks);
+  if (masks.ok()) return;
+  for (const config::Problem& mask : masks.problems()) document.problems.add(mask);
+  document.spec.reset();
 }
 
 // The one document that a body must hold. Its problems when it is not one.
@@ -128,6 +138,7 @@ Document read_one(const Request& request, const Catalogue& catalogue) {
     document.problems.add(documents[1].root, "a second document: send one pipeline a request");
     document.spec.reset();
   }
+  refuse_masks(document);
   return document;
 }
 
@@ -218,7 +229,7 @@ Response Api::patch(const Call& call) {
   bool renamed = false;
   const Outcome outcome = manager_.patch(call.name, [&](const Document& now) {
     config::Report problems;
-    const config::Node merged = now.root.is_map() ? config::merge(now.root, change, problems) : change;
+    const config::Node merged = config::merge(now.root, change, problems);
     Document next = check_document(merged, now.fallback_name, catalogue_);
     renamed = next.name != now.name;
     for (const config::Problem& each : problems.problems()) next.problems.add(each);
@@ -242,8 +253,9 @@ Response Api::remove(const Call& call) {
   const Outcome outcome = manager_.remove(call.name, keep_state);
   if (outcome.change == Change::unknown_pipeline) return no_pipeline(call.name);
   if (outcome.error)
-    return problem(503, "PIPELINE_NOT_DELETED",
-                   outcome.error->message + "; it is stopped. Try again, or leave what it made with ?keep_state=true");
+    return problem(
+        outcome.error->kind == "config" ? 409 : 503, "PIPELINE_NOT_DELETED",
+        outcome.error->message + " (try again; ?keep_state=true leaves positions and the server as they are)");
   return {204, ""};
 }
 

@@ -194,6 +194,16 @@ TEST_F(ApiTest, AWrongChangeIsRefusedWithAllThatIsWrong) {
   EXPECT_EQ(nlohmann::json::parse(ask("GET", "/pipelines").body).size(), 1U);
 }
 
+TEST_F(ApiTest, AMaskInANewDocumentStandsForNothing) {
+  std::string body = body_of("a");
+  body.replace(body.find("canary"), 6, "***");
+  for (const char* path : {"/pipelines", "/validate"}) {
+    const Response refused = send("POST", path, body);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_THAT(refused.body, HasSubstr("write the value itself"));
+  }
+}
+
 TEST_F(ApiTest, VariablesOfTheEnvironmentStandInSecretsOnly) {
   std::string body = body_of("a");
   body.replace(body.find("acme"), 4, "${HOME}");

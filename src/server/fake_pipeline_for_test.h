@@ -40,6 +40,9 @@ class FakePipeline final : public Runnable {
     std::lock_guard lock(script_.mutex);
     return script_.status;
   }
+  void forget_sinks(const std::vector<std::string>& ids) override {
+    for (const std::string& id : ids) script_.calls.push_back("forget " + id);
+  }
   void reset() override { script_.calls.push_back("reset"); }
   void retire() override {
     if (!script_.retires) throw Error(ErrorKind::unavailable, "connecting to the database: refused");

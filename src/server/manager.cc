@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cctype>
+#include <functional>
 #include <thread>
 #include <utility>
 
@@ -30,6 +31,9 @@ class RealPipeline final : public Runnable {
   PipelineStatus status() const override { return pipeline_.status(); }
   void reset() override { pipeline::apply_reset(store_, pipeline_.spec().source.id); }
   void retire() override { pipeline::retire(pipeline_.spec(), store_); }
+  void forget_sinks(const std::vector<std::string>& ids) override {
+    pipeline::forget_sinks(store_, pipeline_.spec().source.id, ids);
+  }
 
  private:
   Store& store_;
@@ -39,19 +43,38 @@ class RealPipeline final : public Runnable {
 constexpr std::chrono::seconds kDrain{25};     // of a pipeline that is changed or deleted
 constexpr std::chrono::seconds kFirstLook{5};  // a caller likes to see what became of it
 constexpr std::chrono::seconds kTrial{10};     // for a changed pipeline to come to run
-const ErrorInfo kDraining{"unavailable", "the process is shutting down", "ask the next one"};
+const ErrorInfo kDraining{"unavailable", "the process is shutting down", ""};
 
 ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
 Outcome refused(ErrorInfo why) { return {Change::refused, std::move(why)}; }
 
-// The first status that is more than a beginning, or the last one when there is none in time.
-PipelineStatus settle(const Runnable& pipeline, std::chrono::seconds patience) {
+// Waits for a status that `enough` likes; the last one when there is none in time.
+PipelineStatus settle(const Runnable& pipeline, std::chrono::seconds patience,
+                      const std::function<bool(const PipelineStatus&)>& enough) {
   const auto until = std::chrono::steady_clock::now() + patience;
   for (;;) {
     PipelineStatus status = pipeline.status();
-    if (status.status != Status::starting || std::chrono::steady_clock::now() >= until) return status;
+    if (enough(status) || std::chrono::steady_clock::now() >= until) return status;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+bool has_begun(const PipelineStatus& status) { return status.status != Status::starting; }
+
+// The source streams, and every sink that must has answered.
+bool runs(const PipelineStatus& status) {
+  return status.status == Status::running &&
+         std::ranges::all_of(status.sinks, [](const auto& sink) { return sink.opened || !sink.required; });
+}
+
+// The sinks of one that the other has not.
+std::vector<std::string> sinks_lacking(const Document& in, const Document& of) {
+  std::vector<std::string> ids;
+  if (!of.spec) return ids;
+  for (const SinkMaker& sink : of.spec->sinks)
+    if (!in.spec || std::ranges::none_of(in.spec->sinks, [&](const SinkMaker& other) { return other.id == sink.id; }))
+      ids.push_back(sink.id);
+  return ids;
 }
 
 PipelineStatus failed_with(ErrorInfo error) {
@@ -79,6 +102,13 @@ double status_number(Status status) {
     case Status::stopped: return 0;
   }
   return 0;
+}
+
+void publish_info(const Document& document, double value) {
+  obs::Labels labels{{"pipeline", document.name}};
+  for (const auto& [name, text] : document.labels) labels[metric_label(name)] = text;
+  labels["tenant"] = document.spec ? document.spec->tenant : "";
+  obs::Metrics::instance().gauge("deltaforge_pipeline_info", labels).set(value);
 }
 
 }  // namespace
@@ -127,7 +157,8 @@ void Manager::start() {
   }
   for (const EntryPtr& entry : entries) {
     std::lock_guard changing(entry->changing);
-    if (entry->document.spec && !entry->gone) start(*entry);
+    const bool begun = runnable(*entry) != nullptr;  // a call of the API was faster
+    if (entry->document.spec && !entry->gone && !begun) start(*entry);
   }
 }
 
@@ -142,12 +173,17 @@ void Manager::start(Entry& entry) {
     entry.runnable = std::move(runnable);
     entry.error.reset();
   } catch (const Error& error) {
-    obs::error("pipeline could not be started",
-               {{"pipeline", entry.document.name}, {"error", std::string_view(error.what())}});
-    std::lock_guard lock(mutex_);
-    entry.error = info_of(error);
-    sources_.erase(entry.document.spec->source.id);
+    could_not_start(entry, info_of(error));
+  } catch (const std::exception& error) {  // no thread, no memory
+    could_not_start(entry, {"internal", error.what(), ""});
   }
+}
+
+void Manager::could_not_start(Entry& entry, ErrorInfo why) {
+  obs::error("pipeline could not be started", {{"pipeline", entry.document.name}, {"error", why.message}});
+  release_source(entry);
+  std::lock_guard lock(mutex_);
+  entry.error = std::move(why);
 }
 
 bool Manager::claim_source(Entry& entry) {
@@ -183,14 +219,12 @@ Manager::EntryPtr Manager::entry(const std::string& name) const {
   return find_entry(name);
 }
 
-Manager::EntryPtr Manager::take(const std::string& name, std::unique_lock<std::mutex>& lock) const {
+Manager::Held Manager::take(const std::string& name) const {
   for (;;) {
-    EntryPtr found = entry(name);
-    if (!found) return nullptr;
-    std::unique_lock held(found->changing);
-    if (found->gone) continue;  // replaced while we waited
-    lock = std::move(held);
-    return found;
+    Held held{entry(name), {}};
+    if (!held.entry) return held;
+    held.lock = std::unique_lock(held.entry->changing);
+    if (!held.entry->gone) return held;  // else it was replaced while we waited
   }
 }
 
@@ -231,8 +265,8 @@ std::optional<PipelineInfo> Manager::find(const std::string& name) const {
 
 template <class Act>
 Change Manager::change(const std::string& name, Act&& act) {
-  std::unique_lock<std::mutex> changing;
-  EntryPtr found = take(name, changing);
+  const Held held = take(name);
+  const EntryPtr& found = held.entry;
   if (!found) return Change::unknown_pipeline;
   if (!found->document.spec || draining_) return Change::refused;
   act(*found);
@@ -264,8 +298,25 @@ void Manager::release_source(const Entry& entry) {
   std::erase_if(sources_, [&](const auto& claim) { return claim.second == &entry; });
 }
 
+void Manager::hand_source_over(const Entry& from, const Entry& to) {
+  std::lock_guard lock(mutex_);
+  for (auto& [id, owner] : sources_)
+    if (owner == &from) owner = &to;
+}
+
+bool Manager::owns_state(const Entry& entry) {
+  const std::string& id = entry.document.spec->source.id;
+  std::lock_guard lock(mutex_);
+  if (sources_.try_emplace(id, &entry).first->second != &entry) return false;
+  return std::ranges::none_of(entries_, [&](const EntryPtr& other) {
+    return other.get() != &entry && other->document.spec && other->document.spec->source.id == id;
+  });
+}
+
 Outcome Manager::create(Document document) {
   document.from_api = true;
+  document.fallback_name = document.name;
+  document.file = kept_as(document.name);
   auto entry = std::make_shared<Entry>(std::move(document));
   std::lock_guard changing(entry->changing);
   {
@@ -275,35 +326,34 @@ Outcome Manager::create(Document document) {
     entries_.push_back(entry);
   }
   const std::string& name = entry->document.name;
-  try {
-    specs_.keep(name, entry->document.root);
+  std::optional<ErrorInfo> error = keep_spec(entry->document);
+  const bool kept = !error;
+  if (!error) {
     start(*entry);
-  } catch (const Error& error) {
-    std::lock_guard lock(mutex_);
-    entry->error = info_of(error);
-  }
-  std::optional<ErrorInfo> error;
-  {
     std::lock_guard lock(mutex_);
     error = entry->error;
   }
   if (error) {
-    specs_.forget(name);
     replace(entry, nullptr);
+    obs::Metrics::instance().forget("pipeline", name);
+    if (kept) specs_.forget(name);
     return refused(*error);
   }
-  settle(*runnable(*entry), kFirstLook);
+  settle(*runnable(*entry), kFirstLook, has_begun);
   obs::info("pipeline made through the API", {{"pipeline", name}});
   return {};
 }
 
 Outcome Manager::patch(const std::string& name, const Edit& edit) {
-  std::unique_lock<std::mutex> changing;
-  EntryPtr old = take(name, changing);
+  const Held held = take(name);
+  const EntryPtr& old = held.entry;
   if (!old) return {Change::unknown_pipeline};
   if (draining_) return refused(kDraining);
   Document changed = edit(old->document);
   if (!changed.spec) return {Change::invalid, changed.error(), changed.problems};
+  if (old->document.spec && old->document.spec->source.id != changed.spec->source.id)
+    return refused({"SOURCE_ID_CHANGED", "the source's id is what positions, slot and event ids hang on: it stays",
+                    "make another pipeline with POST"});
   changed.from_api = old->document.from_api;
 
   auto fresh = std::make_shared<Entry>(std::move(changed));
@@ -312,23 +362,33 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
   const Status before = was ? was->status().status : Status::failed;
   const bool was_fine = before == Status::running || before == Status::paused;
   if (was) was->stop(kDrain);
-  release_source(*old);
+  hand_source_over(*old, *fresh);
   std::optional<ErrorInfo> error = try_out(*fresh, was_fine);
   if (!error && fresh->document.from_api) error = keep_spec(fresh->document);
-  if (!error) {
-    replace(old, fresh);
-    if (!fresh->document.from_api)
-      obs::warn("the pipeline is changed until the next start: its file stays as it is",
-                {{"pipeline", name}, {"file", fresh->document.file}});
-    return {};
+  if (error) {
+    roll_back(*old, *fresh, before);
+    return refused(*error);
   }
-  if (auto failed = runnable(*fresh)) failed->stop({});
-  release_source(*fresh);
-  if (was && before != Status::stopped) {
-    start(*old);
-    if (before == Status::paused) was->pause();
+  if (before == Status::paused) runnable(*fresh)->pause();
+  if (was) was->forget_sinks(sinks_lacking(fresh->document, old->document));
+  if (old->document.labels != fresh->document.labels) publish_info(old->document, 0);
+  replace(old, fresh);
+  if (!fresh->document.from_api)
+    obs::warn("the pipeline is changed until the next start: its file stays as it is",
+              {{"pipeline", name}, {"file", fresh->document.file}});
+  return {};
+}
+
+void Manager::roll_back(Entry& old, Entry& fresh, Status before) {
+  if (auto failed = runnable(fresh)) {
+    failed->stop({});
+    failed->forget_sinks(sinks_lacking(old.document, fresh.document));
   }
-  return refused(*error);
+  hand_source_over(fresh, old);
+  auto was = runnable(old);
+  if (!was || before == Status::stopped) return release_source(old);
+  start(old);
+  if (before == Status::paused) was->pause();
 }
 
 // Starts it. What is wrong with it, if it does not come to run though it should.
@@ -338,28 +398,43 @@ std::optional<ErrorInfo> Manager::try_out(Entry& fresh, bool must_run) {
     std::lock_guard lock(mutex_);
     if (fresh.error) return fresh.error;
   }
-  const PipelineStatus status = settle(*runnable(fresh), must_run ? kTrial : kFirstLook);
-  if (!must_run || status.status == Status::running) return std::nullopt;
+  if (!must_run) {
+    settle(*runnable(fresh), kFirstLook, has_begun);
+    return std::nullopt;
+  }
+  const PipelineStatus status = settle(
+      *runnable(fresh), kTrial, [](const PipelineStatus& now) { return runs(now) || now.status == Status::failed; });
+  if (runs(status)) return std::nullopt;
   if (status.error) return status.error;
+  for (const auto& sink : status.sinks)
+    if (sink.error) return ErrorInfo{"unavailable", "sink '" + sink.id + "': " + *sink.error, ""};
   return ErrorInfo{"unavailable", "the changed pipeline did not come to run within 10 s", "look into the log"};
 }
 
 Outcome Manager::remove(const std::string& name, bool keep_state) {
-  std::unique_lock<std::mutex> changing;
-  EntryPtr found = take(name, changing);
+  const Held held = take(name);
+  const EntryPtr& found = held.entry;
   if (!found) return {Change::unknown_pipeline};
   if (draining_) return refused(kDraining);
+  if (!found->document.spec && !keep_state)
+    return refused({"config", "the document of pipeline '" + name + "' cannot be used, so nobody knows what it made",
+                    "?keep_state=true removes the document alone"});
   try {
     std::shared_ptr<Runnable> pipeline = runnable(*found);
     if (pipeline) pipeline->stop(kDrain);
-    release_source(*found);
-    if (!pipeline && found->document.spec) pipeline = launch_(*found->document.spec);
-    if (pipeline && !keep_state) pipeline->retire();
-    if (found->document.from_api) specs_.forget(name);
+    if (!keep_state && owns_state(*found)) {
+      if (!pipeline) pipeline = launch_(*found->document.spec);
+      pipeline->retire();
+    } else if (!keep_state) {
+      obs::warn("another pipeline has the same source id: what is kept under it stays", {{"pipeline", name}});
+    }
+    specs_.forget(name);
   } catch (const Error& error) {
+    release_source(*found);
     return refused(info_of(error));
   }
   replace(found, nullptr);
+  release_source(*found);
   obs::Metrics::instance().forget("pipeline", name);
   if (!found->document.from_api)
     obs::warn("pipeline deleted until the next start: its file is still there",
@@ -368,18 +443,25 @@ Outcome Manager::remove(const std::string& name, bool keep_state) {
 }
 
 Outcome Manager::reset(const std::string& name) {
-  std::unique_lock<std::mutex> changing;
-  EntryPtr found = take(name, changing);
+  const Held held = take(name);
+  const EntryPtr& found = held.entry;
   if (!found) return {Change::unknown_pipeline};
   std::shared_ptr<Runnable> pipeline = runnable(*found);
   if (!pipeline || pipeline->status().status != Status::stopped)
     return refused({"PIPELINE_RUNNING", "pipeline '" + name + "' is not stopped: its positions are in use",
                     "POST /pipelines/" + name + "/stop first"});
+  std::optional<ErrorInfo> error;
   try {
-    pipeline->reset();
-  } catch (const Error& error) {
-    return refused(info_of(error));
+    if (owns_state(*found))
+      pipeline->reset();
+    else
+      error = ErrorInfo{"SOURCE_ID_IN_USE", "another pipeline has the same source id: the positions are its, too",
+                        "delete one of the two"};
+  } catch (const Error& failure) {
+    error = info_of(failure);
   }
+  release_source(*found);
+  if (error) return refused(*error);
   return {};
 }
 
@@ -412,8 +494,8 @@ bool Manager::drain(std::chrono::milliseconds deadline) {
   std::vector<std::jthread> threads;
   for (const EntryPtr& entry : entries) {
     threads.emplace_back([this, &entry, deadline, &all_in_time] {
-      std::lock_guard changing(entry->changing);  // a resume that is under way ends first
-      auto pipeline = runnable(*entry);
+      const Held held = take(entry->document.name);  // a change that is under way ends first, and may put another here
+      auto pipeline = held.entry ? runnable(*held.entry) : nullptr;
       if (pipeline && !pipeline->stop(deadline)) all_in_time = false;
     });
   }
@@ -433,12 +515,10 @@ void Manager::publish_metrics() const {
   for (const EntryPtr& entry : entries) {
     const Document& document = entry->document;
     PipelineInfo info = describe(*entry);
-    obs::Labels labels{{"pipeline", document.name}};
+    const obs::Labels labels{{"pipeline", document.name}};
     metrics.gauge("deltaforge_pipeline_status", labels).set(status_number(info.state.status));
     metrics.gauge("deltaforge_pipeline_degraded", labels).set(info.state.status == Status::degraded ? 1 : 0);
-    for (const auto& [name, value] : document.labels) labels[metric_label(name)] = value;
-    labels["tenant"] = document.spec ? document.spec->tenant : "";
-    metrics.gauge("deltaforge_pipeline_info", labels).set(1);
+    publish_info(document, 1);
   }
 }
 

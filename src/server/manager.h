@@ -31,8 +31,9 @@ class Runnable {
   virtual pipeline::PipelineStatus status() const = 0;
   // While stopped. Positions are forgotten: the next start is a first one. Throws Error.
   virtual void reset() = 0;
-  // While stopped, for good: see pipeline/retire.h. Throws Error.
+  // While stopped, for good: see pipeline/retire.h. Both throw Error.
   virtual void retire() = 0;
+  virtual void forget_sinks(const std::vector<std::string>& ids) = 0;
 };
 using Launch = std::function<std::unique_ptr<Runnable>(pipeline::PipelineSpec)>;
 // Real pipelines. `store` must outlive the manager; what they spill to disk goes below `directory`, if there is one.
@@ -80,11 +81,13 @@ class Manager {
 
   // Keeps the document, then starts it. Nothing is left of one that could not be started.
   Outcome create(Document document);
-  // `edit` makes the new document of the present one. It replaces it once it runs: when it does not come to run within
-  // some seconds where the present one did, that goes on as if nothing had happened, and the change is `refused`.
+  // `edit` makes the new document of the present one. It replaces it once it runs with all its required sinks: when it
+  // does not come to that within some seconds where the present one did, that goes on as if nothing had happened, and
+  // the change is `refused`. A paused pipeline is paused afterwards.
   using Edit = std::function<Document(const Document&)>;
   Outcome patch(const std::string& name, const Edit& edit);
-  // Stops it and removes it with its positions and what it made on its server, or with `keep_state` without.
+  // Stops it and removes it with its positions and what it made on its server, or with `keep_state` without. What
+  // another pipeline with the same source id uses stays.
   Outcome remove(const std::string& name, bool keep_state);
   // Forgets the positions of a pipeline that is stopped.
   Outcome reset(const std::string& name);
@@ -101,14 +104,23 @@ class Manager {
 
   EntryPtr find_entry(const std::string& name) const;  // mutex_ is held
   EntryPtr entry(const std::string& name) const;
-  // With its `changing` held by `lock`. Null: there is none.
-  EntryPtr take(const std::string& name, std::unique_lock<std::mutex>& lock) const;
+  // An entry that the caller may change until it lets go.
+  struct Held {
+    EntryPtr entry;  // null: there is none; outlives the lock of its mutex
+    std::unique_lock<std::mutex> lock;
+  };
+  Held take(const std::string& name) const;
   std::shared_ptr<Runnable> runnable(const Entry& entry) const;
   PipelineInfo describe(const Entry& entry) const;
   // For the first time or again; entry.changing is held.
   void start(Entry& entry);
   bool claim_source(Entry& entry);
   void release_source(const Entry& entry);
+  // What is kept under the id of its source is this pipeline's alone, and stays so until release_source().
+  bool owns_state(const Entry& entry);
+  void hand_source_over(const Entry& from, const Entry& to);
+  void could_not_start(Entry& entry, pipeline::ErrorInfo why);
+  void roll_back(Entry& old, Entry& fresh, pipeline::Status before);
   std::optional<pipeline::ErrorInfo> try_out(Entry& fresh, bool must_run);
   std::optional<pipeline::ErrorInfo> keep_spec(const Document& document);
   void replace(const EntryPtr& old, EntryPtr by);

@@ -192,9 +192,8 @@ TEST(Manager, AChangeReplacesThePipelineAndIsKept) {
   EXPECT_THAT(world["a"].calls, ElementsAre("start", "stop", "start"));
   EXPECT_EQ(manager.patch("a", [](const Document&) { return bad_document("a", "wrong"); }).change, Change::invalid);
   EXPECT_EQ(manager.patch("none", [](const Document& d) { return Document(d); }).change, Change::unknown_pipeline);
-  // The id of a source that is left is free.
-  EXPECT_EQ(manager.patch("a", [](const Document&) { return real_document("a", 7, "other"); }).change, Change::done);
-  EXPECT_EQ(manager.create(real_document("b")).change, Change::done);
+  EXPECT_EQ(manager.patch("a", [](const Document&) { return real_document("a", 7, "other"); }).error->kind,
+            "SOURCE_ID_CHANGED");
 }
 
 TEST(Manager, WhatCannotBeUndoneOnTheServerIsNotDeleted) {
@@ -218,6 +217,32 @@ TEST(Manager, PositionsOfAStoppedPipelineCanBeForgotten) {
   EXPECT_EQ(manager.reset("a").change, Change::done);
   EXPECT_EQ(world["a"].calls.back(), "reset");
   EXPECT_EQ(manager.reset("none").change, Change::unknown_pipeline);
+}
+
+// Positions are kept under the source's id.
+TEST(Manager, WhatAnotherPipelineUsesTooIsLeftAlone) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.add(documents(real_document("a"), real_document("b")));
+  EXPECT_EQ(manager.find("b")->state.error->kind, "SOURCE_ID_IN_USE");
+  EXPECT_EQ(manager.remove("b", false).change, Change::done);
+  EXPECT_TRUE(world["b"].calls.empty());
+  manager.add(documents(real_document("c"), bad_document("d", "wrong")));
+  manager.stop("a", kDeadline);
+  manager.resume("c");
+  EXPECT_EQ(manager.reset("a").error->kind, "SOURCE_ID_IN_USE");
+  EXPECT_EQ(manager.find("c")->state.status, Status::running);
+  EXPECT_EQ(manager.remove("d", false).change, Change::refused) << "nobody knows what it made";
+  EXPECT_EQ(manager.remove("d", true).change, Change::done);
+}
+
+TEST(Manager, APausedPipelineStaysPaused) {
+  FakeWorld world;
+  Manager manager(world.launch(), world.specs);
+  manager.create(real_document("a"));
+  manager.pause("a");
+  EXPECT_EQ(manager.patch("a", [](const Document&) { return real_document("a", 7); }).change, Change::done);
+  EXPECT_EQ(manager.find("a")->state.status, Status::paused);
 }
 
 // Whatever is called at once, each pipeline is changed by one call at a time, and what is kept is what is there.

@@ -37,10 +37,15 @@ Json schemas() {
 // What a method answers when all is well.
 Json success(const Api::Route& route) {
   const bool of_pipeline = route.pattern.starts_with("/pipelines");
+  const bool changes = route.method == "POST" || route.method == "PATCH";
+  const bool later = route.pattern.find("/journal/") != std::string_view::npos ||
+                     route.pattern.find("/sensing/") != std::string_view::npos;
+  if (later) return Json::object();
   if (route.method == "DELETE") return {{"204", described("Done.")}};
   if (route.pattern == "/metrics") return {{"200", described("Text in the exposition format.")}};
-  if (!of_pipeline || route.pattern.ends_with("s")) return {{"200", described("JSON.")}};
-  return {{"200", described("The pipeline.", body_of(refers_to("Pipeline")))}};
+  if (of_pipeline && (changes || route.pattern == "/pipelines/{name}"))
+    return {{"200", described("The pipeline.", body_of(refers_to("Pipeline")))}};
+  return {{"200", described("JSON.")}};
 }
 
 Json operation(const Api::Route& route) {

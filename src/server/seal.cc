@@ -74,7 +74,8 @@ bool crypt(bool closing, const unsigned char* key, std::string& text, const unsi
 void write_durably(const std::string& path, const unsigned char* bytes, std::size_t size) {
   const std::string fresh = path + ".new", doing = "making the key " + path;
   {
-    Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
+    ::unlink(fresh.c_str());
+    Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file || ::write(file.get(), bytes, size) != static_cast<ssize_t>(size) || ::fsync(file.get()) != 0)
       fail(doing, errno);
   }
@@ -89,11 +90,11 @@ void write_durably(const std::string& path, const unsigned char* bytes, std::siz
 const Seal::Key& Seal::key(bool may_make) {
   if (has_key_) return key_;
   const std::string doing = "reading the key " + key_file_;
-  Fd file(key_file_.empty() ? -1 : ::open(key_file_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  Fd file(key_file_.empty() ? -1 : ::open(key_file_.c_str(), O_RDONLY | O_CLOEXEC));
   if (file) {
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) fail(doing, errno);
-    if ((status.st_mode & 077) != 0) fail(doing, "others may read it", "chmod 600 " + key_file_);
+    if ((status.st_mode & 07) != 0) fail(doing, "others may read it", "chmod o= " + key_file_);
     if (status.st_size != static_cast<off_t>(key_.size()) ||
         ::read(file.get(), key_.data(), key_.size()) != static_cast<ssize_t>(key_.size()))
       fail(doing, "it does not hold 32 bytes", "restore it from a backup");
@@ -109,11 +110,11 @@ const Seal::Key& Seal::key(bool may_make) {
   return key_;
 }
 
-std::string Seal::close(std::string_view text, std::string_view name) {
+std::string Seal::close(std::string_view text, std::string_view name, bool may_make_key) {
   std::string head(kNonce + kTag, '\0'), body(text);
   auto* nonce = reinterpret_cast<unsigned char*>(head.data());
   random_bytes(nonce, kNonce);
-  crypt(true, key(true).data(), body, nonce, nonce + kNonce, name);
+  crypt(true, key(may_make_key).data(), body, nonce, nonce + kNonce, name);
   return base64(head + body);
 }
 

@@ -14,8 +14,8 @@ class Seal {
   explicit Seal(std::string key_file) : key_file_(std::move(key_file)) {}
 
   // Base64 of nonce (12 bytes), tag (16) and text. `name` is what it belongs to: it opens under no other. Throws
-  // Error{storage} when the key cannot be made or read.
-  std::string close(std::string_view text, std::string_view name);
+  // Error{storage} when the key cannot be read, or made where it may be: a second key would hide that one was lost.
+  std::string close(std::string_view text, std::string_view name, bool may_make_key = true);
   // Throws Error{storage} when the key is missing or another, or the text was changed.
   std::string open(std::string_view sealed, std::string_view name);
 

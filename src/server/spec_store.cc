@@ -11,6 +11,8 @@ constexpr char kSpecs[] = "specs";  // by the pipeline's name
 
 }  // namespace
 
+std::string kept_as(const std::string& name) { return "pipeline '" + name + "', made through the API"; }
+
 std::vector<Document> read_request(const std::string& text, const std::string& file, const Catalogue& catalogue) {
   config::Report syntax;
   config::ParseOptions options;
@@ -29,7 +31,14 @@ std::vector<Document> read_request(const std::string& text, const std::string& f
 
 void SpecStore::keep(const std::string& name, const config::Node& root) {
   std::lock_guard lock(mutex_);
-  const Store::Entry entry{kSpecs, name, seal_.close(config::write(root), name)};
+  const std::string text = config::write(root);
+  config::Report problems;
+  config::parse(text, "it", problems);
+  if (!problems.ok())
+    throw Error(ErrorKind::limit, "keeping the document: written out, it could not be read again: " + problems.text(),
+                "make it smaller");
+  const bool first = store_.keys(kSpecs, "").empty();
+  const Store::Entry entry{kSpecs, name, seal_.close(text, name, first)};
   store_.put({&entry, 1});
 }
 
@@ -39,7 +48,7 @@ std::vector<Document> SpecStore::load() {
   std::lock_guard lock(mutex_);
   std::vector<Document> documents;
   for (const std::string& name : store_.keys(kSpecs, "")) {
-    const std::string file = "pipeline '" + name + "', made through the API";
+    const std::string file = kept_as(name);
     Document document;
     try {
       document =

@@ -16,6 +16,9 @@ namespace deltaforge::server {
 // How a document from a request is read: variables in secrets only. `file` stands in front of its problems.
 std::vector<Document> read_request(const std::string& text, const std::string& file, const Catalogue& catalogue);
 
+// What stands for the file of such a document.
+std::string kept_as(const std::string& name);
+
 class SpecStore {
  public:
   // `store` must outlive it. `key_file`: see seal.h.

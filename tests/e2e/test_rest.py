@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import Workbench
-from harness.engine import Engine, blackhole_sink, file_sink, pipeline, postgres_source
+from harness.engine import Engine, blackhole_sink, file_sink, kafka_sink, pipeline, postgres_source
 from harness.postgres import Postgres
 from harness.procs import free_port, wait_until
 from harness.readers import FileReader
@@ -113,9 +113,22 @@ def test_a_wrong_change_leaves_the_old_pipeline_running(bench: Workbench, server
     refused({"spec": {"source": {"config": {"dsn": pg.dsn(database, user="denied", password="wrong")}}}},
             "PIPELINE_NOT_STARTED")
     refused({"spec": {"source": {"config": {"dsn": pg.dsn(database, port=free_port())}}}}, "PIPELINE_NOT_STARTED")
+    first = before["spec"]["sinks"][0]
+    nowhere = kafka_sink(f"127.0.0.1:{free_port()}", "t", id="second")
+    refused({"spec": {"sinks": [first, nowhere]}}, "PIPELINE_NOT_STARTED")
     pg.execute("INSERT INTO t VALUES (1)", database)
     reader = FileReader(bench.home / "out-p")
     wait_until(lambda: reader.drain(), 20, "a row through the old one")
+    wait_until(lambda: pg.slot(f"df_{database}")["confirmed_flush_lsn"] >= engine.checkpoint("file"), 20,  # type: ignore[index]
+               "the slot to move on")
+    # Nothing is left of what was refused: the same sink, put right, begins where the others stand.
+    second = file_sink(bench.home / "second", id="second")
+    status, changed = _ask(engine, "PATCH", "/pipelines/p", {"spec": {"sinks": [first, second]}})
+    assert status == 200, changed
+    pg.execute("INSERT INTO t VALUES (2)", database)
+    other = FileReader(bench.home / "second")
+    wait_until(lambda: other.drain(), 20, "the row in the new sink")
+    assert [json.loads(each)["after"]["id"] for each in other.records] == [2]
 
 
 def test_deleted_with_all_that_it_made(bench: Workbench, servers: Servers) -> None:
@@ -148,6 +161,43 @@ def test_deleted_with_all_that_it_made(bench: Workbench, servers: Servers) -> No
     # The name and all are free for a new one.
     assert _ask(engine, "POST", "/pipelines", _document(bench, pg, first, "again"))[0] == 200
     engine.wait_ready()
+
+
+def test_what_two_pipelines_share_outlives_one_of_them(bench: Workbench, servers: Servers) -> None:
+    """Positions and slots hang on the source's id."""
+    pg = servers(15)
+    database = _table(bench, pg)
+    engine = bench.keep(Engine(bench.home / "engine", [_document(bench, pg, database, name) for name in ("p", "copy")]))
+    engine.start(ready=False)
+    engine.wait_status({"running"}, 20, name="p")
+    assert engine.pipeline("copy")["error"]["kind"] == "SOURCE_ID_IN_USE"
+    pg.execute("INSERT INTO t VALUES (1)", database)
+    reader = FileReader(bench.home / "out-p")
+    wait_until(lambda: reader.drain(), 20, "the row")
+    assert _ask(engine, "DELETE", "/pipelines/copy") == (204, None)
+    assert pg.slot(f"df_{database}")
+    engine.kill()
+    engine.configure(_document(bench, pg, database))
+    engine.start()
+    pg.execute("INSERT INTO t VALUES (2)", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 20, "the next row, and only that")
+
+
+def test_a_drain_waits_for_a_change(bench: Workbench, servers: Servers) -> None:
+    pg = servers(15)
+    database = _table(bench, pg)
+    engine = bench.engine(pg, database, [file_sink(bench.home / "out")]).start()
+    done: list[Any] = []
+    change = threading.Thread(target=lambda: done.append(_ask(engine, "PATCH", "/pipelines/p", {"metadata": {"labels": {"a": "b"}}})))
+    pg.execute("INSERT INTO t SELECT generate_series(1, 20000)", database)
+    change.start()
+    code = engine.terminate()
+    change.join()
+    assert code == 0 and done
+    reader = FileReader(bench.home / "out")
+    reader.drain()
+    ids = [json.loads(each)["after"]["id"] for each in reader.records]
+    assert ids == list(range(1, len(ids) + 1))
 
 
 def test_checkpoints_are_shown_and_forgotten(bench: Workbench, servers: Servers) -> None:
