@@ -94,6 +94,7 @@ void SimWorld::check_complete() {
 }
 
 std::optional<std::string> SimStore::get(std::string_view ns, std::string_view key) {
+  std::lock_guard lock(mutex_);
   auto found = values_.find(std::pair(std::string(ns), std::string(key)));
   if (found == values_.end()) return std::nullopt;
   return found->second;
@@ -101,6 +102,7 @@ std::optional<std::string> SimStore::get(std::string_view ns, std::string_view k
 
 void SimStore::put(std::span<const Entry> entries) {
   if (world_.chance(8)) throw Error(ErrorKind::storage, "the simulated disk is full");
+  std::lock_guard lock(mutex_);
   for (const Entry& entry : entries) {
     values_[{entry.ns, entry.key}] = entry.value;
     if (entry.ns == kCheckpoints)
@@ -109,10 +111,12 @@ void SimStore::put(std::span<const Entry> entries) {
 }
 
 bool SimStore::erase(std::string_view ns, std::string_view key) {
+  std::lock_guard lock(mutex_);
   return values_.erase({std::string(ns), std::string(key)}) > 0;
 }
 
 std::vector<std::string> SimStore::keys(std::string_view ns, std::string_view prefix) {
+  std::lock_guard lock(mutex_);
   std::vector<std::string> found;
   for (const auto& [name, value] : values_)
     if (name.first == ns && name.second.starts_with(prefix)) found.push_back(name.second);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -118,6 +119,7 @@ class SimStore final : public Store {
 
  private:
   SimWorld& world_;
+  std::mutex mutex_;  // guards values_: a pipeline's status may be asked from any thread
   std::map<std::pair<std::string, std::string>, std::string, std::less<>> values_;
 };
 
