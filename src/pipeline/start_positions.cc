@@ -56,13 +56,17 @@ void StartPositions::begin_at(const Position& position, const std::vector<std::s
   store_.put(entries);
 }
 
-void apply_reset(Store& store, const std::string& key) {
+void forget_positions(Store& store, const std::string& key) {
   bool whole_source = key.find("::sink::") == std::string::npos;
   for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins}) {
     if (whole_source)
       for (const std::string& sink : store.keys(ns, key + "::sink::")) store.erase(ns, sink);
     store.erase(ns, key);
   }
+}
+
+void apply_reset(Store& store, const std::string& key) {
+  forget_positions(store, key);
   obs::warn("reset by operator: the checkpoint was removed, delivery starts afresh", {{"checkpoint", key}});
 }
 

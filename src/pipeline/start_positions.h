@@ -43,5 +43,7 @@ class StartPositions {
 // Forgets the positions that an operator removed while the process was down (Store::resets), so that they start
 // afresh. `key`: "{source}::sink::{sink}" or "{source}" for all of its sinks.
 void apply_reset(Store& store, const std::string& key);
+// The same, without a word.
+void forget_positions(Store& store, const std::string& key);
 
 }  // namespace deltaforge::pipeline
