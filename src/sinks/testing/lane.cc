@@ -1,5 +1,6 @@
 #include "sinks/testing/lane.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -35,8 +36,16 @@ void Lane::send(Sink& sink, const Delivery& delivery) {
 }
 
 bool Lane::drain(Sink& sink, std::chrono::milliseconds patience) {
+  return poll_until(sink, patience, [this] { return all_answered(); });
+}
+
+bool Lane::drain_or_block(Sink& sink, std::chrono::milliseconds patience) {
+  return poll_until(sink, patience, [this] { return all_answered() || blocked(); });
+}
+
+bool Lane::poll_until(Sink& sink, std::chrono::milliseconds patience, const std::function<bool()>& done) {
   auto deadline = std::chrono::steady_clock::now() + patience;
-  while (answers().size() < sent_) {
+  while (!done()) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     if (sink.poll()) continue;
     std::unique_lock lock(mutex_);
@@ -44,6 +53,13 @@ bool Lane::drain(Sink& sink, std::chrono::milliseconds patience) {
     woken_ = false;
   }
   return true;
+}
+
+bool Lane::all_answered() const { return answers().size() >= sent_; }
+
+bool Lane::blocked() const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(answers_.begin(), answers_.end(), [](const Answer& answer) { return answer.outcome.refused; });
 }
 
 Answer Lane::deliver(Sink& sink, const Delivery& delivery) {
@@ -70,6 +86,7 @@ std::string Lane::trouble() const {
 void Lane::complete(std::uint64_t, BatchSeq seq, Outcome&& outcome) noexcept {
   std::lock_guard lock(mutex_);
   answers_.push_back({seq, std::move(outcome)});
+  woken_ = true;
   changed_.notify_all();
 }
 

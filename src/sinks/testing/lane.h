@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -30,6 +31,8 @@ class Lane final : public ReceiptBook {
   void send(Sink& sink, const Delivery& delivery);
   // Polls as a lane does until every delivery sent so far is answered. False: the time is over.
   bool drain(Sink& sink, std::chrono::milliseconds patience = std::chrono::seconds(20));
+  // The same, or until a row is refused: what is behind it has no answer then.
+  bool drain_or_block(Sink& sink, std::chrono::milliseconds patience);
   // Sends and drains; the answer to this delivery.
   Answer deliver(Sink& sink, const Delivery& delivery);
 
@@ -43,6 +46,9 @@ class Lane final : public ReceiptBook {
 
  private:
   void wake();
+  bool poll_until(Sink&, std::chrono::milliseconds patience, const std::function<bool()>& done);
+  bool all_answered() const;
+  bool blocked() const;
 
   SlabPool slabs_;
   NumberCodec codec_;
