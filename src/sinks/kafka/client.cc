@@ -105,7 +105,7 @@ Client::~Client() {
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-void Client::connect() {
+std::size_t Client::connect() {
   const SteadyTime begun = std::chrono::steady_clock::now();
   std::optional<Fault> topic_fault;
   for (;;) {
@@ -120,7 +120,7 @@ void Client::connect() {
       const rd_kafka_metadata_topic& found = metadata->topics[0];
       if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR && found.partition_cnt > 0) {
         acknowledged();
-        return;
+        return static_cast<std::size_t>(found.partition_cnt);
       }
       topic_fault = fault(found.err, "");
       if (topic_fault->fatal) break;

@@ -34,8 +34,9 @@ class Client {
   // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
   ~Client();
 
-  // Waits, 3 s at most, until a broker knows the topic. Throws Error{unavailable, auth, config}.
-  void connect();
+  // Waits, 3 s at most, until a broker knows the topic. How many partitions it has. Throws Error{unavailable, auth,
+  // config}.
+  std::size_t connect();
   // `max.message.bytes` of the topic; 0 when the brokers do not tell. Bounded by 2 s.
   std::size_t topic_limit();
 

@@ -204,7 +204,8 @@ Settings client_settings(const Config& config) {
   Settings settings = {
       {"client.id", "deltaforge"},
       {"compression.codec", "lz4"},
-      {"linger.ms", "5"},
+      {"linger.ms", "1"},
+      {"batch.num.messages", "100000"},
       {"batch.size", std::to_string(kUsualBatchSize)},
       {"partitioner", "murmur2_random"},
       {"statistics.interval.ms", "10000"},

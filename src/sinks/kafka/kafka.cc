@@ -6,6 +6,10 @@
 // builds a new sink that sends again from the first batch without an acknowledgement. So the topic's order is the
 // source's, also after errors; only repetitions are possible.
 //
+// Rows go over in rounds: as many as fit into one request for each partition, then nothing until all of them are
+// answered. An idempotent librdkafka has one request of more than five messages under way for a partition; given more,
+// it would only burn a core on asking the clock. The next slab is encoded meanwhile.
+//
 // A row that is refused blocks: nothing behind it is sent. So a record that the broker may find too large goes alone,
 // when all before it are acknowledged, and nothing follows until its own answer is there.
 #include "sinks/kafka/kafka.h"
@@ -43,6 +47,8 @@ constexpr std::size_t kRowsPerSlab = 32'768;
 // After a fatal error of the client: time for the report that tells its cause. It is on its way already.
 constexpr std::chrono::milliseconds kLastWords{200};
 constexpr std::size_t kEventIdSize = 36;
+// So few messages librdkafka sends in a request of their own, whatever else is under way.
+constexpr std::size_t kFew = 5;
 
 class KafkaSink final : public Sink {
  public:
@@ -75,8 +81,9 @@ class KafkaSink final : public Sink {
   void encode_rows(Shipment&, bool quiet);
   std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
   void hand_over(Shipment&);
-  std::size_t produce_plain(Shipment&);
-  std::size_t produce_with_headers(Shipment&);
+  std::size_t fitting(const Shipment&);
+  std::size_t produce_plain(Shipment&, std::size_t end);
+  std::size_t produce_with_headers(Shipment&, std::size_t end);
   rd_kafka_resp_err_t produce_one(Shipment&, const Shipment::Row&);
   void not_taken_yet(rd_kafka_resp_err_t);
 
@@ -101,7 +108,10 @@ class KafkaSink final : public Sink {
 
   std::deque<Parcel> parcels_;  // in order; the front is the oldest without an answer
   std::vector<std::unique_ptr<Shipment>> shipments_;
-  Shipment* waiting_ = nullptr;  // encoded, not wholly taken by the client
+  Shipment* waiting_ = nullptr;  // encoded, not wholly at the client
+  std::size_t at_client_ = 0;    // rows of this round without an answer
+  std::size_t round_ = 0;        // bytes that this round has taken so far
+  std::size_t round_limit_ = 0;
   std::vector<rd_kafka_message_t> messages_;
   // The first row of a client goes alone. A broker that has refused the first batch of a producer accepts what follows
   // it, and only later ones must be without a gap.
@@ -136,7 +146,8 @@ void KafkaSink::use(const Limits& limits) {
   client_.reset();
   proven_ = false;
   client_ = std::make_unique<Client>(config_, context_, limits_);
-  client_->connect();
+  const std::size_t partitions = client_->connect();
+  round_limit_ = std::min(batch_size(config_, limits) * partitions, Slab::kSize);
 }
 
 void KafkaSink::send(const Delivery& delivery, Receipt receipt) {
@@ -229,17 +240,35 @@ std::string_view KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, c
   return {};
 }
 
-// Gives the client what it has not taken yet. What it has no room for stays in waiting_, in order.
+// Gives the client what it has not taken yet. What this round has no room for stays in waiting_, in order.
 void KafkaSink::hand_over(Shipment& shipment) {
-  const std::size_t taken = config_.headers == Headers::none ? produce_plain(shipment) : produce_with_headers(shipment);
+  const std::size_t begin = shipment.handed, end = fitting(shipment);
+  const std::size_t taken =
+      config_.headers == Headers::none ? produce_plain(shipment, end) : produce_with_headers(shipment, end);
   if (broken_) return;
   shipment.handed = taken;
+  at_client_ += taken - begin;
   if (taken < shipment.rows.size()) waiting_ = &shipment;
   rows_done(shipment, 0);
 }
 
-std::size_t KafkaSink::produce_plain(Shipment& shipment) {
-  const std::size_t begin = shipment.handed, count = shipment.rows.size() - begin;
+// The end of the rows that may go to the client now.
+std::size_t KafkaSink::fitting(const Shipment& shipment) {
+  std::size_t end = shipment.handed;
+  if (at_client_ == 0)
+    round_ = 0;
+  else if (at_client_ + shipment.rows.size() - end > kFew)
+    return end;
+  for (; end < shipment.rows.size(); ++end) {
+    const std::size_t cost = shipment.rows[end].size() + kRecordOverhead;
+    if (round_ > 0 && round_ + cost > round_limit_) break;
+    round_ += cost;
+  }
+  return end;
+}
+
+std::size_t KafkaSink::produce_plain(Shipment& shipment, std::size_t end) {
+  const std::size_t begin = shipment.handed, count = end - begin;
   char* data = shipment.slab->data();
   messages_.resize(std::max(messages_.size(), count));
   for (std::size_t i = 0; i < count; ++i) {
@@ -255,24 +284,24 @@ std::size_t KafkaSink::produce_plain(Shipment& shipment) {
   if (count == 0) return begin;
   int taken =
       rd_kafka_produce_batch(client_->topic(), RD_KAFKA_PARTITION_UA, 0, messages_.data(), static_cast<int>(count));
-  if (static_cast<std::size_t>(taken) == count) return shipment.rows.size();
+  if (static_cast<std::size_t>(taken) == count) return end;
   // Once the queue is full librdkafka takes nothing more of the same call, so that order holds.
   for (std::size_t i = 0; i < count; ++i)
     if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       not_taken_yet(messages_[i].err);
       return begin + i;
     }
-  return shipment.rows.size();
+  return end;
 }
 
-std::size_t KafkaSink::produce_with_headers(Shipment& shipment) {
-  for (std::size_t i = shipment.handed; i < shipment.rows.size(); ++i) {
+std::size_t KafkaSink::produce_with_headers(Shipment& shipment, std::size_t end) {
+  for (std::size_t i = shipment.handed; i < end; ++i) {
     rd_kafka_resp_err_t error = produce_one(shipment, shipment.rows[i]);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     not_taken_yet(error);
     return i;
   }
-  return shipment.rows.size();
+  return end;
 }
 
 rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::Row& row) {
@@ -368,6 +397,7 @@ void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
 void KafkaSink::rows_done(Shipment& shipment, std::size_t rows) {
   shipment.open -= rows;
   shipment.parcel->open -= rows;
+  at_client_ -= rows;
   if (shipment.open > 0 || shipment.handed < shipment.rows.size()) return;
   context_.slabs->give_back(std::exchange(shipment.slab, nullptr));
 }

@@ -145,7 +145,7 @@ TEST(KafkaSettings, WhatIsPromisedWinsOverClientConf) {
 TEST(KafkaSettings, Defaults) {
   Config config = config_of("");
   EXPECT_EQ(setting(config, "compression.codec"), "lz4");
-  EXPECT_EQ(setting(config, "linger.ms"), "5");
+  EXPECT_EQ(setting(config, "linger.ms"), "1");
   EXPECT_EQ(setting(config, "partitioner"), "murmur2_random");
   EXPECT_EQ(setting(config, "request.timeout.ms"), "30000");
   EXPECT_EQ(setting(config, "security.protocol"), "plaintext");

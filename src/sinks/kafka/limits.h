@@ -10,6 +10,8 @@ namespace deltaforge::sinks::kafka {
 inline constexpr std::size_t kRecordFraming = 256;
 // What a record batch adds to the only record in it, generously.
 inline constexpr std::size_t kBatchFraming = kRecordFraming + 256;
+// The most that librdkafka counts for a record besides its key and value when it fills a request.
+inline constexpr std::size_t kRecordOverhead = 64;
 inline constexpr std::size_t kUsualTopicLimit = 1'048'588;  // Kafka's default of max.message.bytes
 // A broker hangs up on a request of more than 100 MiB (socket.request.max.bytes) without a word why.
 inline constexpr std::size_t kUsualRequestLimit = 100 * 1024 * 1024 - 64 * 1024;
