@@ -158,7 +158,7 @@ void Manager::start() {
   for (const EntryPtr& entry : entries) {
     std::lock_guard changing(entry->changing);
     const bool begun = runnable(*entry) != nullptr;  // a call of the API was faster
-    if (entry->document.spec && !entry->gone && !begun) start(*entry);
+    if (entry->document.spec && !entry->gone && !begun && !finish_removal(entry)) start(*entry);
   }
 }
 
@@ -175,8 +175,36 @@ void Manager::start(Entry& entry) {
   } catch (const Error& error) {
     could_not_start(entry, info_of(error));
   } catch (const std::exception& error) {  // no thread, no memory
+    obs::count_panic();
     could_not_start(entry, {"internal", error.what(), ""});
   }
+}
+
+// It stays, then: the next start runs it.
+void Manager::give_up_removal(const std::string& name) try { specs_.end_removal(name); } catch (const Error& error) {
+  obs::error("the next start will try again to delete the pipeline",
+             {{"pipeline", name}, {"error", std::string_view(error.what())}});
+}
+
+bool Manager::finish_removal(const EntryPtr& entry) {
+  const std::string& name = entry->document.name;
+  try {
+    if (!specs_.removal_begun(name)) return false;
+    obs::warn("finishing the deletion of a pipeline that was cut short", {{"pipeline", name}});
+    if (owns_state(*entry)) launch_(*entry->document.spec)->retire();
+    release_source(*entry);
+    specs_.forget(name);
+    specs_.end_removal(name);
+  } catch (const Error& error) {
+    ErrorInfo why = info_of(error);
+    why.message = "its deletion was cut short and cannot be finished: " + why.message;
+    why.hint = "delete it again; " + why.hint;
+    could_not_start(*entry, std::move(why));
+    return true;
+  }
+  if (!entry->document.from_api) return false;  // its file is still there: it begins afresh
+  replace(entry, nullptr);
+  return true;
 }
 
 void Manager::could_not_start(Entry& entry, ErrorInfo why) {
@@ -422,6 +450,7 @@ Outcome Manager::remove(const std::string& name, bool keep_state) {
   try {
     std::shared_ptr<Runnable> pipeline = runnable(*found);
     if (pipeline) pipeline->stop(kDrain);
+    if (!keep_state) specs_.begin_removal(name);
     if (!keep_state && owns_state(*found)) {
       if (!pipeline) pipeline = launch_(*found->document.spec);
       pipeline->retire();
@@ -429,8 +458,10 @@ Outcome Manager::remove(const std::string& name, bool keep_state) {
       obs::warn("another pipeline has the same source id: what is kept under it stays", {{"pipeline", name}});
     }
     specs_.forget(name);
+    specs_.end_removal(name);
   } catch (const Error& error) {
     release_source(*found);
+    give_up_removal(name);
     return refused(info_of(error));
   }
   replace(found, nullptr);
@@ -466,6 +497,7 @@ Outcome Manager::reset(const std::string& name) {
 }
 
 std::optional<ErrorInfo> Manager::keep_spec(const Document& document) try {
+  specs_.end_removal(document.name);  // of an earlier one of this name
   specs_.keep(document.name, document.root);
   return std::nullopt;
 } catch (const Error& error) {
@@ -505,6 +537,7 @@ bool Manager::drain(std::chrono::milliseconds deadline) {
 
 void Manager::publish_metrics() const {
   auto& metrics = obs::Metrics::instance();
+  metrics.counter("deltaforge_panics_total", {});  // seen before the first
   metrics.gauge("deltaforge_build_info", {{"version", DELTAFORGE_VERSION}}).set(1);
   std::vector<EntryPtr> entries;
   {

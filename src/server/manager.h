@@ -119,6 +119,9 @@ class Manager {
   // What is kept under the id of its source is this pipeline's alone, and stays so until release_source().
   bool owns_state(const Entry& entry);
   void hand_source_over(const Entry& from, const Entry& to);
+  // A deletion that a kill cut short; true: the entry is gone. entry->changing is held.
+  bool finish_removal(const EntryPtr& entry);
+  void give_up_removal(const std::string& name);
   void could_not_start(Entry& entry, pipeline::ErrorInfo why);
   void roll_back(Entry& old, Entry& fresh, pipeline::Status before);
   std::optional<pipeline::ErrorInfo> try_out(Entry& fresh, bool must_run);

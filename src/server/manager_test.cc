@@ -208,6 +208,49 @@ TEST(Manager, WhatCannotBeUndoneOnTheServerIsNotDeleted) {
   EXPECT_EQ(manager.remove("a", true).change, Change::unknown_pipeline);
 }
 
+TEST(Manager, ADeletionThatWasCutShortIsFinishedByTheNextStart) {
+  FakeWorld world;
+  world.specs.keep("made", real_document("made").root);
+  world.specs.begin_removal("made");
+  world.specs.begin_removal("filed");
+  Manager manager(world.launch(), world.specs);
+  std::vector<Document> all = world.specs.load();
+  all.push_back(good_document("filed", "pg-filed"));
+  all.push_back(good_document("other", "pg-other"));
+  manager.add(std::move(all));
+  EXPECT_FALSE(manager.find("made"));
+  EXPECT_THAT(world["made"].calls, ElementsAre("retire"));
+  EXPECT_TRUE(world.specs.load().empty());
+  EXPECT_THAT(world["filed"].calls, ElementsAre("retire", "start")) << "its file is still there";
+  EXPECT_THAT(world["other"].calls, ElementsAre("start"));
+  EXPECT_FALSE(world.specs.removal_begun("made") || world.specs.removal_begun("filed"));
+}
+
+TEST(Manager, ADeletionThatCannotBeFinishedShowsAndIsTriedAgain) {
+  FakeWorld world;
+  world["a"].retires = false;
+  world.specs.begin_removal("a");
+  {
+    Manager manager(world.launch(), world.specs);
+    manager.add(documents(good_document("a", "pg"), good_document("b", "pg-b")));
+    EXPECT_EQ(manager.find("a")->state.status, Status::failed);
+    EXPECT_THAT(manager.find("a")->state.error->message, ::testing::HasSubstr("deletion was cut short"));
+    EXPECT_TRUE(world.specs.removal_begun("a"));
+    world["a"].retires = true;
+    EXPECT_EQ(manager.remove("a", false).change, Change::done);
+  }
+  EXPECT_FALSE(world.specs.removal_begun("a"));
+}
+
+TEST(Manager, ADeletionThatIsRefusedLeavesNoMark) {
+  FakeWorld world;
+  world["a"].retires = false;
+  Manager manager(world.launch(), world.specs);
+  manager.add(documents(good_document("a", "pg"), good_document("b", "pg-b")));
+  EXPECT_EQ(manager.remove("a", false).change, Change::refused);
+  EXPECT_FALSE(world.specs.removal_begun("a"));
+}
+
 TEST(Manager, PositionsOfAStoppedPipelineCanBeForgotten) {
   FakeWorld world;
   Manager manager(world.launch(), world.specs);

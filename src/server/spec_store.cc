@@ -7,7 +7,8 @@
 namespace deltaforge::server {
 namespace {
 
-constexpr char kSpecs[] = "specs";  // by the pipeline's name
+constexpr char kSpecs[] = "specs";        // by the pipeline's name
+constexpr char kRemovals[] = "removals";  // too
 
 }  // namespace
 
@@ -43,6 +44,15 @@ void SpecStore::keep(const std::string& name, const config::Node& root) {
 }
 
 void SpecStore::forget(const std::string& name) { store_.erase(kSpecs, name); }
+
+void SpecStore::begin_removal(const std::string& name) {
+  const Store::Entry entry{kRemovals, name, "begun"};
+  store_.put({&entry, 1});
+}
+
+void SpecStore::end_removal(const std::string& name) { store_.erase(kRemovals, name); }
+
+bool SpecStore::removal_begun(const std::string& name) const { return store_.get(kRemovals, name).has_value(); }
 
 std::vector<Document> SpecStore::load() {
   std::lock_guard lock(mutex_);

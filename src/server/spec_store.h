@@ -28,6 +28,11 @@ class SpecStore {
   // Durable when it returns. Throws Error{storage}.
   void keep(const std::string& name, const config::Node& root);
   void forget(const std::string& name);
+  // A removal takes several steps, on the source's server and here. Marked before the first and after the last, so that
+  // one that a kill cuts short is finished by the next start. Throw Error{storage}.
+  void begin_removal(const std::string& name);
+  void end_removal(const std::string& name);
+  bool removal_begun(const std::string& name) const;
   // What was kept, checked. One that cannot be opened is a document with that problem.
   std::vector<Document> load();
 
