@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/pages.h"
 #include "core/event.h"
@@ -32,6 +33,15 @@ struct Commit {
   std::string_view transaction_id;  // `transaction.id`; in the batch's pages
   std::uint32_t first = 0;          // its events are [first, last)
   std::uint32_t last = 0;
+};
+
+// Why a batch was cut where it was.
+enum class Cut : std::uint8_t {
+  limits,     // it is large enough
+  timer,      // its oldest commit has waited long enough
+  drained,    // the server has nothing more, and those behind are idle
+  cancelled,  // the pipeline is paused
+  shutdown,   // the source has ended
 };
 
 class Batch;
@@ -73,6 +83,14 @@ class Batch {
   // A hint from whoever reads the events one after the other, every few thousand: those before are done with.
   void passed(std::uint32_t index) const { pages_.passed(&event(index)); }
 
+  // --- for the metrics ---
+  Cut cut = Cut::limits;
+  SteadyTime received{};  // when the first of its events came from the source
+  // How many lanes will say acknowledged(). Before the batch is shared.
+  void await(std::uint32_t lanes) { awaited_.store(lanes, std::memory_order_relaxed); }
+  // Any lane, once. True: it was the last of them.
+  bool acknowledged() const { return awaited_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
+
   BatchSeq seq{};
 
   void clear() noexcept {
@@ -89,6 +107,7 @@ class Batch {
   static constexpr std::uint32_t kChunk = 256;  // events per chunk; a power of two
 
   std::atomic<std::uint32_t> references_{0};
+  mutable std::atomic<std::uint32_t> awaited_{0};
   Pages pages_;
   BatchHome& home_;
   std::vector<Event*> chunks_;

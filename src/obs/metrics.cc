@@ -43,6 +43,7 @@ constexpr Definition kTable[] = {
     {"deltaforge_build_info", kGauge, "version", "Always 1; the labels say what is running."},
     {"deltaforge_log_dropped_total", kCounter, "", "Log lines dropped because stderr was stalled or closed."},
     {"deltaforge_state_write_errors_total", kCounter, "", "Writes of the state database that failed."},
+    {"deltaforge_panics_total", kCounter, "", "Errors that nobody expected: a bug of DeltaForge."},
     {"deltaforge_api_requests_total", kCounter, "route,method,status", "Requests that the API answered."},
     {"process_cpu_seconds_total", kCounter, "", "User and system CPU time of the process."},
     {"process_resident_memory_bytes", kGauge, "", "Resident memory of the process."},
@@ -53,16 +54,24 @@ constexpr Definition kTable[] = {
     {"deltaforge_pipelines_total", kGauge, "", "Pipelines that are loaded."},
     {"deltaforge_pipeline_status", kGauge, "pipeline", "1 running, 0.5 paused, 0 stopped, -1 failed."},
     {"deltaforge_pipeline_degraded", kGauge, "pipeline", "1 while the pipeline runs but something keeps failing."},
+    {"deltaforge_pipeline_pauses_total", kCounter, "pipeline", "Times the pipeline was paused."},
+    {"deltaforge_pipeline_resumes_total", kCounter, "pipeline", "Times it went on after a pause, a stop or a failure."},
     {"deltaforge_pipeline_info", kGauge, "pipeline,tenant", "Always 1; the labels describe the pipeline."},
     {"deltaforge_pipeline_channel_depth", kGauge, "pipeline", "Batches that wait between the source and the sinks."},
     {"deltaforge_pipeline_memory_bytes", kGauge, "pipeline", "Memory of the pipeline's events, of batch.memory_bytes."},
     {"deltaforge_pipeline_spilled_bytes", kGauge, "pipeline", "Events on disk, of a transaction beyond that memory."},
     // Sources.
     {"deltaforge_source_events_total", kCounter, "pipeline,source,table", "Events read from the source."},
-    {"deltaforge_source_bytes_total", kCounter, "pipeline,source", "Bytes of events read from the source."},
+    {"deltaforge_source_bytes_total", kCounter, "pipeline,source", "Bytes of the log that came from the source."},
+    {"deltaforge_source_schema_cache_hits_total", kCounter, "pipeline,source",
+     "Descriptions of a table that repeated what was known."},
+    {"deltaforge_source_schema_cache_misses_total", kCounter, "pipeline,source",
+     "Descriptions of a table that said something new."},
     {"deltaforge_source_reconnects_total", kCounter, "pipeline,source", "Connections to the source after the first."},
     {"deltaforge_source_errors_total", kCounter, "pipeline,source,kind", "Errors that ended a run of the source."},
     {"deltaforge_source_lag_seconds", kGauge, "pipeline", "Age of the newest delivered event while behind, else 0."},
+    {"deltaforge_source_table_lag_seconds", kGauge, "pipeline,table",
+     "Age of the table's newest event when it was read, 0 while nothing is under way."},
     {"deltaforge_source_idle_seconds", kGauge, "pipeline,source", "Time since the last message of the server."},
     {"deltaforge_source_log_lag_bytes", kGauge, "pipeline,source", "End of the server's log minus what was read."},
     // Batches.
@@ -71,7 +80,8 @@ constexpr Definition kTable[] = {
     {"deltaforge_bytes_total", kCounter, "pipeline", "Bytes of all batches."},
     {"deltaforge_stage_latency_seconds", kHistogram, "pipeline,stage,trigger", "Time a batch spent in a stage.",
      kSeconds},
-    {"deltaforge_e2e_latency_seconds", kHistogram, "pipeline", "From received to delivered, per batch.", kSeconds},
+    {"deltaforge_e2e_latency_seconds", kHistogram, "pipeline",
+     "From the first event received to the last required acknowledgement, per batch.", kSeconds},
     // Checkpoints.
     {"deltaforge_checkpoints_total", kCounter, "pipeline", "Checkpoints stored."},
     {"deltaforge_last_checkpoint_ts", kGauge, "pipeline", "Time of the last checkpoint, seconds since the Unix epoch."},
@@ -83,6 +93,8 @@ constexpr Definition kTable[] = {
     {"deltaforge_sink_reconnects_total", kCounter, "pipeline,sink", "Times the sink was opened after the first."},
     {"deltaforge_sink_rejected_events_total", kCounter, "pipeline,sink", "Events that the sink refused for good."},
     {"deltaforge_sink_latency_seconds", kHistogram, "pipeline,sink", "From sent to acknowledged, per batch.", kSeconds},
+    {"deltaforge_sink_last_checkpoint_ts", kGauge, "pipeline,sink",
+     "When the sink's stored position last moved, seconds since the Unix epoch."},
     {"deltaforge_sink_checkpoint_status", kGauge, "pipeline,sink,required", "1 in order, 0 behind."},
     {"deltaforge_kafka_produce_retries_total", kCounter, "pipeline,sink", "Produce requests that librdkafka retried."},
     {"deltaforge_kafka_producer_queue_messages", kGauge, "pipeline,sink", "Messages in librdkafka's queue."},
@@ -164,6 +176,8 @@ void Histogram::observe(double value) {
 }
 
 Metrics::Metrics() : impl_(new Impl) {}
+
+void count_panic() { Metrics::instance().counter("deltaforge_panics_total", {}).add(); }
 
 Metrics& Metrics::instance() {
   static Metrics& metrics = *new Metrics();

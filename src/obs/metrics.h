@@ -61,4 +61,7 @@ class Metrics {
   Impl* impl_;  // lives as long as the process
 };
 
+// An exception that is nobody's Error ended a thread or a request: a bug of ours.
+void count_panic();
+
 }  // namespace deltaforge::obs

@@ -36,9 +36,9 @@ bool BatchIntake::memory_for_more() {
 bool BatchIntake::room() {
   parts_.wake.clear();
   if (!in_transaction_) {
-    if (has_commits() && parts_.clock.now() >= due_) cut();
+    if (has_commits() && parts_.clock.now() >= due_) cut(Cut::timer);
     if (paused_.load(std::memory_order_acquire)) {
-      if (has_commits()) cut();
+      if (has_commits()) cut(Cut::cancelled);
       return false;
     }
   } else if (open_->pages().used() - committed_bytes_ > options_.max_tx_bytes.count) {
@@ -53,6 +53,7 @@ Event& BatchIntake::event() {
   DF_CHECK(open_ != nullptr, "event() without room()");
   in_transaction_ = true;
   idle_last_ = false;
+  if (open_->size() == 0) open_->received = parts_.clock.now();
   Event& event = open_->add_event();
   event.commit = static_cast<std::uint32_t>(open_->commits().size());
   event.total_order = ++total_order_;
@@ -93,7 +94,7 @@ void BatchIntake::commit(const Mark& mark, const TransactionInfo& info) {
                   with_events ? now + std::chrono::milliseconds(options_.max_ms.count) : std::max(now, next_idle_cut_));
   if (open_->size() >= static_cast<std::uint64_t>(options_.max_events) ||
       open_->pages().used() >= options_.max_bytes.count || open_->marks().size() >= kMaxCommits)
-    cut();
+    cut(Cut::limits);
 }
 
 void BatchIntake::idle(const Mark& mark) {
@@ -119,13 +120,13 @@ void BatchIntake::rollback() {
     open_.reset();
     committed_bytes_ = 0;
   } else if (open_->pages().used() - committed_bytes_ > options_.max_bytes.count) {
-    cut();  // so that the pages of what was dropped come back with it
+    cut(Cut::limits);  // so that the pages of what was dropped come back with it
   }
 }
 
 void BatchIntake::drained() {
   if (in_transaction_ || !has_commits() || open_->size() == 0) return;
-  if (parts_.downstream_idle()) cut();
+  if (parts_.downstream_idle()) cut(Cut::drained);
 }
 
 SteadyTime BatchIntake::deadline() const {
@@ -146,11 +147,12 @@ Position BatchIntake::resume_position() const {
 
 void BatchIntake::finish() {
   rollback();
-  if (has_commits()) cut();
+  if (has_commits()) cut(Cut::shutdown);
 }
 
-void BatchIntake::cut() {
+void BatchIntake::cut(Cut why) {
   DF_CHECK(!in_transaction_, "a batch is cut only at a commit");
+  open_->cut = why;
   open_->seq = next_seq_;
   next_seq_ = next(next_seq_);
   if (!cut_position_.empty()) parts_.algebra.advance(cut_position_, std::as_const(*open_).marks());

@@ -54,7 +54,7 @@ class BatchIntake final : public Intake {
   bool ensure_open();
   bool memory_for_more();
   void record(const Mark&, const TransactionInfo*);
-  void cut();
+  void cut(Cut why);
   bool has_commits() const { return open_ != nullptr && !open_->commits().empty(); }
 
   Parts parts_;

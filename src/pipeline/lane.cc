@@ -27,12 +27,6 @@ std::int64_t oldest_us(const Batch& batch) {
   return 0;
 }
 
-std::int64_t newest_us(const Batch& batch) {
-  for (std::size_t i = batch.commits().size(); i-- > 0;)
-    if (batch.commits()[i].ts_us != 0) return batch.commits()[i].ts_us;
-  return 0;
-}
-
 }  // namespace
 
 Lane::Lane(Parts parts, std::size_t queue_depth)
@@ -263,8 +257,9 @@ void Lane::retire() {
     if (!holds_position_ || was_given_) parts_.ledger.delivered(parts_.index, position_);
     const Batch& batch = *done.delivery.batch;
     if (batch.size() > 0 && !batch.commits().empty()) {
-      double end_to_end = static_cast<double>(parts_.clock.wall_us() - newest_us(batch)) / 1e6;
-      parts_.probe.delivered(batch.size(), seconds(parts_.clock.now() - done.since), std::max(0.0, end_to_end));
+      const SteadyTime now = parts_.clock.now();
+      parts_.probe.delivered(batch.size(), batch.cut, seconds(now - done.since));
+      if (parts_.awaited && batch.acknowledged()) parts_.probe.delivered_to_all(seconds(now - batch.received));
     }
     done.delivery.batch = BatchRef();
     head_ = (head_ + 1) % slots_.size();

@@ -36,6 +36,7 @@ class Lane final : public ReceiptBook {
     Ledger& ledger;
     const Clock& clock;
     LaneProbe probe;
+    bool awaited = true;            // its acknowledgement counts for the latency from end to end
     std::function<void()> freed;    // the queue has room again, or the lane detached
     std::function<void()> retired;  // the ledger has something new
     std::function<void()> rejoin;   // detached, and the sink answers again
@@ -66,6 +67,7 @@ class Lane final : public ReceiptBook {
 
   bool idle() const { return queue_.size() == 0; }  // nothing waits in its queue
   bool empty() const { return queue_.size() == 0 && in_flight_.load(std::memory_order_acquire) == 0; }
+  bool awaited() const { return parts_.awaited && !detached(); }
   bool detached() const { return detached_.load(std::memory_order_acquire); }
   // A detached lane whose sink answers again: the run may be restarted with it.
   bool wants_rejoin() const { return wants_rejoin_.load(std::memory_order_acquire); }

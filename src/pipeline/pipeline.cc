@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <condition_variable>
 #include <thread>
+#include <utility>
 
 #include "base/bell.h"
 #include "obs/log.h"
+#include "obs/metrics.h"
+#include "pipeline/probe.h"
 #include "pipeline/run.h"
 #include "pipeline/state_keys.h"
 #include "pipeline/supervisor.h"
@@ -39,7 +42,7 @@ std::string_view to_string(Status status) {
 // The supervisor thread alone makes and ends runs; callers say what they want and ring its bell.
 class Pipeline::Impl {
  public:
-  Impl(PipelineSpec spec, Store& store) : spec_(std::move(spec)), store_(store) {
+  Impl(PipelineSpec spec, Store& store) : spec_(std::move(spec)), store_(store), probe_(spec_.name) {
     if (!spec_.batch.respect_source_tx)
       obs::warn("respect_source_tx: false changes nothing in this build, a transaction is always one batch",
                 {{"pipeline", spec_.name}});
@@ -54,7 +57,7 @@ class Pipeline::Impl {
 
   void want_running() {
     std::lock_guard lock(mutex_);
-    wanted_ = true;
+    if (!std::exchange(wanted_, true) || paused_ || failure_) probe_.begun();
     paused_ = false;
     failure_.reset();
     if (run_) run_->pause(false);
@@ -63,7 +66,7 @@ class Pipeline::Impl {
 
   void pause() {
     std::lock_guard lock(mutex_);
-    paused_ = true;
+    if (!std::exchange(paused_, true)) probe_.paused();
     if (run_) run_->pause(true);
   }
 
@@ -92,6 +95,7 @@ class Pipeline::Impl {
   const PipelineSpec spec_;
   Store& store_;
   Bell bell_;
+  LifeProbe probe_;
 
   mutable std::mutex mutex_;  // guards what follows; never held while a run starts, drains or ends
   std::condition_variable ended_;
@@ -173,6 +177,7 @@ void Pipeline::Impl::begin_run() {
   } catch (const Error& error) {
     note_failure(error);
   } catch (const std::exception& error) {
+    obs::count_panic();
     note_failure(Error(ErrorKind::internal, std::string("cannot start: ") + error.what()));
   }
   std::lock_guard lock(mutex_);

@@ -1,11 +1,38 @@
 #include "pipeline/probe.h"
 
+#include <utility>
+
 namespace deltaforge::pipeline {
 namespace {
 obs::Metrics& metrics() { return obs::Metrics::instance(); }
+
+// `told` moves to `now`.
+void add_new(obs::Counter& counter, std::uint64_t& told, std::uint64_t now) {
+  counter.add(static_cast<double>(now - told));
+  told = now;
+}
+
+std::string trigger(Cut cut) {
+  switch (cut) {
+    case Cut::limits: return "limits";
+    case Cut::timer: return "timer";
+    case Cut::drained: return "drained";
+    case Cut::cancelled: return "cancelled";
+    case Cut::shutdown: return "shutdown";
+  }
+  return "";
+}
 }  // namespace
 
-LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool required) {
+void StageProbe::observe(Cut cut, double seconds) {
+  Series& series = by_cut_.at(static_cast<std::size_t>(cut));
+  if (!std::exchange(series.known, true))
+    series.histogram = metrics().histogram("deltaforge_stage_latency_seconds",
+                                           {{"pipeline", pipeline_}, {"stage", stage_}, {"trigger", trigger(cut)}});
+  series.histogram.observe(seconds);
+}
+
+LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool required) : stage_(pipeline, "sink") {
   obs::Labels labels{{"pipeline", pipeline}, {"sink", sink}};
   events_ = metrics().counter("deltaforge_sink_events_total", labels);
   batches_ = metrics().counter("deltaforge_sink_batch_total", labels);
@@ -20,63 +47,94 @@ LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool 
   status_.set(1);
 }
 
-void LaneProbe::delivered(std::uint64_t events, double seconds, double end_to_end_seconds) {
+void LaneProbe::delivered(std::uint64_t events, Cut cut, double seconds) {
   events_.add(static_cast<double>(events));
   batches_.add();
   latency_.observe(seconds);
-  end_to_end_.observe(end_to_end_seconds);
+  stage_.observe(cut, seconds);
 }
 
-BatchProbe::BatchProbe(const std::string& pipeline, const std::string& source) : pipeline_(pipeline), source_(source) {
+BatchProbe::BatchProbe(const std::string& pipeline, const std::string& source)
+    : pipeline_(pipeline), source_(source), process_(pipeline, "process") {
   obs::Labels labels{{"pipeline", pipeline}};
   batch_events_ = metrics().histogram("deltaforge_batch_events", labels);
   batch_bytes_ = metrics().histogram("deltaforge_batch_bytes", labels);
   bytes_ = metrics().counter("deltaforge_bytes_total", labels);
-  source_bytes_ = metrics().counter("deltaforge_source_bytes_total", {{"pipeline", pipeline}, {"source", source}});
   depth_ = metrics().gauge("deltaforge_pipeline_channel_depth", labels);
-  process_ = metrics().histogram("deltaforge_stage_latency_seconds",
-                                 {{"pipeline", pipeline}, {"stage", "process"}, {"trigger", "limits"}});
 }
 
-void BatchProbe::frozen(std::uint64_t events, std::uint64_t bytes, double process_seconds) {
+void BatchProbe::frozen(std::uint64_t events, std::uint64_t bytes, Cut cut, double process_seconds) {
   batch_events_.observe(static_cast<double>(events));
   batch_bytes_.observe(static_cast<double>(bytes));
   bytes_.add(static_cast<double>(bytes));
-  source_bytes_.add(static_cast<double>(bytes));
-  process_.observe(process_seconds);
+  process_.observe(cut, process_seconds);
 }
 
-void BatchProbe::table_events(std::uint64_t schema_id, const std::string& table, std::uint64_t events) {
+void BatchProbe::table_events(std::uint64_t schema_id, const std::string& table, std::uint64_t events,
+                              double age_seconds) {
+  std::lock_guard lock(*mutex_);
   auto found = tables_.find(schema_id);
-  if (found == tables_.end())
+  if (found == tables_.end()) {
+    const obs::Labels labels{{"pipeline", pipeline_}, {"table", table}};
+    obs::Labels with_source = labels;
+    with_source["source"] = source_;
     found = tables_
-                .emplace(schema_id, metrics().counter("deltaforge_source_events_total",
-                                                      {{"pipeline", pipeline_}, {"source", source_}, {"table", table}}))
+                .emplace(schema_id, Table{metrics().counter("deltaforge_source_events_total", with_source),
+                                          metrics().gauge("deltaforge_source_table_lag_seconds", labels)})
                 .first;
-  found->second.add(static_cast<double>(events));
+  }
+  found->second.events.add(static_cast<double>(events));
+  found->second.lag.set(age_seconds);
 }
 
-CheckpointProbe::CheckpointProbe(const std::string& pipeline) {
+void BatchProbe::caught_up() {
+  std::lock_guard lock(*mutex_);
+  for (auto& [id, table] : tables_) table.lag.set(0);
+}
+
+CheckpointProbe::CheckpointProbe(const std::string& pipeline) : pipeline_(pipeline), commit_(pipeline, "commit") {
   checkpoints_ = metrics().counter("deltaforge_checkpoints_total", {{"pipeline", pipeline}});
   last_ = metrics().gauge("deltaforge_last_checkpoint_ts", {{"pipeline", pipeline}});
-  commit_ = metrics().histogram("deltaforge_stage_latency_seconds",
-                                {{"pipeline", pipeline}, {"stage", "commit"}, {"trigger", "limits"}});
 }
 
 void CheckpointProbe::stored(double wall_seconds, double took_seconds) {
   checkpoints_.add();
   last_.set(wall_seconds);
-  commit_.observe(took_seconds);
+  commit_.observe(Cut::limits, took_seconds);
+}
+
+void CheckpointProbe::sink_stored(const std::string& sink, double wall_seconds) const {
+  metrics().gauge("deltaforge_sink_last_checkpoint_ts", {{"pipeline", pipeline_}, {"sink", sink}}).set(wall_seconds);
+}
+
+LifeProbe::LifeProbe(const std::string& pipeline) {
+  pauses_ = metrics().counter("deltaforge_pipeline_pauses_total", {{"pipeline", pipeline}});
+  resumes_ = metrics().counter("deltaforge_pipeline_resumes_total", {{"pipeline", pipeline}});
 }
 
 SourceProbe::SourceProbe(const std::string& pipeline, const std::string& source)
     : pipeline_(pipeline), source_(source) {
   reconnects_ = metrics().counter("deltaforge_source_reconnects_total", {{"pipeline", pipeline}, {"source", source}});
   lag_ = metrics().gauge("deltaforge_source_lag_seconds", {{"pipeline", pipeline}});
-  log_lag_ = metrics().gauge("deltaforge_source_log_lag_bytes", {{"pipeline", pipeline}, {"source", source}});
+  const obs::Labels labels{{"pipeline", pipeline}, {"source", source}};
+  bytes_ = metrics().counter("deltaforge_source_bytes_total", labels);
+  known_ = metrics().counter("deltaforge_source_schema_cache_hits_total", labels);
+  learnt_ = metrics().counter("deltaforge_source_schema_cache_misses_total", labels);
   memory_ = metrics().gauge("deltaforge_pipeline_memory_bytes", {{"pipeline", pipeline}});
   spilled_ = metrics().gauge("deltaforge_pipeline_spilled_bytes", {{"pipeline", pipeline}});
   idle_ = metrics().gauge("deltaforge_source_idle_seconds", {{"pipeline", pipeline}, {"source", source}});
+}
+
+// The series appears when the server has told it.
+void SourceProbe::log_lag(double bytes) {
+  metrics().gauge("deltaforge_source_log_lag_bytes", {{"pipeline", pipeline_}, {"source", source_}}).set(bytes);
+}
+
+void SourceProbe::received(std::uint64_t bytes) { add_new(bytes_, told_bytes_, bytes); }
+
+void SourceProbe::schemas(std::uint64_t known, std::uint64_t learnt) {
+  add_new(known_, told_known_, known);
+  add_new(learnt_, told_learnt_, learnt);
 }
 
 void SourceProbe::failed(const std::string& kind) {

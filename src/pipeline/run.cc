@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "obs/log.h"
+#include "obs/metrics.h"
 #include "pipeline/source_state.h"
 #include "pipeline/state_keys.h"
 #include "pipeline/supervisor.h"
@@ -22,6 +23,10 @@ std::vector<bool> required_sinks(const PipelineSpec& spec) {
   std::vector<bool> required;
   for (const SinkMaker& sink : spec.sinks) required.push_back(sink.required);
   return required;
+}
+
+bool none_required(const PipelineSpec& spec) {
+  return std::ranges::none_of(spec.sinks, [](const SinkMaker& sink) { return sink.required; });
 }
 
 std::vector<std::string> sink_ids(const PipelineSpec& spec) {
@@ -120,6 +125,7 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
                                             .ledger = ledger_,
                                             .clock = clock_,
                                             .probe = LaneProbe(spec_.name, maker.id, maker.required),
+                                            .awaited = maker.required || none_required(spec_),
                                             .freed =
                                                 [this] {
                                                   transform_.bell().ring();
@@ -141,6 +147,7 @@ void Run::begin_thread(const char* name, std::function<void(std::stop_token)> bo
     } catch (const Error& error) {
       fail(error);
     } catch (const std::exception& error) {
+      obs::count_panic();
       fail(Error(ErrorKind::internal, fmt::format("pipeline '{}': {}", spec_.name, error.what())));
     }
   });
@@ -302,6 +309,7 @@ void Run::halt() {
   for (std::jthread& thread : threads_)
     if (thread.joinable()) thread.join();
   for (auto& lane : lanes_) lane->close();
+  publish();
 }
 
 std::optional<Error> Run::failure() const {
@@ -370,8 +378,16 @@ double Run::lag_seconds() const {
 }
 
 void Run::publish() {
+  std::lock_guard lock(publishing_);
   SourceGauges gauges = source_->gauges();
-  source_probe_.lag(lag_seconds());
+  const double lag = lag_seconds();
+  source_probe_.lag(lag);
+  if (lag == 0) transform_.probe().caught_up();
+  source_probe_.received(gauges.received_bytes);
+  source_probe_.schemas(gauges.schemas_known, gauges.schemas_learnt);
+  const double now = static_cast<double>(clock_.wall_us()) / 1e6;
+  for (std::size_t i = 0; i < lanes_.size(); ++i)
+    if (double age = ledger_.age_seconds(i); age >= 0) checkpoint_probe_.sink_stored(lanes_[i]->id(), now - age);
   source_probe_.idle(static_cast<double>(gauges.idle_us) / 1e6);
   if (gauges.log_end_lag_bytes >= 0) source_probe_.log_lag(static_cast<double>(gauges.log_end_lag_bytes));
   const std::size_t on_disk = budget_.on_disk();

@@ -93,7 +93,8 @@ class Run {
   CheckpointProbe checkpoint_probe_;
 
   std::atomic<bool> connected_{false}, source_done_{false};
-  bool disk_full_ = false;    // source thread: the transaction at hand found no room to spill, since the last batch
+  bool disk_full_ = false;  // source thread: the transaction at hand found no room to spill, since the last batch
+  std::mutex publishing_;
   mutable std::mutex mutex_;  // guards what follows
   std::optional<Error> failure_;
   std::map<std::string, Error> troubles_;

@@ -1,5 +1,6 @@
 #include "pipeline/transform.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace deltaforge::pipeline {
@@ -48,8 +49,12 @@ void Transform::freeze(BatchPtr batch) {
   mark_ends(*batch);
   const TableSchema* schema = nullptr;
   std::uint64_t run = 0;
+  std::uint32_t commit = 0;  // of the run's last event
+  const std::int64_t wall_us = clock_.wall_us();
   auto count_run = [&] {
-    if (run > 0) probe_.table_events(schema->id, schema->full_name, run);
+    if (run == 0) return;
+    const double age = static_cast<double>(wall_us - batch->commits()[commit].ts_us) / 1e6;
+    probe_.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
   };
   for (std::uint32_t i = 0; i < batch->size(); ++i) {
     const Event& event = batch->event(i);
@@ -59,10 +64,15 @@ void Transform::freeze(BatchPtr batch) {
       run = 0;
     }
     ++run;
+    commit = event.commit;
     if (i % kHintEvery == 0) batch->passed(i);
   }
   count_run();
-  probe_.frozen(batch->size(), batch->bytes(), std::chrono::duration<double>(clock_.now() - begin).count());
+  if (batch->size() > 0)  // else it only moves positions
+    probe_.frozen(batch->size(), batch->bytes(), batch->cut,
+                  std::chrono::duration<double>(clock_.now() - begin).count());
+  batch->await(static_cast<std::uint32_t>(
+      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->awaited(); })));
   current_ = BatchRef(std::move(batch));
   taken_.assign(lanes_.size(), false);
 }

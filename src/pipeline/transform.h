@@ -24,6 +24,7 @@ class Transform {
   // True: it moved something; call again at once. False: wait for the bell. Throws what a processor throws.
   bool step();
   Bell& bell() { return bell_; }
+  BatchProbe& probe() { return probe_; }
   // Nothing is waiting here.
   bool empty() const { return in_.size() == 0 && !holding_.load(std::memory_order_acquire); }
 

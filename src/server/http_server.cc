@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "obs/log.h"
+#include "obs/metrics.h"
 #include "server/deadlines.h"
 #include "server/problem.h"
 #include "server/request_head.h"
@@ -113,6 +114,7 @@ Response call(const Handler& handler, const Request& request) {
   try {
     return handler(request);
   } catch (const std::exception& failure) {
+    obs::count_panic();
     obs::error("API request failed",
                {{"method", request.method}, {"path", request.path}, {"error", std::string_view(failure.what())}});
     return problem(500, "INTERNAL_ERROR", "the request failed; the log says why");

@@ -2,8 +2,10 @@
 // heartbeats out of the file that it deleted, as if nothing were written any more. Source thread only.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "sources/mysql/connection.h"
@@ -20,9 +22,13 @@ class LogWatch {
   // A heartbeat: the server says that it has nothing behind `said` (modulo 2^32; 0: it does not say). `read`: our own
   // place. Asks the server on a connection of its own; one that cannot be had is tried again at the next heartbeat.
   void heartbeat(const Place& read, std::uint32_t said);
+  // How much of the log lies behind `read`; -1: the server does not say.
+  std::int64_t lag_bytes(const Place& read);
 
  private:
-  std::optional<BinlogPosition> ask();
+  // What `question` says, on the connection of our own; none: it cannot be had, or is another server's.
+  template <class Question>
+  auto ask(Question question) -> std::optional<decltype(question(std::declval<Session&>()))>;
 
   const Session::Options options_;
   const ServerFacts& server_;

@@ -97,7 +97,7 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
                  return pattern.matches(database, table);
                });
       },
-      [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_);
+      [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_, &shared_.tables);
   LogWatch watch(options, server, at, doubted_);
   auto connected = [&] {
     obs::info("streaming from the binary log", {{"source", config_.id},
@@ -119,6 +119,8 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
        .server_id = server_id(),
        .connected = connected,
        .on_heartbeat = [&watch](const Place& read, std::uint32_t said) { watch.heartbeat(read, said); },
+       .look =
+           [&](const Place& read) { shared_.log_lag_bytes.store(watch.lag_bytes(read), std::memory_order_relaxed); },
        .stop_fd = stop_fd,
        .stop = stop});
   stream.run();
@@ -159,6 +161,10 @@ SourceGauges MySql::gauges() const {
   SourceGauges gauges;
   const std::int64_t heard = shared_.heard_ns.load(std::memory_order_relaxed);
   if (heard != 0) gauges.idle_us = (std::chrono::steady_clock::now().time_since_epoch().count() - heard) / 1000;
+  gauges.log_end_lag_bytes = shared_.log_lag_bytes.load(std::memory_order_relaxed);
+  gauges.received_bytes = shared_.received_bytes.load(std::memory_order_relaxed);
+  gauges.schemas_known = shared_.tables.known.load(std::memory_order_relaxed);
+  gauges.schemas_learnt = shared_.tables.learnt.load(std::memory_order_relaxed);
   return gauges;
 }
 

@@ -85,7 +85,7 @@ class Missing {
 
 // The server begins a file whenever gtid_mode changes, so the first transaction of a file tells.
 std::string place_without_gtid(Session& session, const LogFacts& log, const std::string& after) {
-  auto file = std::ranges::find(log.files, after, &std::pair<std::string, std::uint64_t>::first);
+  auto file = std::ranges::find(log.files, after, &SizedFile::first);
   if (file == log.files.end()) return "";
   while (++file != log.files.end())
     for (const auto& row : session.query("looking at the beginning of a binary log",
@@ -228,14 +228,20 @@ BinlogPosition read_tail(Session& session, const ServerFacts& server) {
               "SET GLOBAL max_allowed_packet = 1073741824");
 }
 
+std::vector<SizedFile> read_files(Session& session) {
+  std::vector<SizedFile> files;
+  for (const auto& row : session.query("listing the binary logs", "SHOW BINARY LOGS",
+                                       "GRANT REPLICATION CLIENT ON *.* TO the user of the dsn"))
+    if (row.size() >= 2) files.emplace_back(row[0].value_or(""), number(row[1]));
+  return files;
+}
+
 LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosition& asked) {
   LogFacts log;
   log.tail = read_tail(session, server);
   if (server.flavor == Flavor::mysql)
     log.purged = gtid_set(session.value("asking for purged transactions", "SELECT @@GLOBAL.gtid_purged"));
-  for (const auto& row : session.query("listing the binary logs", "SHOW BINARY LOGS",
-                                       "GRANT REPLICATION CLIENT ON *.* TO the user of the dsn"))
-    if (row.size() >= 2) log.files.emplace_back(row[0].value_or(""), number(row[1]));
+  log.files = read_files(session);
   if (asked.mode == BinlogPosition::Mode::mariadb_gtid && !asked.file.empty()) {
     auto file = std::ranges::find(log.files, asked.file, &std::pair<std::string, std::uint64_t>::first);
     if (file != log.files.end() && asked.pos <= file->second)

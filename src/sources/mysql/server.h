@@ -41,11 +41,15 @@ BinlogPosition read_tail(Session&, const ServerFacts&);
 // The same, cheaply; on MariaDB the GTIDs may be those of a moment later.
 BinlogPosition read_end(Session&, const ServerFacts&);
 
+// The files of the binary log, oldest first: name and size.
+using SizedFile = std::pair<std::string, std::uint64_t>;
+std::vector<SizedFile> read_files(Session&);
+
 // What the server has, as far as it decides whether a stored position can be continued.
 struct LogFacts {
   BinlogPosition tail;
-  GtidSet purged;                                            // MySQL
-  std::vector<std::pair<std::string, std::uint64_t>> files;  // name and size, oldest first
+  GtidSet purged;  // MySQL
+  std::vector<SizedFile> files;
   // MariaDB: the GTID position at the place of the log that a position names; none when the place is not there, or the
   // server cannot tell.
   std::optional<std::string> mariadb_at_place;

@@ -23,6 +23,7 @@ constexpr auto kSilence = 15s;
 // A server that must seek the place to begin at sends nothing meanwhile.
 constexpr auto kSeekTime = 120s;
 constexpr auto kTellInterval = 1s;
+constexpr auto kLookInterval = 5s;
 
 constexpr std::byte kDump{0x12}, kDumpGtid{0x1E};
 
@@ -108,8 +109,13 @@ void Stream::run() {
       told_ = now;
       tell_released();
     }
-    if (wire_.fill() > 0) {
+    if (streaming_ && now - looked_ >= kLookInterval) {
+      looked_ = now;
+      parts_.look(decoder_.place());
+    }
+    if (std::size_t got = wire_.fill(); got > 0) {
       heard_ = now;
+      parts_.shared.received_bytes.fetch_add(got, std::memory_order_relaxed);
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     } else if (now - heard_ > (streaming_ ? Duration(kSilence) : Duration(kSeekTime))) {
       throw Error(ErrorKind::unavailable,

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "core/source.h"
+#include "schema/cache_count.h"
 #include "sources/mysql/decoder.h"
 #include "sources/mysql/server.h"
 #include "sources/mysql/wire.h"
@@ -20,6 +21,9 @@ namespace deltaforge::sources::mysql {
 // Between the stream and other threads: gauges() and release().
 struct Shared {
   std::atomic<std::int64_t> heard_ns{0};  // steady clock, of the last bytes from the server
+  std::atomic<std::uint64_t> received_bytes{0};
+  std::atomic<std::int64_t> log_lag_bytes{-1};  // -1: not known
+  schema::CacheCount tables;
 
   void release(const Position& position) {
     std::lock_guard lock(mutex);
@@ -43,6 +47,7 @@ class Stream final : private Placer {
     std::uint32_t server_id;  // ours
     std::function<void()> connected;
     std::function<void(const Place&, std::uint32_t)> on_heartbeat;
+    std::function<void(const Place&)> look;  // every 5 s: how far the log has grown
     int stop_fd;
     std::stop_token stop;
   };
@@ -65,7 +70,7 @@ class Stream final : private Placer {
   Decoder decoder_;
   SteadyTime heard_;
   bool streaming_ = false;
-  SteadyTime told_{};
+  SteadyTime told_{}, looked_{};
 };
 
 // Settings of the session that the stream takes over: heartbeats, checksums, who we are, where a MariaDB begins.

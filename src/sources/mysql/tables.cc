@@ -43,7 +43,9 @@ Result<bool> TableCache::put(Bytes body) {
   const std::uint64_t id = in.natural(kTableId);
   if (!in.ok()) return DecodeFailure{"the table map ends early", 0};
   Table& table = tables_[id];
-  if (table.body == as_text(body)) return true;
+  const bool known = table.body == as_text(body);
+  if (count_ != nullptr) count_->count(known);
+  if (known) return true;
 
   auto name = read_table_name(body);
   if (!name) return name.failure();

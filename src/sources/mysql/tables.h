@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/table_schema.h"
+#include "schema/cache_count.h"
 #include "schema/registry.h"
 #include "sources/mysql/rows.h"
 #include "sources/mysql/table_map.h"
@@ -42,8 +43,13 @@ class TableCache {
   };
   using Captures = std::function<bool(std::string_view database, std::string_view table)>;
 
-  TableCache(Origin origin, Captures captures, HintLookup hints, schema::Registry& registry)
-      : origin_(std::move(origin)), captures_(std::move(captures)), hints_(std::move(hints)), registry_(registry) {}
+  TableCache(Origin origin, Captures captures, HintLookup hints, schema::Registry& registry,
+             schema::CacheCount* count = nullptr)
+      : origin_(std::move(origin)),
+        captures_(std::move(captures)),
+        hints_(std::move(hints)),
+        registry_(registry),
+        count_(count) {}
 
   // A TABLE_MAP event without header and checksum. The error of a captured table that cannot be decoded. Throws what
   // the lookup throws.
@@ -66,6 +72,7 @@ class TableCache {
   const Captures captures_;
   const HintLookup hints_;
   schema::Registry& registry_;
+  schema::CacheCount* const count_;
   std::unordered_map<std::uint64_t, Table> tables_;
   std::unordered_map<std::string, RowCounter> counters_;        // by full name
   std::unordered_map<std::string, const TableSchema*> latest_;  // by full name

@@ -74,7 +74,7 @@ Postgres::Postgres(Config config, const SourceContext& context)
           [this](std::string_view schema, std::string_view table) {
             return captured_by(config_.tables, schema, table);
           },
-          schemas_) {}
+          schemas_, &shared_.relations) {}
 
 void Postgres::run(Intake& intake, const Start& start, std::stop_token stop) {
   // Level-triggered and never cleared: every wait of this run ends at once.
@@ -227,6 +227,9 @@ SourceGauges Postgres::gauges() const {
   std::int64_t heard = shared_.heard_ns.load(std::memory_order_relaxed);
   std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
   if (heard != 0) gauges.idle_us = (now - heard) / 1000;
+  gauges.received_bytes = shared_.received_bytes.load(std::memory_order_relaxed);
+  gauges.schemas_known = shared_.relations.known.load(std::memory_order_relaxed);
+  gauges.schemas_learnt = shared_.relations.learnt.load(std::memory_order_relaxed);
   return gauges;
 }
 

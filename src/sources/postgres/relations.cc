@@ -59,7 +59,9 @@ Result<bool> RelationCache::put(Bytes bytes) {
   const RelationMessage& message = *parsed;
   Relation& relation = relations_[message.id];
   // The server repeats itself after every ANALYZE. Under FULL the primary key may have changed without a trace here.
-  if (relation.message == as_text(bytes) && message.identity != 'f') return true;
+  const bool known = relation.message == as_text(bytes) && message.identity != 'f';
+  if (count_ != nullptr) count_->count(known);
+  if (known) return true;
 
   RelationFacts facts = lookup_->look_up(message);
   types_.learn(facts.types);

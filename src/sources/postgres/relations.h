@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/table_schema.h"
+#include "schema/cache_count.h"
 #include "schema/registry.h"
 #include "sources/postgres/pgoutput.h"
 #include "sources/postgres/types.h"
@@ -58,8 +59,8 @@ class RelationCache {
   };
   using Captures = std::function<bool(std::string_view schema, std::string_view table)>;
 
-  RelationCache(Origin origin, Captures captures, schema::Registry& registry)
-      : origin_(std::move(origin)), captures_(std::move(captures)), registry_(registry) {}
+  RelationCache(Origin origin, Captures captures, schema::Registry& registry, schema::CacheCount* count = nullptr)
+      : origin_(std::move(origin)), captures_(std::move(captures)), registry_(registry), count_(count) {}
 
   // A new connection: the server will send every relation again.
   void begin(RelationLookup& lookup, std::string database);
@@ -75,6 +76,7 @@ class RelationCache {
   Origin origin_;
   Captures captures_;
   schema::Registry& registry_;
+  schema::CacheCount* count_;
   RelationLookup* lookup_ = nullptr;
   TypeTable types_;
   std::unordered_map<std::uint32_t, Relation> relations_;

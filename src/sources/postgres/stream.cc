@@ -57,6 +57,7 @@ void Stream::run() {
     std::size_t got = wire_.fill();
     if (got > 0) {
       feedback_.heard(now);
+      parts_.shared.received_bytes.fetch_add(got, std::memory_order_relaxed);
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
     } else if (feedback_.dead(now)) {
       throw Error(ErrorKind::unavailable,

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "core/source.h"
+#include "schema/cache_count.h"
 #include "sources/postgres/decoder.h"
 #include "sources/postgres/feedback.h"
 #include "sources/postgres/pacer.h"
@@ -31,6 +32,8 @@ struct Shared {
   std::atomic<std::uint64_t> released{0};
   std::atomic<std::int64_t> heard_ns{0};  // steady clock
   std::atomic<std::uint64_t> received{0}, server_end{0};
+  std::atomic<std::uint64_t> received_bytes{0};
+  schema::CacheCount relations;
   WakeFd wake;  // released moved
 };
 
