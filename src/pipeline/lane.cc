@@ -268,6 +268,7 @@ void Lane::retire() {
     any = true;
   }
   if (!any) return;
+  retired_at_ = parts_.clock.now();
   backoff_.reset();
   failing_since_.reset();
   parts_.retired();
@@ -330,9 +331,18 @@ void Lane::send_unsent(SteadyTime now) {
   }
 }
 
-// Notices a sink that does not move: shows it, and detaches it where the policy allows.
+// When the oldest batch in flight is given up.
+std::optional<SteadyTime> Lane::due() const {
+  if (!parts_.deadline || !is_open_ || used_ == 0 || slot(0).state != State::sending) return std::nullopt;
+  return std::max(slot(0).sent_at, retired_at_) + *parts_.deadline;
+}
+
+// Notices a sink that does not move: shows it, gives it up at the deadline, and detaches it where the policy allows.
 void Lane::watch(SteadyTime now) {
   if (detached()) return;
+  if (auto end = due(); end && now >= *end)
+    close(now,
+          fmt::format("a batch was not acknowledged within sink_batch_deadline_secs ({} s)", parts_.deadline->count()));
   if (is_open_ && used_ == 0) failing_since_.reset();
   if (is_open_ && used_ > 0 && slot(0).state == State::sending) {
     SteadyTime moved = std::max(slot(0).sent_at, progress_at_);
@@ -375,7 +385,8 @@ SteadyTime Lane::next_call() const {
   if (front.state == State::refused) return front.again_at;
   // The status is looked at when a batch becomes overdue, then each second.
   SteadyTime now = parts_.clock.now();
-  return std::max(front.sent_at + sink_->patience(), now + std::chrono::seconds(1));
+  SteadyTime look = std::max(front.sent_at + sink_->patience(), now + std::chrono::seconds(1));
+  return std::min(look, due().value_or(look));
 }
 
 }  // namespace deltaforge::pipeline

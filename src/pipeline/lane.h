@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,12 +37,13 @@ class Lane final : public ReceiptBook {
     Ledger& ledger;
     const Clock& clock;
     LaneProbe probe;
-    bool awaited = true;            // its acknowledgement counts for the latency from end to end
-    std::function<void()> freed;    // the queue has room again, or the lane detached
-    std::function<void()> retired;  // the ledger has something new
-    std::function<void()> rejoin;   // detached, and the sink answers again
-    std::function<void()> opened;   // the first open() succeeded
-    unsigned seed;                  // of the back-off's jitter
+    bool awaited = true;                                // its acknowledgement counts for the latency from end to end
+    std::function<void()> freed;                        // the queue has room again, or the lane detached
+    std::function<void()> retired;                      // the ledger has something new
+    std::function<void()> rejoin;                       // detached, and the sink answers again
+    std::function<void()> opened;                       // the first open() succeeded
+    unsigned seed;                                      // of the back-off's jitter
+    std::optional<std::chrono::seconds> deadline = {};  // for one batch, from when it is the oldest in flight
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   Lane(Parts parts, std::size_t queue_depth);
@@ -107,6 +109,7 @@ class Lane final : public ReceiptBook {
   void prepare_all();
   void send_unsent(SteadyTime now);
   void watch(SteadyTime now);
+  std::optional<SteadyTime> due() const;
   void detach();
   SteadyTime next_call() const;
   Slot& slot(std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
@@ -125,6 +128,7 @@ class Lane final : public ReceiptBook {
   bool started_ = false;  // begin() was called
   SteadyTime open_at_{};  // next attempt
   std::optional<SteadyTime> failing_since_;
+  SteadyTime retired_at_{};   // when the oldest batch in flight became that
   SteadyTime progress_at_{};  // when the sink last handed bytes over
   bool holds_position_ = false;
   bool more_ = false;

@@ -51,6 +51,7 @@ struct PipelineSpec {
   std::vector<SinkMaker> sinks;
   BatchOptions batch;
   CommitPolicy commit_policy;
+  std::optional<std::chrono::seconds> sink_batch_deadline;  // of any sink, for one batch
   std::string spill_directory;  // for transactions beyond batch.memory_bytes; empty: they stay in memory
 };
 

@@ -125,6 +125,7 @@ class PipelineTest : public ::testing::Test {
       world_.sinks.push_back({.id = maker.id, .complete_to = ~0ULL});
     }
     spec.batch.max_events = 10;
+    spec.sink_batch_deadline = deadline_;
     return std::make_unique<Pipeline>(std::move(spec), store_);
   }
 
@@ -144,6 +145,7 @@ class PipelineTest : public ::testing::Test {
   }
 
   Script script_;
+  std::optional<std::chrono::seconds> deadline_;
   Target targets_[2];
   testing::SimWorld world_{1};
   testing::SimStore store_{world_};
@@ -218,6 +220,25 @@ TEST_F(PipelineTest, ASinkThatNeverAnswersShowsAsDegraded) {
   pipeline->start();
   EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::degraded; }));
   EXPECT_FALSE(pipeline->stop(100ms)) << "nothing was acknowledged: not drained";
+}
+
+TEST_F(PipelineTest, ABatchThatTakesTooLongIsSentAgainByANewSink) {
+  deadline_ = 1s;
+  auto pipeline = make();
+  targets_[0].swallow = true;
+  script_.committed = 1;
+  const auto began = std::chrono::steady_clock::now();
+  pipeline->start();
+  auto given_up = [&] {
+    const auto error = pipeline->status().error;
+    return error && error->message.find("sink_batch_deadline_secs (1 s)") != std::string::npos;
+  };
+  EXPECT_TRUE(eventually(given_up, 5s));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 1s);
+  targets_[0].swallow = false;
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 1; }, 5s));
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::running; }));
+  expect_exact(0, 1);
 }
 
 TEST_F(PipelineTest, UndecodableBytesFailUntilResume) {

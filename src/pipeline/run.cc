@@ -134,7 +134,8 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
                                             .retired = [this] { checkpoint_bell_.ring(); },
                                             .rejoin = [this] { changed_(); },
                                             .opened = [this] { source_bell_.ring(); },
-                                            .seed = std::random_device{}()},
+                                            .seed = std::random_device{}(),
+                                            .deadline = spec_.sink_batch_deadline},
                                 static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 

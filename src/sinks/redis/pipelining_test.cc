@@ -22,11 +22,12 @@ using ::testing::HasSubstr;
 
 class RedisPipelining : public ::testing::Test {
  protected:
-  void open() {
+  void open(const std::string& more = "") {
     Catalogue catalogue;
     add(catalogue);
     config::Report report;
-    auto documents = config::parse("{id: r, stream: orders, uri: \"" + server_.uri() + "\"}", "test.yaml", report);
+    auto documents =
+        config::parse("{id: r, stream: orders, uri: \"" + server_.uri() + "\"" + more + "}", "test.yaml", report);
     SinkMaker maker = catalogue.sinks.check("redis", documents.at(0).root, report);
     ASSERT_TRUE(report.ok()) << report.text();
     sink_ = maker.build(lane_.context());
@@ -84,6 +85,24 @@ TEST_F(RedisPipelining, NothingIsExecutedBeforeWhatStandsBeforeItIs) {
   ASSERT_EQ(lane_.answers().size(), 1u);
   ASSERT_TRUE(lane_.answers().front().outcome.fault);
   EXPECT_THAT(lane_.answers()[0].outcome.fault->message, HasSubstr("OOM"));
+}
+
+TEST_F(RedisPipelining, ATransactionThatNeverEndsIsGivenUp) {
+  open(", batch_timeout_secs: 1");
+  send_large();
+  run();
+  const auto began = std::chrono::steady_clock::now();
+  server_.say("+OK\r\n");
+  for (int i = 0; i < 30 && lane_.answers().empty(); ++i) {
+    server_.say("+QUEUED\r\n");  // it is not silent: send_timeout_secs is not what ends this
+    lane_.drain(*sink_, milliseconds(100));
+  }
+  ASSERT_EQ(lane_.answers().size(), 1u);
+  const auto fault = lane_.answers()[0].outcome.fault;
+  ASSERT_TRUE(fault);
+  EXPECT_FALSE(fault->fatal);
+  EXPECT_THAT(fault->message, HasSubstr("batch_timeout_secs"));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(500));
 }
 
 TEST_F(RedisPipelining, EveryAnswerInsideExecIsLookedAt) {
