@@ -27,12 +27,12 @@ class Spec : public SpecBase {
   template <class M, class C>
   requires std::derived_from<T, C> Spec& field(std::string name, M C::*member, std::string help,
                                                FieldOptions options = {}) {
-    const std::string type(type_name(static_cast<const M*>(nullptr)));
-    return put({{std::move(name), type, {}, std::move(help), options, {}, {}},
-                [member, options](const Node& node, void* object, Report& report) {
-                  config::read(node, static_cast<T*>(object)->*member, options, report);
-                },
-                echo_of(member)});
+    return put(
+        {{{std::string(type_name(static_cast<const M*>(nullptr)))}, std::move(name), {}, std::move(help), options},
+         [member, options](const Node& node, void* object, Report& report) {
+           config::read(node, static_cast<T*>(object)->*member, options, report);
+         },
+         echo_of(member)});
   }
 
   // An enum, or std::optional of one.
@@ -48,7 +48,7 @@ class Spec : public SpecBase {
       names.emplace_back(text);
       values.push_back(value);
     }
-    return put({{std::move(name), "choice", {}, std::move(help), options, names, {}},
+    return put({{{"choice", names}, std::move(name), {}, std::move(help), options},
                 [member, names, values](const Node& node, void* object, Report& report) {
                   if (auto i = read_choice(node, names, report)) static_cast<T*>(object)->*member = values[*i];
                 },
@@ -65,8 +65,8 @@ class Spec : public SpecBase {
   template <class M, class C>
   requires std::derived_from<T, C> Spec& nested(std::string name, M C::*member, std::string help,
                                                 FieldOptions options = {}) {
-    const std::string type = nested_type_name(static_cast<const M*>(nullptr));
-    return put({{std::move(name), type, {}, std::move(help), options, {}, Unwrapped<M>::Type::spec().fields()},
+    Shape shape = Unwrapped<M>::Type::spec().shape(nested_type_name(static_cast<const M*>(nullptr)));
+    return put({{std::move(shape), std::move(name), {}, std::move(help), options},
                 [member, options](const Node& node, void* object, Report& report) {
                   read_nested(node, static_cast<T*>(object)->*member, options, report);
                 },
@@ -86,11 +86,17 @@ class Spec : public SpecBase {
         show(static_cast<const T*>(object)->*member, to);
       };
     }
-    return put({{std::move(name), "custom", {}, std::move(help), options, {}, {}},
+    return put({{{"custom"}, std::move(name), {}, std::move(help), options},
                 [member, reader = std::move(reader)](const Node& node, void* object, Report& report) {
                   reader(node, static_cast<T*>(object)->*member, report);
                 },
                 std::move(shown)});
+  }
+
+  // What the field declared last looks like, where its type alone does not say: of custom() and of Node.
+  Spec& shaped(Shape shape) {
+    reshape(std::move(shape));
+    return *this;
   }
 
   // Fields that are absent or wrong keep what `out` holds.

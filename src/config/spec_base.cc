@@ -15,6 +15,15 @@ std::vector<FieldInfo> SpecBase::fields() const {
   return infos;
 }
 
+Shape SpecBase::shape(std::string type) const {
+  return {.type = std::move(type), .map_name = name_, .map_summary = summary_, .fields = fields()};
+}
+
+void SpecBase::reshape(Shape shape) {
+  DF_CHECK(!fields_.empty(), "there is no field to describe");
+  static_cast<Shape&>(fields_.back().info) = std::move(shape);
+}
+
 void SpecBase::add(Field field, const void* defaults) {
   const bool known = std::any_of(fields_.begin(), fields_.end(),
                                  [&](const Field& other) { return other.info.name == field.info.name; });

@@ -94,7 +94,8 @@ struct Config : Common {
                       read(node, lsn, {.min = 0}, report);
                       out.lsn = static_cast<std::uint64_t>(lsn);
                     })
-            .field("extra", &Config::extra, "Not ours.");
+            .field("extra", &Config::extra, "Not ours.", {.max = 3})
+            .shaped(Predicate::spec().shape());
     return s;
   }
 };
@@ -357,6 +358,11 @@ TEST(Spec, FieldsDescribeThemselves) {
   EXPECT_EQ(field("envelope").fields.at(1).name, "type_prefix");
   EXPECT_EQ(field("fields").type, "list of maps");
   EXPECT_EQ(field("start_position").type, "custom");
+  EXPECT_EQ(field("extra").type, "map");
+  EXPECT_EQ(field("extra").map_name, "predicate");
+  EXPECT_EQ(field("extra").fields.at(0).name, "path");
+  EXPECT_EQ(field("extra").help, "Not ours.");
+  EXPECT_EQ(field("extra").options.max, 3);
   EXPECT_EQ(Config::spec().name(), "redis");
   EXPECT_EQ(Config::spec().summary(), "Appends change events to a Redis stream.");
 }

@@ -52,6 +52,10 @@ class Registry {
   // and a constructor T(Config, Context).
   template <class T>
   void add(std::string type) {
+    descriptions_[type] = [type] {
+      const auto& spec = T::Config::spec();
+      return config::Variant{type, spec.summary(), spec.fields()};
+    };
     checks_[type] = [type](const config::Node& node, config::Report& report, const std::string& default_id) {
       using Config = typename T::Config;
       auto parsed = std::make_shared<Config>();
@@ -73,6 +77,12 @@ class Registry {
     for (const auto& [name, check] : checks_) names.push_back(name);
     return names;
   }
+  // The fields of each type's `config:` map, for schemas and reference pages.
+  std::vector<config::Variant> describe() const {
+    std::vector<config::Variant> all;
+    for (const auto& [name, description] : descriptions_) all.push_back(description());
+    return all;
+  }
   // `node` is the component's `config:` map. Problems go to the report; the Maker is usable only when there are none.
   // `default_id` is the component's id when the map gives none.
   M check(const std::string& type, const config::Node& node, config::Report& report,
@@ -81,6 +91,7 @@ class Registry {
   }
 
  private:
+  std::map<std::string, std::function<config::Variant()>> descriptions_;
   std::map<std::string, std::function<M(const config::Node&, config::Report&, const std::string&)>> checks_;
 };
 

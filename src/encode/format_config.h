@@ -25,6 +25,8 @@ void read_envelope(const config::Node&, EnvelopeConfig&, config::Report&);
 void read_encoding(const config::Node&, EncodingConfig&, config::Report&);
 void show_envelope(const EnvelopeConfig&, config::Echo&);
 void show_encoding(const EncodingConfig&, config::Echo&);
+config::Shape envelope_shape();
+config::Shape encoding_shape();
 
 // Declares both fields of a sink whose Config has the members `envelope` and `encoding`.
 template <class T>
@@ -33,7 +35,9 @@ config::Spec<T>& add_format_fields(config::Spec<T>& spec) {
       .custom("envelope", &T::envelope,
               "What stands around an event: `native`, `debezium`, `{type: cloudevents, type_prefix: com.example.cdc}`.",
               read_envelope, {}, show_envelope)
-      .custom("encoding", &T::encoding, "How an event is written: `json`.", read_encoding, {}, show_encoding);
+      .shaped(envelope_shape())
+      .custom("encoding", &T::encoding, "How an event is written: `json`.", read_encoding, {}, show_encoding)
+      .shaped(encoding_shape());
 }
 
 }  // namespace deltaforge::encode

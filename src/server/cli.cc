@@ -92,6 +92,8 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   app.add_subcommand("run", "Run pipelines (what happens without a command, too)")->fallthrough();
   auto* validate = app.add_subcommand("validate", "Check pipeline files and print all that is wrong")->fallthrough();
   validate->add_option("files", command.files, "Pipeline files, or directories of them");
+  auto* schema = app.add_subcommand("schema", "Print the JSON Schema of a pipeline file");
+  schema->add_option("-o,--output", command.output, "File to write instead")->type_name("FILE");
   auto* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -104,6 +106,7 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   }
   accept(texts, rust_log, command.run);
   command.verb = validate->parsed()                  ? Command::Verb::validate
+                 : schema->parsed()                  ? Command::Verb::schema
                  : version->parsed() || version_flag ? Command::Verb::version
                                                      : Command::Verb::run;
   return command;

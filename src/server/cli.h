@@ -44,11 +44,12 @@ struct RunOptions {
 };
 
 struct Command {
-  enum class Verb { run, validate, version, nothing };
+  enum class Verb { run, validate, schema, version, nothing };
   Verb verb = Verb::nothing;
   int exit_code = kDone;  // of `nothing`: help was asked for, or the usage is wrong
   RunOptions run;
   std::vector<std::string> files;  // of `validate`
+  std::string output;              // of `schema`; empty: standard output
 };
 
 // Help goes to `out`, usage errors to `err`. `rust_log`: the environment variable, or "".

@@ -71,6 +71,9 @@ TEST(Cli, ValidateTakesFiles) {
 
 TEST(Cli, Version) {
   EXPECT_EQ(parse({"version"}).command.verb, Command::Verb::version);
+  EXPECT_EQ(parse({"schema"}).command.verb, Command::Verb::schema);
+  EXPECT_EQ(parse({"schema", "--output", "s.json"}).command.output, "s.json");
+  EXPECT_EQ(parse({"schema", "s.json"}).command.exit_code, kUsage);
   EXPECT_EQ(parse({"--version"}).command.verb, Command::Verb::version);
 }
 

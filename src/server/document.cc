@@ -1,6 +1,8 @@
 #include "server/document.h"
 
 #include <algorithm>
+#include <chrono>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -10,13 +12,16 @@
 
 #include "config/spec.h"
 #include "config/wording.h"
+#include "server/later_blocks.h"
 #include "server/later_types.h"
+#include "server/storage_options.h"
 
 namespace deltaforge::server {
 
 using config::Echo;
 using config::Node;
 using config::Report;
+using config::Shape;
 
 namespace {
 
@@ -67,42 +72,52 @@ struct Body {
   std::vector<Component> sinks;
   pipeline::BatchOptions batch;
   pipeline::CommitPolicy commit_policy;
-  Node processors, sharding, connection_policy, schema_sensing, journal;
+  std::optional<std::int64_t> sink_batch_deadline_secs;
+  Node processors;
+  std::optional<Sharding> sharding;
+  std::optional<ConnectionPolicy> connection_policy;
+  SchemaSensing schema_sensing;
+  Journal journal;
 
   static const config::Spec<Body>& spec() {
-    static const auto s = config::Spec<Body>("spec", "What the pipeline does.")
-                              .nested("source", &Body::source, "Where changes are read.", {.required = true})
-                              .field("processors", &Body::processors, "What happens to events on their way, in order.")
-                              .nested("sinks", &Body::sinks, "Where changes go.", {.required = true, .min = 1})
-                              .nested("batch", &Body::batch, "When a batch is cut, and how much may be in flight.")
-                              .nested("commit_policy", &Body::commit_policy, "Which sinks must acknowledge.")
-                              .field("sharding", &Body::sharding, "A hint; not used.")
-                              .field("connection_policy", &Body::connection_policy, "A hint; not used.")
-                              .field("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads.")
-                              .field("journal", &Body::journal, "Dead letters.");
+    static const auto s =
+        config::Spec<Body>("spec", "What the pipeline does.")
+            .nested("source", &Body::source, "Where changes are read.", {.required = true})
+            .field("processors", &Body::processors, "What happens to events on their way, in order.")
+            .nested("sinks", &Body::sinks, "Where changes go.", {.required = true, .min = 1})
+            .nested("batch", &Body::batch, "When a batch is cut, and how much may be in flight.")
+            .nested("commit_policy", &Body::commit_policy, "Which sinks must acknowledge.")
+            .field("sink_batch_deadline_secs", &Body::sink_batch_deadline_secs,
+                   "Time that a sink may take for one batch, before it is connected anew and sent the batch again. "
+                   "Without it: the sink's own time-outs alone.",
+                   {.min = 1, .max = 86'400})
+            .nested("sharding", &Body::sharding, "A hint; not used.")
+            .nested("connection_policy", &Body::connection_policy, "A hint; not used.")
+            .nested("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads; not in this build.")
+            .nested("journal", &Body::journal, "Dead letters; not in this build.");
     return s;
   }
 };
 
+enum class Only { one };  // of a choice that has one value
+
 struct Root {
-  std::string api_version = "deltaforge/v1", kind = "Pipeline";
+  Only api_version = Only::one, kind = Only::one;
   Metadata metadata;
   Body spec_body;
   Node storage;
 
   static const config::Spec<Root>& spec() {
-    static const auto s = config::Spec<Root>("document", "A pipeline document.")
-                              .field("apiVersion", &Root::api_version, "deltaforge/v1")
-                              .field("kind", &Root::kind, "Pipeline")
-                              .nested("metadata", &Root::metadata, "What the pipeline is called.", {.required = true})
-                              .nested("spec", &Root::spec_body, "What the pipeline does.", {.required = true})
-                              .field("storage", &Root::storage, "Where positions are kept: one for the whole process.");
+    static const auto s =
+        config::Spec<Root>("document", "A pipeline.")
+            .choice("apiVersion", &Root::api_version, "Version of this format.", {{"deltaforge/v1", Only::one}})
+            .choice("kind", &Root::kind, "What the document is.", {{"Pipeline", Only::one}})
+            .nested("metadata", &Root::metadata, "What the pipeline is called.", {.required = true})
+            .nested("spec", &Root::spec_body, "What the pipeline does.", {.required = true})
+            .field("storage", &Root::storage,
+                   "Where positions are kept: one for the whole process, in one of its documents. It may stand alone.")
+            .shaped(StorageOptions::spec().shape());
     return s;
-  }
-
-  void check(const Node& node, Report& report) const {
-    if (api_version != "deltaforge/v1") report.add(node, "apiVersion", "unknown version, write deltaforge/v1");
-    if (kind != "Pipeline") report.add(node, "kind", "unknown kind, write Pipeline");
   }
 };
 
@@ -132,10 +147,9 @@ class Assembly {
     refuse_processors(body.processors);
     take_sinks(node, body, to);
     check_policy(node, body);
-    refuse_when_enabled("schema_sensing", body.schema_sensing);
-    refuse_when_enabled("journal", body.journal);
-    for (const Node* unused : {&body.sharding, &body.connection_policy})
-      if (!unused->is_null()) document_.warnings.add(*unused, "warning: accepted and not used; remove it");
+    for (const char* unused : {"sharding", "connection_policy"})
+      if (const Node* given = node.find(unused); given != nullptr && !given->is_null())
+        document_.warnings.add(*given, "warning: accepted and not used; remove it");
   }
 
  private:
@@ -205,19 +219,6 @@ class Assembly {
       document_.problems.add(*policy, "quorum", fmt::format("more than the {} there are: write 1 to {}", sinks, sinks));
   }
 
-  void refuse_when_enabled(std::string_view name, const Node& block) {
-    if (block.is_null()) return;
-    if (!block.is_map()) {
-      document_.problems.add(block, not_a("map", block));
-      return;
-    }
-    const Node* enabled = block.find("enabled");
-    if (enabled == nullptr) return;
-    bool on = false;
-    config::read(*enabled, on, {}, document_.problems);
-    if (on) document_.problems.add(*enabled, std::string(kNotInThisBuild) + std::string(name) + "; write false");
-  }
-
   const Catalogue& catalogue_;
   Document& document_;
 };
@@ -250,6 +251,11 @@ std::string echo_of(const Metadata& metadata, const pipeline::PipelineSpec& spec
   pipeline::BatchOptions::spec().echo(spec.batch, echo);
   echo.key("commit_policy");
   pipeline::CommitPolicy::spec().echo(spec.commit_policy, echo);
+  echo.key("sink_batch_deadline_secs");
+  if (spec.sink_batch_deadline)
+    echo.number(std::int64_t{spec.sink_batch_deadline->count()});
+  else
+    echo.null();
   echo.end_map();
   echo.end_map();
   return echo.text();
@@ -265,7 +271,6 @@ Document check_document(const Node& root, const std::string& fallback_name, cons
   Root parsed;
   Report& problems = document.problems;
   Root::spec().parse(root, parsed, problems);
-  parsed.check(root, problems);
 
   pipeline::PipelineSpec spec;
   if (const Node* body = root.find("spec"); body != nullptr && body->is_map())
@@ -279,9 +284,37 @@ Document check_document(const Node& root, const std::string& fallback_name, cons
   spec.tenant = parsed.metadata.tenant;
   spec.batch = parsed.spec_body.batch;
   spec.commit_policy = parsed.spec_body.commit_policy;
+  if (auto deadline = parsed.spec_body.sink_batch_deadline_secs)
+    spec.sink_batch_deadline = std::chrono::seconds(*deadline);
   document.echo = echo_of(parsed.metadata, spec);
   document.spec = std::move(spec);
   return document;
+}
+
+config::Shape document_shape(const Catalogue& catalogue) {
+  Shape root = Root::spec().shape();
+  auto field = [](Shape& of, std::string_view name) -> config::FieldInfo& {
+    return *std::ranges::find(of.fields, name, &config::FieldInfo::name);
+  };
+  Shape& body = field(root, "spec");
+  auto one_of = [&](const char* name, const char* kind, const char* type, std::vector<config::Variant> variants) {
+    for (config::Variant& variant : variants) {
+      config::FieldInfo config{{.type = "map",
+                                .map_name = fmt::format("{}.{}.config", kind, variant.type),
+                                .map_summary = variant.summary,
+                                .fields = std::move(variant.fields)},
+                               "config",
+                               {},
+                               "Its own fields.",
+                               {.required = true}};
+      variant.fields = {std::move(config)};
+    }
+    static_cast<Shape&>(field(body, name)) = {.type = type, .map_name = kind, .variants = std::move(variants)};
+  };
+  one_of("source", "source", "map", catalogue.sources.describe());
+  one_of("processors", "processor", "list of maps", catalogue.processors.describe());
+  one_of("sinks", "sink", "list of maps", catalogue.sinks.describe());
+  return root;
 }
 
 pipeline::ErrorInfo Document::error() const {

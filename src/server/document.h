@@ -37,4 +37,7 @@ struct Document {
 // `fallback_name`: see Document::name.
 Document check_document(const config::Node& root, const std::string& fallback_name, const Catalogue& catalogue);
 
+// What a document may hold, components of the catalogue included.
+config::Shape document_shape(const Catalogue& catalogue);
+
 }  // namespace deltaforge::server

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     case Command::Verb::nothing: return command.exit_code;
     case Command::Verb::version: std::cout << "deltaforge " DELTAFORGE_VERSION "\n"; return kDone;
     case Command::Verb::validate: return validate(command.files, std::cout, std::cerr);
+    case Command::Verb::schema: return print_schema(command.output, std::cout, std::cerr);
     case Command::Verb::run: break;
   }
   switch_off_core_dumps();

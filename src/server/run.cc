@@ -1,7 +1,10 @@
 #include "server/run.h"
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <memory>
 #include <thread>
 
@@ -12,6 +15,7 @@
 #include "server/components.h"
 #include "server/config_files.h"
 #include "server/http_server.h"
+#include "server/json_schema.h"
 #include "server/manager.h"
 #include "server/private_file.h"
 #include "storage/memory_store.h"
@@ -168,6 +172,19 @@ int validate(const std::vector<std::string>& files, std::ostream& out, std::ostr
   for (const Document& document : configuration.documents)
     if (document.spec) out << document.file << ": " << document.name << ": ok\n";
   return configuration.all_valid() ? kDone : kInvalid;
+}
+
+int print_schema(const std::string& output, std::ostream& out, std::ostream& err) {
+  const std::string schema = json_schema(components());
+  if (output.empty()) {
+    out << schema << std::flush;
+    return out ? kDone : kInvalid;
+  }
+  std::ofstream file(output);
+  file << schema << std::flush;
+  if (file) return kDone;
+  err << "writing the schema to " << output << ": " << std::strerror(errno) << "; name a file that can be written\n";
+  return kInvalid;
 }
 
 }  // namespace deltaforge::server

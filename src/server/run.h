@@ -16,4 +16,7 @@ int run(const RunOptions& options, StopSignals& signals, std::ostream& err);
 // Prints all problems and warnings to `err`, one "ok" line a good pipeline to `out`.
 int validate(const std::vector<std::string>& files, std::ostream& out, std::ostream& err);
 
+// The JSON Schema of a pipeline file, to the file `output` or, when that is empty, to `out`.
+int print_schema(const std::string& output, std::ostream& out, std::ostream& err);
+
 }  // namespace deltaforge::server

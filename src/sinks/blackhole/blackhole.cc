@@ -11,7 +11,8 @@ const config::Spec<Blackhole::Config>& Blackhole::Config::spec() {
     config::Spec<Config> fields("blackhole", "Encodes change events and throws them away.");
     fields.field("id", &Config::id, "Name used for checkpoints and metrics.");
     fields.field("required", &Config::required, "Whether the pipeline's progress waits for this sink.");
-    return encode::add_format_fields(fields);
+    encode::add_format_fields(fields);
+    return config::add_later_field(fields, "filter", &Config::filter, "sink filter", "Which events it takes");
   }();
   return s;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "config/later_fields.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -19,6 +20,7 @@ class Blackhole final : public Sink {
     bool required = true;
     encode::EnvelopeConfig envelope;
     encode::EncodingConfig encoding;
+    config::NotInThisBuild filter;
 
     static const config::Spec<Config>& spec();
   };

@@ -20,7 +20,8 @@ const config::Spec<FileSink::Config>& FileSink::Config::spec() {
                  "Batches that are waiting join a segment until it has this size. 0: one batch, one segment.");
     fields.field("roll_ms", &Config::roll_ms, "The same by age. No batch ever waits for others to join.", {.min = 0});
     fields.field("exactly_once", &Config::exactly_once, "This sink always is; the field is accepted.");
-    return encode::add_format_fields(fields);
+    encode::add_format_fields(fields);
+    return config::add_later_field(fields, "filter", &Config::filter, "sink filter", "Which events it takes");
   }();
   return s;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "config/later_fields.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -26,6 +27,7 @@ class FileSink final : public Sink {
     bool exactly_once = true;
     encode::EnvelopeConfig envelope;
     encode::EncodingConfig encoding;
+    config::NotInThisBuild filter;
 
     static const config::Spec<Config>& spec();
   };

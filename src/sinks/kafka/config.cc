@@ -38,7 +38,7 @@ const config::Spec<Config>& Config::spec() {
                 "Message headers: `standard` adds df-event-id, df-idempotency-key and content-type.",
                 {{"none", Headers::none}, {"standard", Headers::standard}})
         .nested("tls", &Config::tls, "Encrypts the connection.");
-    return spec;
+    return config::add_later_field(spec, "filter", &Config::filter, "sink filter", "Which events it takes");
   }();
   return s;
 }

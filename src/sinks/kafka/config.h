@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "config/later_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -21,6 +22,7 @@ struct Config {
   std::optional<config::Template> key;
   encode::EnvelopeConfig envelope;
   encode::EncodingConfig encoding;
+  config::NotInThisBuild filter;
   bool required = true;
   bool exactly_once = false;
   std::int64_t send_timeout_secs = 30;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "config/later_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -22,6 +23,7 @@ struct Config {
   std::optional<config::Template> key;
   encode::EnvelopeConfig envelope;
   encode::EncodingConfig encoding;
+  config::NotInThisBuild filter;
   bool required = true;
   bool exactly_once = false;
   PayloadField payload_field = PayloadField::event;

@@ -21,7 +21,8 @@ const config::Spec<StdoutSink::Config>& StdoutSink::Config::spec() {
     fields.field("required", &Config::required, "Whether the pipeline's progress waits for this sink.");
     fields.choice("format", &Config::format, "`json`: each line is an event; `pretty`: readable for people.",
                   {{"json", Format::json}, {"pretty", Format::pretty}});
-    return encode::add_format_fields(fields);
+    encode::add_format_fields(fields);
+    return config::add_later_field(fields, "filter", &Config::filter, "sink filter", "Which events it takes");
   }();
   return s;
 }

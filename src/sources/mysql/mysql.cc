@@ -32,22 +32,22 @@ std::uint32_t server_id_of(std::string_view source_id) {
 }
 
 const config::Spec<Config>& Config::spec() {
-  static const auto s =
-      config::Spec<Config>("mysql", "Reads row changes from MySQL or MariaDB out of the binary log.")
-          .field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
-          .field("dsn", &Config::dsn,
-                 "Connection string: mysql://user:password@host:3306/?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ca.pem",
-                 {.required = true})
-          .field("tables", &Config::tables,
-                 "Tables to capture: shop.orders, shop.order_%, analytics.*, %.audit_log. Empty: all.")
-          .field("server_id", &Config::server_id,
-                 "Our number among the replicas of the server; made from the id when it is left out.",
-                 {.min = 1, .max = 4'294'967'295})
-          .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
-                  {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
-          .custom("snapshot", &Config::snapshot, "Reading of existing rows; only mode: never in this build.",
-                  config::read_snapshot)
-          .custom("outbox", &Config::outbox, "Outbox tables; not in this build.", config::read_outbox);
+  static const auto s = [] {
+    config::Spec<Config> spec("mysql", "Reads row changes from MySQL or MariaDB out of the binary log.");
+    spec.field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
+        .field("dsn", &Config::dsn,
+               "Connection string: mysql://user:password@host:3306/?ssl-mode=VERIFY_IDENTITY&ssl-ca=/etc/ca.pem",
+               {.required = true})
+        .field("tables", &Config::tables,
+               "Tables to capture: shop.orders, shop.order_%, analytics.*, %.audit_log. Empty: all.")
+        .field("server_id", &Config::server_id,
+               "Our number among the replicas of the server; made from the id when it is left out.",
+               {.min = 1, .max = 4'294'967'295})
+        .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
+                {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
+        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.");
+    return config::add_later_field(spec, "outbox", &Config::outbox, "outbox", "Outbox tables");
+  }();
   return s;
 }
 
@@ -76,7 +76,7 @@ Session::Options MySql::session_options(int stop_fd) const {
 }
 
 std::uint32_t MySql::server_id() const {
-  return config_.server_id != 0 ? static_cast<std::uint32_t>(config_.server_id) : server_id_of(config_.id);
+  return config_.server_id ? static_cast<std::uint32_t>(*config_.server_id) : server_id_of(config_.id);
 }
 
 void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, const std::stop_token& stop) {

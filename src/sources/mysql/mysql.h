@@ -3,10 +3,11 @@
 // thread, release() and gauges() on any.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "config/later_source_fields.h"
+#include "config/later_fields.h"
 #include "config/node.h"
 #include "config/report.h"
 #include "config/secret.h"
@@ -28,9 +29,10 @@ struct Config {
   std::string id;
   config::Secret dsn;
   std::vector<config::TablePattern> tables;  // empty: all but the system's
-  std::int64_t server_id = 0;                // 0: made from the id
+  std::optional<std::int64_t> server_id;     // without: made from the id
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
-  config::NotInThisBuild snapshot, outbox;
+  config::Snapshot snapshot;
+  config::NotInThisBuild outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;

@@ -25,6 +25,15 @@ void show_start_position(const StartPosition& start, config::Echo& to) {
   to.string(start.kind == StartPosition::Kind::latest ? "latest" : "earliest");
 }
 
+config::Shape start_position_shape() {
+  config::FieldInfo lsn{{"string"}, "lsn", {}, "Place in the log: 0/16B6C50.", {.required = true}};
+  return {.type = "text or map",
+          .pattern = "^(earliest|latest|lsn:[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8})$",
+          .map_name = "start_position",
+          .map_summary = "A place in the log.",
+          .fields = {lsn}};
+}
+
 bool is_slot_name(std::string_view name) {
   return !name.empty() && name.size() <= 63 &&
          std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
@@ -33,25 +42,26 @@ bool is_slot_name(std::string_view name) {
 }  // namespace
 
 const config::Spec<Config>& Config::spec() {
-  static const auto s =
-      config::Spec<Config>("postgres", "Reads row changes from PostgreSQL by logical replication.")
-          .field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
-          .field("dsn", &Config::dsn,
-                 "Connection string: postgresql://user:password@host/db?sslmode=verify-full, or "
-                 "host=... user=... dbname=...",
-                 {.required = true})
-          .field("slot", &Config::slot, "Replication slot; made at the first start.", {.required = true})
-          .field("publication", &Config::publication, "Publication; made at the first start for the matching tables.",
-                 {.required = true, .min = 1, .max = 63})
-          .field("tables", &Config::tables, "Tables to capture: public.orders, public.order_*, orders. Empty: all.")
-          .custom("start_position", &Config::start_position,
-                  "Where a pipeline without a position begins: earliest, latest, lsn:0/16B6C50.", read_start_position,
-                  {}, show_start_position)
-          .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
-                  {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
-          .custom("snapshot", &Config::snapshot, "Reading of existing rows; only mode: never in this build.",
-                  config::read_snapshot)
-          .custom("outbox", &Config::outbox, "Outbox messages; not in this build.", config::read_outbox);
+  static const auto s = [] {
+    config::Spec<Config> spec("postgres", "Reads row changes from PostgreSQL by logical replication.");
+    spec.field("id", &Config::id, "Name used for event ids, checkpoints and metrics.", {.max = 200})
+        .field("dsn", &Config::dsn,
+               "Connection string: postgresql://user:password@host/db?sslmode=verify-full, or "
+               "host=... user=... dbname=...",
+               {.required = true})
+        .field("slot", &Config::slot, "Replication slot; made at the first start.", {.required = true})
+        .field("publication", &Config::publication, "Publication; made at the first start for the matching tables.",
+               {.required = true, .min = 1, .max = 63})
+        .field("tables", &Config::tables, "Tables to capture: public.orders, public.order_*, orders. Empty: all.")
+        .custom("start_position", &Config::start_position,
+                "Where a pipeline without a position begins: earliest, latest, lsn:0/16B6C50.", read_start_position, {},
+                show_start_position)
+        .shaped(start_position_shape())
+        .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
+                {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
+        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.");
+    return config::add_later_field(spec, "outbox", &Config::outbox, "outbox", "Outbox messages");
+  }();
   return s;
 }
 

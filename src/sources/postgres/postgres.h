@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "config/later_source_fields.h"
+#include "config/later_fields.h"
 #include "config/node.h"
 #include "config/report.h"
 #include "config/secret.h"
@@ -33,7 +33,8 @@ struct Config {
   std::vector<config::TablePattern> tables;
   StartPosition start_position;
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
-  config::NotInThisBuild snapshot, outbox;
+  config::Snapshot snapshot;
+  config::NotInThisBuild outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;
