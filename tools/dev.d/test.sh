@@ -48,5 +48,6 @@ step 'fuzz: the corpus, and changes of it' fuzz
 step 'end-to-end tests' end_to_end
 step 'layers' $python tools/check_layers.py
 step 'sizes' $python tools/check_sizes.py
+step 'reference pages' bash tools/dev.d/reference.sh --check
 step 'promises' $python tools/check_promises.py --results "$results"
 exec $python tools/results.py sum "$results"
