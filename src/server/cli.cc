@@ -66,6 +66,10 @@ void add_run_options(CLI::App& app, RunOptions& run, Texts& texts) {
   app.add_option("--shutdown-timeout", texts.timeout, "Time for draining after SIGTERM or SIGINT")
       ->check(duration)
       ->type_name("SECONDS=25");
+  // An image and a unit bring flags of their own; whoever appends another value means that one.
+  for (const char* each : {"--api-addr", "--metrics-addr", "--storage-backend", "--storage-path", "--log-format",
+                           "--log-level", "--shutdown-timeout"})
+    app.get_option(each)->take_last();
 }
 
 void accept(const Texts& texts, std::string_view rust_log, RunOptions& run) {
@@ -94,6 +98,9 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   validate->add_option("files", command.files, "Pipeline files, or directories of them");
   auto* schema = app.add_subcommand("schema", "Print the JSON Schema of a pipeline file");
   schema->add_option("-o,--output", command.output, "File to write instead")->type_name("FILE");
+  auto* health =
+      app.add_subcommand("health", "Ask the engine at --api-addr how it is: exit code 0 when GET /health is 200")
+          ->fallthrough();
   auto* version = app.add_subcommand("version", "Print the version");
 
   try {
@@ -107,6 +114,7 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   accept(texts, rust_log, command.run);
   command.verb = validate->parsed()                  ? Command::Verb::validate
                  : schema->parsed()                  ? Command::Verb::schema
+                 : health->parsed()                  ? Command::Verb::health
                  : version->parsed() || version_flag ? Command::Verb::version
                                                      : Command::Verb::run;
   return command;

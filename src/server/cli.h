@@ -44,7 +44,7 @@ struct RunOptions {
 };
 
 struct Command {
-  enum class Verb { run, validate, schema, version, nothing };
+  enum class Verb { run, validate, schema, health, version, nothing };
   Verb verb = Verb::nothing;
   int exit_code = kDone;  // of `nothing`: help was asked for, or the usage is wrong
   RunOptions run;

@@ -69,6 +69,20 @@ TEST(Cli, ValidateTakesFiles) {
   EXPECT_EQ(parse({"validate"}).command.exit_code, kUsage);
 }
 
+TEST(Cli, HealthTakesTheFlagsOfRun) {
+  EXPECT_EQ(parse({"health"}).command.verb, Command::Verb::health);
+  Command command = parse({"health", "--api-addr", "127.0.0.1:9", "--api-tls-cert", "c", "--api-tls-key", "k"}).command;
+  EXPECT_EQ(command.run.api.to_string(), "127.0.0.1:9");
+  EXPECT_EQ(command.run.api_tls_cert, "c");
+}
+
+// So that the flags of an image or a unit can be overridden by appending.
+TEST(Cli, OfAFlagThatStandsTwiceTheLastCounts) {
+  EXPECT_EQ(parse({"--api-addr", "0.0.0.0:1", "run", "--api-addr", "[::1]:2"}).command.run.api.to_string(), "[::1]:2");
+  EXPECT_EQ(parse({"--api-addr", "nowhere", "--api-addr", "[::1]:2"}).command.exit_code, kUsage);
+  EXPECT_EQ(parse({"--config", "a", "--config", "b"}).command.exit_code, kUsage) << "one would be left out in silence";
+}
+
 TEST(Cli, Version) {
   EXPECT_EQ(parse({"version"}).command.verb, Command::Verb::version);
   EXPECT_EQ(parse({"schema"}).command.verb, Command::Verb::schema);

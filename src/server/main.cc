@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "server/cli.h"
+#include "server/health.h"
 #include "server/process.h"
 #include "server/run.h"
 
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
     case Command::Verb::version: std::cout << "deltaforge " DELTAFORGE_VERSION "\n"; return kDone;
     case Command::Verb::validate: return validate(command.files, std::cout, std::cerr);
     case Command::Verb::schema: return print_schema(command.output, std::cout, std::cerr);
+    case Command::Verb::health: return health(command.run.api, command.run.api_tls_cert, std::cout, std::cerr);
     case Command::Verb::run: break;
   }
   switch_off_core_dumps();
