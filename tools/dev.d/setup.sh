@@ -1,12 +1,19 @@
 #!/usr/bin/env bash
-# setup: install what the build and the tests need (Debian packages; newer servers and librdkafka into a cache)
+# setup [--build]: install what the build and the tests need (Debian packages; newer servers and librdkafka into a cache)
 set -euo pipefail
 source tools/dev.d/lib.sh
+lists=(tools/dev.d/packages_build.txt tools/dev.d/packages.txt)
+parts=(librdkafka fetch_postgres fetch_mysql fetch_redis fetch_kafka)
+case "${1:-}" in
+  --build) lists=("${lists[0]}") parts=("${parts[0]}") ;; # for the image: no tests there
+  '') ;;
+  *) die "usage: ./dev setup [--build]" ;;
+esac
 
 missing=()
 while read -r package; do
   [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2> /dev/null)" = installed ] || missing+=("$package")
-done < <(grep -v '^#' tools/dev.d/packages.txt)
+done < <(grep -hv '^#' "${lists[@]}")
 if [ ${#missing[@]} -gt 0 ]; then
   [ "$(id -u)" = 0 ] || die "as root, please: apt-get install ${missing[*]}"
   say "installing ${#missing[@]} packages: ${missing[*]}"
@@ -16,6 +23,6 @@ if [ ${#missing[@]} -gt 0 ]; then
     > "$log" 2>&1 || { tail -20 "$log" >&2; die "apt-get failed; the whole output is in $log"; }
   rm -f "$log"
 fi
-for part in librdkafka fetch_postgres fetch_mysql fetch_redis fetch_kafka; do
+for part in "${parts[@]}"; do
   bash tools/dev.d/$part.sh >&2
 done
