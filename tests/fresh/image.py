@@ -2,7 +2,7 @@
 """The image without Docker: the Dockerfile's steps in freshly made Debian 12 systems, then its entry point there, as
 process 1 and as its user, with a network of its own.
 
-    image.py            every stage; the build uses this machine's ccache (10 minutes without it)
+    image.py            every stage; the build uses this machine's ccache
     image.py --binary   the last stage alone, around the release binary of this repository
 
 What this cannot show: layers and their caching, the base images themselves (debootstrap's minbase stands for both),
