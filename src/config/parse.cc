@@ -286,6 +286,13 @@ bool is_json(std::string_view text) {
   return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
 }
 
+// Blanks must indent, and the parser has no words for what it makes of a tab.
+bool is_indented_with_tab(std::string_view text, std::size_t line) {
+  for (; line > 1 && !text.empty(); --line) text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  const std::size_t first = text.find_first_not_of(' ');
+  return first != std::string_view::npos && text[first] == '\t';
+}
+
 // Names of anchors are not repeated: an unquoted password that starts with `*` is taken for one.
 std::string syntax_message(const YAML::Exception& error) {
   if (error.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR)) {
@@ -323,7 +330,9 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
     if (documents.empty()) refuse({}, "no document in it");
   } catch (const Stopped&) {
   } catch (const YAML::Exception& error) {
-    refuse(place_of(error.mark), syntax_message(error));
+    const Place place = place_of(error.mark);
+    refuse(place, is_indented_with_tab(text, place.line) ? "syntax error: a tab indents this line: use blanks"
+                                                         : syntax_message(error));
   }
   return documents;
 }

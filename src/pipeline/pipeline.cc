@@ -203,7 +203,8 @@ void Pipeline::Impl::note_failure(const Error& error) {
              {{"pipeline", spec_.name},
               {"kind", to_string(error.kind())},
               {"error", std::string_view(error.what())},
-              {"again_in_seconds", verdict.again ? std::int64_t{verdict.again->count()} : std::int64_t{-1}}});
+              {"again", verdict.again ? "in " + std::to_string(verdict.again->count()) + " s"
+                                      : "after POST /pipelines/" + spec_.name + "/resume"}});
   std::lock_guard lock(mutex_);
   failure_ = error;
   again_at_.reset();

@@ -124,7 +124,7 @@ Response Api::route(const Request& request, std::string_view& pattern) {
     response.allow = allow;
     return response;
   }
-  return problem(404, "NOT_FOUND", "no such route");
+  return problem(404, "NOT_FOUND", "no such route; GET /openapi.json lists them");
 }
 
 Response Api::answer(const Route& route, const Call& call) {

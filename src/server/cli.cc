@@ -107,6 +107,11 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
     app.parse(argc, argv);
     if (validate->parsed() && !command.run.config.empty()) command.files.push_back(command.run.config);
     if (validate->parsed() && command.files.empty()) throw CLI::RequiredError("files");
+  } catch (const CLI::ExtrasError& stop) {
+    app.exit(stop, out, err);
+    err << "A pipeline file is given with --config, or to `validate`.\n";
+    command.exit_code = kUsage;
+    return command;
   } catch (const CLI::ParseError& stop) {
     command.exit_code = app.exit(stop, out, err) == 0 ? kDone : kUsage;
     return command;

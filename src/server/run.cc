@@ -127,9 +127,12 @@ int run_pipelines(const RunOptions& options, Configuration configuration, StopSi
       options.key_file.value_or(state.directory.empty() ? "" : state.directory + "/secret.key");
   SpecStore specs(*state.store, components(), key_file);
   Manager manager(launch_on(*state.store, state.directory), specs);
+  const bool none_in_files = configuration.documents.empty();
   manager.announce(std::move(configuration.documents));
   std::vector<Document> kept = specs.load();
   log_problems(kept);
+  if (none_in_files && kept.empty())
+    obs::warn("there is no pipeline yet: give a file with --config, or make one with POST /pipelines");
   manager.announce(std::move(kept));
   Api api(manager, components(), std::move(protection.access));
   HttpServer rest(

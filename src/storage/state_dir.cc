@@ -24,8 +24,10 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void fail(const std::string& doing, const std::string& path, int error) {
+  const bool full = error == ENOSPC || error == EDQUOT;
   throw Error(ErrorKind::storage, doing + " " + path + ": " + std::generic_category().message(error),
-              "choose a place that this user can write to with --storage-path");
+              full ? "make room on its disk, or choose another place with --storage-path"
+                   : "choose a place that this user can write to with --storage-path");
 }
 
 Fd open_file(const std::string& path, int flags) {
@@ -76,7 +78,7 @@ void refuse_shared(int directory, const std::string& path) {
                 "run: chmod go-w " + path + ", or name a directory of its own with --storage-path");
 }
 
-enum class Found { nothing, database, something_else };
+enum class Found { nothing, database, directory, something_else };
 
 // By its first bytes: SQLite itself takes an empty file for a new database.
 Found look_at(const std::string& database) {
@@ -86,6 +88,7 @@ Found look_at(const std::string& database) {
   if (!fd) fail("opening the state database", database, errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail("looking at", database, errno);
+  if (S_ISDIR(status.st_mode)) return Found::directory;
   if (!S_ISREG(status.st_mode)) return Found::something_else;
   if (status.st_size == 0) return Found::nothing;
   std::array<char, kMagic.size()> head{};
@@ -142,6 +145,9 @@ void StateDir::lock(const std::string& path) {
 void StateDir::examine(bool require_state) {
   const Found found = look_at(database_);
   const bool marked = exists(marker_);
+  if (found == Found::directory)
+    throw Error(ErrorKind::config, database_ + " is a directory",
+                "name a file in it: --storage-path " + database_ + "/deltaforge.db");
   if (found == Found::something_else)
     throw Error(ErrorKind::state_lost, database_ + " is not a SQLite database",
                 "restore it from a backup; or, to begin afresh, move it and " + marker_ + " away");

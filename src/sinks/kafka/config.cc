@@ -44,6 +44,8 @@ const config::Spec<Config>& Config::spec() {
 }
 
 void Config::check(const config::Node& node, config::Report& report) const {
+  if (brokers.find("://") != std::string::npos)
+    report.add(node, "brokers", "no list of brokers: write host:port, without kafka:// or http://");
   if (!topic.is_static()) {
     report.add(node, "topic", "not in this build: topic templates; write the name of one topic");
   } else if (!topic.empty() && !is_topic_name(topic.text())) {

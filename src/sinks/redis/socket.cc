@@ -74,7 +74,7 @@ Fd connect_to(const std::string& host, std::uint16_t port, SteadyTime deadline) 
   std::string problem;
   for (const addrinfo* each = found; each != nullptr; each = each->ai_next)
     if (Fd fd = try_address(*each, deadline, problem)) return fd;
-  throw Error(ErrorKind::unavailable, doing + problem);
+  throw Error(ErrorKind::unavailable, doing + problem, "check host and port in `uri`, and that the server runs");
 }
 
 }  // namespace deltaforge::sinks::redis

@@ -48,6 +48,9 @@ class Parser {
     if (!known) return "it does not begin with mysql://";
     std::string_view options = cut_after(text, '?');
     std::string_view database = cut_after(text, '/');
+    // What would follow is a part of the password, and messages show hosts.
+    if (database.find('@') != std::string_view::npos || options.find('@') != std::string_view::npos)
+      return "'/', '?' and '@' in user, password or options must be percent-encoded: %2F, %3F, %40";
     // A password may hold '@' unencoded: the last one ends it.
     std::size_t at = text.rfind('@');
     if (at == std::string_view::npos) return "the user is missing";

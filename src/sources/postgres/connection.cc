@@ -71,6 +71,8 @@ ParsedDsn parse(const config::Secret& dsn) {
     parsed.problem = text.substr(0, text.find('"'));
     while (!parsed.problem.empty() && (parsed.problem.back() == ' ' || parsed.problem.back() == '\n'))
       parsed.problem.pop_back();
+    // 'missing "=" after "mysql://..."'
+    if (parsed.problem == "missing") parsed.problem = "it does not begin with postgresql://";
   }
   for (PQconninfoOption* at = options; at != nullptr && at->keyword != nullptr; ++at)
     if (at->val != nullptr) parsed.words[at->keyword] = at->val;

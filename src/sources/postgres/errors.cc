@@ -48,6 +48,8 @@ std::string connect_remedy(std::string_view state, std::string_view text, const 
   if (state == "28P01" || has(text, "no password supplied")) return "check the password in the dsn";
   if (state.starts_with("28")) return "check the user in the dsn: CREATE ROLE \"" + user + "\" LOGIN REPLICATION;";
   if (state == "3D000") return "check dbname in the dsn";
+  if (has(text, "invalid response to SSL negotiation"))
+    return "check host and port in the dsn: what answers there is no PostgreSQL";
   if (has(text, "certificate") || has(text, "SSL")) return "check sslmode, sslrootcert, sslcert and sslkey in the dsn";
   if (has(text, "startup parameter"))
     return "connect to PostgreSQL itself: connection poolers do not pass replication connections on";

@@ -294,13 +294,16 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
   if (ours_)
     for (const CatalogueTable* table : inserts_only) inserts_only_.insert(table->name());
   tell_about_inserts_only();
+  std::string unmatched;
   for (const config::TablePattern& pattern : settings_.tables) {
     bool matches = std::ranges::any_of(
         tables, [&](const CatalogueTable& t) { return t.logged && pattern.matches(t.schema, t.table, "public"); });
-    if (!matches)
-      obs::warn("a table pattern matches no table yet; unlogged and temporary tables have no changes to capture",
-                {{"source", settings_.source_id}, {"pattern", pattern.text()}});
+    if (matches) continue;
+    obs::warn("a table pattern matches no table yet; unlogged and temporary tables have no changes to capture",
+              {{"source", settings_.source_id}, {"pattern", pattern.text()}});
+    unmatched += (unmatched.empty() ? "" : ", ") + std::string(pattern.text());
   }
+  warn_("tables", unmatched.empty() ? "" : "no table matched at the start: " + unmatched + "; check `tables`");
 }
 
 void Publication::tell_about_inserts_only() {
