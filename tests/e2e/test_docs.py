@@ -109,11 +109,21 @@ def test_messages_that_troubleshooting_names_exist() -> None:
     assert rows > 30
 
 
+def _anchors(path: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_links_lead_somewhere() -> None:
-    for path in [REPO / "README.md", REPO / "CONTRIBUTING.md", *(REPO / "docs").rglob("*.md"), *(REPO / "src").rglob("README.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
-            if "://" not in target:
-                assert (path.parent / target).exists(), f"{path.relative_to(REPO)} links to {target}"
+    more = [REPO / "CONTRIBUTING.md", *(REPO / "docs").rglob("*.md"), *(REPO / "src").rglob("README.md")]
+    for path in [REPO / "README.md", *more]:
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", path.read_text()):
+            if "://" in target:
+                continue
+            there = path.parent / target if target else path
+            assert there.exists(), f"{path.relative_to(REPO)} links to {target}"
+            assert not anchor or anchor in _anchors(there), f"{path.relative_to(REPO)} links to {target}#{anchor}"
 
 
 def test_metrics_that_the_docs_name_exist() -> None:

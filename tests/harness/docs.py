@@ -68,7 +68,7 @@ class Block:
 class Page:
     path: Path
     blocks: list[Block] = field(default_factory=list)
-    after: "Page | None" = None  # whose SQL has prepared the server
+    after: "Page | None" = None  # whose SQL, up to the start of an engine, has prepared the server
 
     @property
     def name(self) -> str:

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import urllib.request
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class Reader:
 
     def follow(self, page: Page) -> None:
         if page.after is not None:
-            for block in page.after.blocks:
+            for block in takewhile(lambda each: "start" not in each.words, page.after.blocks):
                 if "server" in block.words:
                     self._do(block)
         for block in page.blocks:
@@ -141,11 +142,13 @@ class Reader:
             server.settings.update(own)
             server.start()
 
-    def _shell(self, text: str, exec_last: bool = False) -> list[str]:
-        here = self._here(text)
+    def _shell(self, text: str, last_stays: bool = False) -> list[str]:
+        """What is exported is so in later blocks, too. `last_stays`: the last line becomes the process itself."""
         known = f". {self._exported}\n" if self._exported.exists() else ""
-        rest = f"exec {here}" if exec_last else f"{here}\nexport -p > {self._exported}\n"
-        return ["bash", "-eu", "-o", "pipefail", "-c", known + rest]
+        lines = self._here(text).splitlines()
+        last = f"exec env {lines.pop()}" if last_stays else ""
+        body = "\n".join([*lines, f"export -p > {self._exported}", last])
+        return ["bash", "-eu", "-o", "pipefail", "-c", known + body]
 
     def _run(self, block: Block) -> None:
         done = subprocess.run(self._shell(block.text), cwd=self.where, env=self._env, stdin=subprocess.DEVNULL,
@@ -158,7 +161,7 @@ class Reader:
         self._stop()
         self._output = self.home / "start-output"
         self._output.write_text("")
-        self._started = Process(self._shell(block.text, exec_last=True), self.home / "start-log", cwd=self.where,
+        self._started = Process(self._shell(block.text, last_stays=True), self.home / "start-log", cwd=self.where,
                                 stdout=self._output, env=self._env)
         wait_until(self._running, 30, "all pipelines to run")
 

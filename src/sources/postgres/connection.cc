@@ -72,7 +72,9 @@ ParsedDsn parse(const config::Secret& dsn) {
     while (!parsed.problem.empty() && (parsed.problem.back() == ' ' || parsed.problem.back() == '\n'))
       parsed.problem.pop_back();
     // 'missing "=" after "mysql://..."'
-    if (parsed.problem == "missing") parsed.problem = "it does not begin with postgresql://";
+    if (parsed.problem == "missing")
+      parsed.problem = dsn.reveal().find("://") != std::string::npos ? "it does not begin with postgresql://"
+                                                                     : "a word of it has no '='";
   }
   for (PQconninfoOption* at = options; at != nullptr && at->keyword != nullptr; ++at)
     if (at->val != nullptr) parsed.words[at->keyword] = at->val;
