@@ -279,8 +279,10 @@ TEST_F(ApiTest, TheOpenApiDocumentIsTheTableOfRoutes) {
 
 TEST_F(ApiTest, WrongRoutesAndMethods) {
   add(good_document("a", "pg-a"));
-  expect(ask("GET", "/nothing"), 404, R"({"code":"NOT_FOUND","message":"no such route; GET /openapi.json lists them"})");
-  expect(ask("GET", "/pipelinesx"), 404, R"({"code":"NOT_FOUND","message":"no such route; GET /openapi.json lists them"})");
+  expect(ask("GET", "/nothing"), 404,
+         R"({"code":"NOT_FOUND","message":"no such route; GET /openapi.json lists them"})");
+  expect(ask("GET", "/pipelinesx"), 404,
+         R"({"code":"NOT_FOUND","message":"no such route; GET /openapi.json lists them"})");
   expect(ask("POST", "/health"), 405, R"({"code":"METHOD_NOT_ALLOWED","message":"this route answers GET only"})");
   EXPECT_EQ(ask("POST", "/health").allow, "GET");
   EXPECT_EQ(ask("GET", "/pipelines/a/pause").allow, "POST");

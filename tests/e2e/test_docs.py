@@ -61,6 +61,7 @@ def _bad_shell(text: str) -> str:
     if done.returncode != 0:
         return done.stderr
     flags = set(re.findall(r"--[a-z][a-z-]+", _help(str(BINARY), "--help")))
+    verbs = _help("./dev", "help")
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
@@ -71,7 +72,7 @@ def _bad_shell(text: str) -> str:
                     return f"deltaforge has no {word}"
             if words[1:2] and not words[1].startswith("-") and words[1] not in ("run", "validate", "version"):
                 return f"deltaforge has no command {words[1]}"
-        if words[:1] == ["./dev"] and len(words) > 1 and not re.search(rf"^  \S*\b{words[1]}\b.*:", _help("./dev", "help"), re.M):
+        if words[:1] == ["./dev"] and len(words) > 1 and not re.search(rf"^  {words[1]}\b", verbs, re.M):
             return f"./dev has no verb {words[1]}"
     return ""
 
