@@ -92,6 +92,8 @@ constexpr Definition kTable[] = {
     {"deltaforge_sink_errors_total", kCounter, "pipeline,sink", "Batches that the sink did not accept."},
     {"deltaforge_sink_reconnects_total", kCounter, "pipeline,sink", "Times the sink was opened after the first."},
     {"deltaforge_sink_rejected_events_total", kCounter, "pipeline,sink", "Events that the sink refused for good."},
+    {"deltaforge_coordinator_sink_timeout_total", kCounter, "pipeline,sink",
+     "Batches given up at sink_batch_deadline_secs."},
     {"deltaforge_sink_latency_seconds", kHistogram, "pipeline,sink", "From sent to acknowledged, per batch.", kSeconds},
     {"deltaforge_sink_last_checkpoint_ts", kGauge, "pipeline,sink",
      "When the sink's stored position last moved, seconds since the Unix epoch."},

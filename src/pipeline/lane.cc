@@ -340,9 +340,11 @@ std::optional<SteadyTime> Lane::due() const {
 // Notices a sink that does not move: shows it, gives it up at the deadline, and detaches it where the policy allows.
 void Lane::watch(SteadyTime now) {
   if (detached()) return;
-  if (auto end = due(); end && now >= *end)
+  if (auto end = due(); end && now >= *end) {
+    parts_.probe.timed_out();
     close(now,
           fmt::format("a batch was not acknowledged within sink_batch_deadline_secs ({} s)", parts_.deadline->count()));
+  }
   if (is_open_ && used_ == 0) failing_since_.reset();
   if (is_open_ && used_ > 0 && slot(0).state == State::sending) {
     SteadyTime moved = std::max(slot(0).sent_at, progress_at_);

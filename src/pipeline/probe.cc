@@ -40,6 +40,7 @@ LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool 
   reconnects_ = metrics().counter("deltaforge_sink_reconnects_total", labels);
   bytes_ = metrics().counter("deltaforge_sink_bytes_total", labels);
   rejects_ = metrics().counter("deltaforge_sink_rejected_events_total", labels);
+  timeouts_ = metrics().counter("deltaforge_coordinator_sink_timeout_total", labels);
   latency_ = metrics().histogram("deltaforge_sink_latency_seconds", labels);
   end_to_end_ = metrics().histogram("deltaforge_e2e_latency_seconds", {{"pipeline", pipeline}});
   labels["required"] = required ? "true" : "false";

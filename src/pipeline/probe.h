@@ -40,11 +40,12 @@ class LaneProbe {
   void bytes(std::uint64_t count) { bytes_.add(static_cast<double>(count)); }
   void failed() { errors_.add(); }
   void reconnected() { reconnects_.add(); }
+  void timed_out() { timeouts_.add(); }
   void rejected(std::uint64_t events) { rejects_.add(static_cast<double>(events)); }
   void behind(bool value) { status_.set(value ? 0 : 1); }
 
  private:
-  obs::Counter events_, batches_, errors_, reconnects_, bytes_, rejects_;
+  obs::Counter events_, batches_, errors_, reconnects_, bytes_, rejects_, timeouts_;
   obs::Histogram latency_, end_to_end_;
   obs::Gauge status_;
   StageProbe stage_;

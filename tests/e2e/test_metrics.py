@@ -49,6 +49,7 @@ NAMES = {
     "deltaforge_sink_bytes_total": {"pipeline", "sink"},
     "deltaforge_sink_errors_total": {"pipeline", "sink"},
     "deltaforge_sink_reconnects_total": {"pipeline", "sink"},
+    "deltaforge_coordinator_sink_timeout_total": {"pipeline", "sink"},
     "deltaforge_sink_latency_seconds_count": {"pipeline", "sink"},
     "deltaforge_sink_checkpoint_status": {"pipeline", "sink", "required"},
     "deltaforge_sink_last_checkpoint_ts": {"pipeline", "sink"},

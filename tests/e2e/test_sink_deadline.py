@@ -29,6 +29,7 @@ def test_a_batch_without_an_answer(bench: Workbench, servers: Servers, outlet: O
     wait_until(lambda: "not acknowledged within sink_batch_deadline_secs (2 s)" in engine.log_text(), 20,
                "the deadline to pass")
     engine.wait_status({"degraded"}, 5)
+    assert engine.metric("deltaforge_coordinator_sink_timeout_total") >= 1
     to.server.proxy.heal()
     engine.wait_status({"running"}, 30)
     pg.execute("INSERT INTO t VALUES (3)", database)
