@@ -50,9 +50,14 @@ def exposition(bench: Workbench, servers: Servers, outlet: Outlets) -> str:
     wait_until(lambda: all(engine.checkpoint(each.kind) for each in sinks), 20, "their positions")
     pg.execute(f"SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = 'df_{database}'", database)
     wait_until(lambda: engine.metric("deltaforge_source_errors_total") > 0, 20, "the error to be counted")
-    text = engine.request("GET", "/metrics", port=engine.metrics_port)[1]
+
+
+    def text() -> str:
+        return engine.request("GET", "/metrics", port=engine.metrics_port)[1]
+    wait_until(lambda: "deltaforge_source_log_lag_bytes{" in text(), 20, "what is asked of the server every 5 s")
+    found = text()
     assert engine.terminate() == 0
-    return text
+    return found
 
 
 def test_every_query_finds_its_metrics(exposition: str) -> None:
