@@ -23,6 +23,8 @@
 
 namespace deltaforge {
 
+class PlanReport;
+
 // A row that the far side, or the encoder, refuses.
 struct Reject {
   std::uint32_t event;  // index in the batch
@@ -132,6 +134,9 @@ class Sink {
   // Connects, fences other writers, recovers. Returns the position that the sink itself holds, if it is one that
   // can; nullopt when it holds none. Throws Error (unavailable: the lane tries again). Called once per object.
   virtual std::optional<Position> open() = 0;
+  // What open() would find, and returns, changing nothing: no fence, no recovery, no file, no topic. Every wait 10 s at
+  // most. Instead of open(), any thread. What it throws is a problem, too.
+  virtual std::optional<Position> plan(PlanReport&) { return std::nullopt; }
   // Positions are durable in the sink itself, in the same act as the batch. Such a sink is sent empty deliveries too.
   virtual bool holds_position() const { return false; }
   // Batches that it can take before the first is answered (>= 1).

@@ -17,6 +17,8 @@
 
 namespace deltaforge {
 
+class PlanReport;
+
 // What a source says of a transaction when it commits.
 struct TransactionInfo {
   std::int64_t ts_us = 0;           // commit time, microseconds since the Unix epoch
@@ -100,6 +102,10 @@ class Source {
   // The pipeline is deleted: removes what this source made on its server, as far as `state` shows that it did. On one
   // that never ran, any thread. Throws Error.
   virtual void retire(SourceState&) {}
+  // What run() would find on the server and do there, without doing it: read-only, every wait 10 s at most. Of Start it
+  // is given the positions and a state that is thrown away. On one that never ran, any thread. What it throws is a
+  // problem, too.
+  virtual void plan(const Start&, PlanReport&) {}
   // Any thread.
   virtual SourceGauges gauges() const { return {}; }
 };

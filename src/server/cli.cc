@@ -101,12 +101,17 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   auto* health =
       app.add_subcommand("health", "Ask the engine at --api-addr how it is: exit code 0 when GET /health is 200")
           ->fallthrough();
+  auto* plan = app.add_subcommand("plan", "Show what a start would find and do, and change nothing")->fallthrough();
+  plan->add_option("files", command.files, "Pipeline files, or directories of them");
+  plan->add_flag("--offline", command.plan.offline, "Documents and state only; ask neither source nor sinks");
+  plan->add_flag("--json", command.plan.json, "For programs");
   auto* version = app.add_subcommand("version", "Print the version");
 
   try {
     app.parse(argc, argv);
-    if (validate->parsed() && !command.run.config.empty()) command.files.push_back(command.run.config);
-    if (validate->parsed() && command.files.empty()) throw CLI::RequiredError("files");
+    const bool needs_files = validate->parsed() || plan->parsed();
+    if (needs_files && !command.run.config.empty()) command.files.push_back(command.run.config);
+    if (needs_files && command.files.empty()) throw CLI::RequiredError("files");
   } catch (const CLI::ExtrasError& stop) {
     app.exit(stop, out, err);
     err << "A pipeline file is given with --config, or to `validate`.\n";
@@ -120,6 +125,7 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
   command.verb = validate->parsed()                  ? Command::Verb::validate
                  : schema->parsed()                  ? Command::Verb::schema
                  : health->parsed()                  ? Command::Verb::health
+                 : plan->parsed()                    ? Command::Verb::plan
                  : version->parsed() || version_flag ? Command::Verb::version
                                                      : Command::Verb::run;
   return command;

@@ -18,7 +18,7 @@ namespace deltaforge::server {
 // What a shell sees.
 enum Exit : int {
   kDone = 0,            // done, or drained
-  kInvalid = 1,         // the configuration, or an address that cannot be listened on
+  kInvalid = 1,         // the configuration, or an address that cannot be listened on; `plan`: it would not start
   kUsage = 2,           // the command line
   kState = 3,           // state locked or lost
   kDeadlinePassed = 4,  // stopped before everything was drained
@@ -43,12 +43,19 @@ struct RunOptions {
   std::chrono::milliseconds shutdown_timeout{25'000};
 };
 
+// Of `plan`, beside the storage options of RunOptions.
+struct PlanOptions {
+  bool offline = false;  // neither source nor sink is asked
+  bool json = false;
+};
+
 struct Command {
-  enum class Verb { run, validate, schema, health, version, nothing };
+  enum class Verb { run, validate, plan, schema, health, version, nothing };
   Verb verb = Verb::nothing;
   int exit_code = kDone;  // of `nothing`: help was asked for, or the usage is wrong
   RunOptions run;
-  std::vector<std::string> files;  // of `validate`
+  PlanOptions plan;
+  std::vector<std::string> files;  // of `validate` and `plan`
   std::string output;              // of `schema`; empty: standard output
 };
 

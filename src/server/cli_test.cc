@@ -83,6 +83,17 @@ TEST(Cli, OfAFlagThatStandsTwiceTheLastCounts) {
   EXPECT_EQ(parse({"--config", "a", "--config", "b"}).command.exit_code, kUsage) << "one would be left out in silence";
 }
 
+TEST(Cli, PlanTakesFilesAndTheStorageOfARun) {
+  Command command = parse({"plan", "a.yaml", "dir", "--offline", "--storage-path", "x.db", "--json"}).command;
+  EXPECT_EQ(command.verb, Command::Verb::plan);
+  EXPECT_EQ(command.files, (std::vector<std::string>{"a.yaml", "dir"}));
+  EXPECT_TRUE(command.plan.offline && command.plan.json);
+  EXPECT_EQ(command.run.storage_path, "x.db");
+  EXPECT_FALSE(parse({"plan", "a.yaml"}).command.plan.offline);
+  EXPECT_EQ(parse({"plan"}).command.exit_code, kUsage);
+  EXPECT_EQ(parse({"validate", "a.yaml", "--offline"}).command.exit_code, kUsage);
+}
+
 TEST(Cli, Version) {
   EXPECT_EQ(parse({"version"}).command.verb, Command::Verb::version);
   EXPECT_EQ(parse({"schema"}).command.verb, Command::Verb::schema);

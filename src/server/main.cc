@@ -3,6 +3,7 @@
 
 #include "server/cli.h"
 #include "server/health.h"
+#include "server/plan.h"
 #include "server/process.h"
 #include "server/run.h"
 
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
     case Command::Verb::validate: return validate(command.files, std::cout, std::cerr);
     case Command::Verb::schema: return print_schema(command.output, std::cout, std::cerr);
     case Command::Verb::health: return health(command.run.api, command.run.api_tls_cert, std::cout, std::cerr);
+    case Command::Verb::plan: return plan(command.files, command.run, command.plan, std::cout);
     case Command::Verb::run: break;
   }
   switch_off_core_dumps();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <limits>
 #include <system_error>
 #include <utility>
@@ -86,16 +87,42 @@ std::uint64_t Query::number(int column) const {
 void Connection::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }
 void Connection::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
-Connection::Connection(std::string path) : path_(std::move(path)) {
-  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+Connection::Connection(std::string path) : Connection(path, path, SQLITE_OPEN_READWRITE) {
+  run("PRAGMA journal_mode = WAL");
+  run("PRAGMA synchronous = FULL");
+}
+
+Connection::Connection(std::string path, const std::string& name, int flags) : path_(std::move(path)) {
   sqlite3* raw = nullptr;
   errno = 0;
-  const int code = sqlite3_open_v2(path_.c_str(), &raw, kFlags, nullptr);
+  flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(name.c_str(), &raw, flags, nullptr);
   database_.reset(raw);
   if (code != SQLITE_OK) fail(raw, code, "opening", path_);
   sqlite3_busy_timeout(raw, kBusyTimeoutMs);
-  run("PRAGMA journal_mode = WAL");
-  run("PRAGMA synchronous = FULL");
+}
+
+// A WAL is read by way of its shared memory file, which SQLite makes where there is none; so that is used only when it
+// is there, and as it is. Without one and without a WAL the database alone has everything.
+Connection Connection::of_reader(std::string path) {
+  std::error_code error;
+  const bool shared_memory = std::filesystem::exists(path + "-shm", error);
+  const auto log = std::filesystem::file_size(path + "-wal", error);
+  if (!shared_memory && !error && log > 0)
+    throw Error(ErrorKind::storage,
+                "reading the state database " + path +
+                    ": what stands in its -wal file cannot be "
+                    "read without making a -shm file",
+                "start deltaforge, which makes it");
+  std::string name = "file:";
+  for (char c : path) {
+    if (c == '?' || c == '#' || c == '%')
+      name += c == '?' ? "%3f" : c == '#' ? "%23" : "%25";
+    else
+      name += c;
+  }
+  name += shared_memory ? "?mode=ro&readonly_shm=1" : "?mode=ro&immutable=1";
+  return {std::move(path), name, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI};
 }
 
 Query Connection::query(const char* sql) {

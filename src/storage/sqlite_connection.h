@@ -42,6 +42,9 @@ class Connection {
  public:
   // Never creates the file.
   explicit Connection(std::string path);
+  // Reads only, and leaves no trace beside the file either, also while another process writes.
+  static Connection of_reader(std::string path);
+  Connection(Connection&&) = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -56,6 +59,8 @@ class Connection {
   bool file_was_replaced() const;
 
  private:
+  Connection(std::string path, const std::string& name, int flags);
+
   struct Close {
     void operator()(sqlite3*) const;
   };

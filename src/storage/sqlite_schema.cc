@@ -75,16 +75,20 @@ std::uint64_t number(Connection& connection, const char* sql) {
 
 }  // namespace
 
-void create_schema(Connection& connection, const std::string& path) {
+bool has_schema(Connection& connection, const std::string& path) {
   const std::uint64_t version = number(connection, "PRAGMA user_version");
   if (version > kVersion)
     throw Error(ErrorKind::config, "the state database " + path + " was written by a newer version",
                 "run that version, or give this one a --storage-path of its own");
-  if (version == kVersion) return;
+  if (version == kVersion) return true;
   if (number(connection, "SELECT count(*) FROM sqlite_master") > 0)
     throw Error(ErrorKind::config, path + " is a database of another program",
                 "give --storage-path a file that does not exist yet");
-  connection.run(kTables);
+  return false;
+}
+
+void create_schema(Connection& connection, const std::string& path) {
+  if (!has_schema(connection, path)) connection.run(kTables);
 }
 
 void check_schema(Connection& connection, const std::string& path) {
@@ -94,6 +98,16 @@ void check_schema(Connection& connection, const std::string& path) {
   if (number(connection, "PRAGMA user_version") == kVersion && verdict == "ok") return;
   throw Error(ErrorKind::state_lost, "the state database " + path + " is damaged: " + verdict,
               "restore it from a backup; or, to begin afresh, stop and move it and its marker file away");
+}
+
+std::vector<std::string> read_resets(Connection& connection) {
+  std::vector<std::string> result;
+  Query query = connection.query(
+      "SELECT key FROM resets WHERE NOT EXISTS (SELECT 1 FROM df_kv WHERE ns = 'checkpoints' AND "
+      "(df_kv.key = resets.key OR substr(df_kv.key, 1, length(resets.key) + 8) = resets.key || '::sink::')) "
+      "ORDER BY seq");
+  while (query.step()) result.push_back(query.text(0));
+  return result;
 }
 
 }  // namespace deltaforge::storage

@@ -191,17 +191,8 @@ std::size_t SqliteStore::drop_upto(std::string_view ns, std::string_view key, st
   return dropped;
 }
 
-// A position that was written again since (the engine was running when it was removed) is no reset.
 std::vector<std::string> SqliteStore::resets() {
-  return read([&](Connection& db) {
-    std::vector<std::string> result;
-    Query query = db.query(
-        "SELECT key FROM resets WHERE NOT EXISTS (SELECT 1 FROM df_kv WHERE ns = 'checkpoints' AND "
-        "(df_kv.key = resets.key OR substr(df_kv.key, 1, length(resets.key) + 8) = resets.key || '::sink::')) "
-        "ORDER BY seq");
-    while (query.step()) result.push_back(query.text(0));
-    return result;
-  });
+  return read([](Connection& db) { return read_resets(db); });
 }
 
 void SqliteStore::forget_resets() {

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/file_lock.h"
 #include "obs/log.h"
 
 namespace deltaforge::storage {
@@ -98,30 +99,95 @@ Found look_at(const std::string& database) {
   return magic ? Found::database : Found::something_else;
 }
 
+// False: there is none yet.
+bool examine(const std::string& database, const std::string& marker, bool require_state) {
+  const Found found = look_at(database);
+  const bool marked = exists(marker);
+  if (found == Found::directory)
+    throw Error(ErrorKind::config, database + " is a directory",
+                "name a file in it: --storage-path " + database + "/deltaforge.db");
+  if (found == Found::something_else)
+    throw Error(ErrorKind::state_lost, database + " is not a SQLite database",
+                "restore it from a backup; or, to begin afresh, move it and " + marker + " away");
+  if (found == Found::database) return true;
+  if (marked)
+    throw Error(ErrorKind::state_lost, "the state database " + database + " is missing or empty, though it was in use",
+                "restore it from a backup; or, to begin afresh, remove " + marker);
+  if (require_state)
+    throw Error(ErrorKind::state_lost, "there is no state in " + database,
+                "restore it, or start without --require-state to begin afresh");
+  return false;
+}
+
+// The parts of --storage-path.
+struct Names {
+  explicit Names(const StateOptions& options) {
+    const fs::path given(options.path);
+    if (!given.has_filename())
+      throw Error(ErrorKind::config, "'" + options.path + "' names no file",
+                  "give --storage-path a file, such as ./data/deltaforge.db");
+    parent = given.has_parent_path() ? given.parent_path() : fs::path(".");
+    file = given.filename().string();
+    stem = given.stem().string();
+  }
+  fs::path parent;
+  std::string file, stem;
+};
+
+Error missing_directory(const fs::path& path) {
+  return {ErrorKind::state_lost, "the state directory " + path.string() + " is missing",
+          "restore it, or start without --require-state to begin afresh"};
+}
+
+// Of a directory that does not exist.
+void check_can_be_made(fs::path path) {
+  while (!path.empty() && !exists(path)) path = path.parent_path();
+  if (path.empty()) path = ".";
+  if (::access(path.c_str(), W_OK | X_OK) != 0) fail("creating the state directory in", path, errno);
+}
+
 }  // namespace
 
-StateDir::StateDir(const StateOptions& options) {
-  const fs::path given(options.path);
-  if (!given.has_filename())
-    throw Error(ErrorKind::config, "'" + options.path + "' names no file",
-                "give --storage-path a file, such as ./data/deltaforge.db");
-  const fs::path parent = given.has_parent_path() ? given.parent_path() : fs::path(".");
-  const bool there = exists(parent);
-  if (!there && options.require_state)
-    throw Error(ErrorKind::state_lost, "the state directory " + parent.string() + " is missing",
-                "restore it, or start without --require-state to begin afresh");
-  if (!there) make_directory(parent);
+FoundState look_at_state(const StateOptions& options) {
+  const Names names(options);
+  FoundState found;
+  if (!exists(names.parent)) {
+    if (options.require_state) throw missing_directory(names.parent);
+    check_can_be_made(names.parent);
+    found.database = options.path;
+    return found;
+  }
+  const std::string directory = real_path(names.parent);
+  Fd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) fail("opening the state directory", directory, errno);
+  refuse_shared(fd.get(), directory);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) fail("writing into the state directory", directory, errno);
+  found.database = directory + "/" + names.file;
+  found.exists = examine(found.database, directory + "/" + names.stem + ".marker", options.require_state);
+  if (found.exists && ::access(found.database.c_str(), R_OK | W_OK) != 0)
+    fail("writing to the state database", found.database, errno);
+  found.holder = flock_holder(directory + "/" + names.stem + ".lock");
+  return found;
+}
 
-  const std::string directory = real_path(parent);
+StateDir::StateDir(const StateOptions& options) {
+  const Names names(options);
+  const bool there = exists(names.parent);
+  if (!there && options.require_state) throw missing_directory(names.parent);
+  if (!there) make_directory(names.parent);
+
+  const std::string directory = real_path(names.parent);
   directory_ = Fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory_) fail("opening the state directory", directory, errno);
   refuse_shared(directory_.get(), directory);
 
-  database_ = directory + "/" + given.filename().string();
-  const std::string stem = directory + "/" + given.stem().string();
-  marker_ = stem + ".marker";
-  lock(stem + ".lock");
-  examine(options.require_state);
+  database_ = directory + "/" + names.file;
+  marker_ = directory + "/" + names.stem + ".marker";
+  lock(directory + "/" + names.stem + ".lock");
+  if (examine(database_, marker_, options.require_state)) return;
+  obs::warn("starting fresh: no earlier state was found, every pipeline begins as if it had never run",
+            {{"path", database_}});
+  if (!open_file(database_, O_RDWR | O_CREAT)) fail("creating the state database", database_, errno);
 }
 
 void StateDir::lock(const std::string& path) {
@@ -140,27 +206,6 @@ void StateDir::lock(const std::string& path) {
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock_.get(), 0) != 0 || ::pwrite(lock_.get(), pid.data(), pid.size(), 0) < 0)
     fail("writing", path, errno);
-}
-
-void StateDir::examine(bool require_state) {
-  const Found found = look_at(database_);
-  const bool marked = exists(marker_);
-  if (found == Found::directory)
-    throw Error(ErrorKind::config, database_ + " is a directory",
-                "name a file in it: --storage-path " + database_ + "/deltaforge.db");
-  if (found == Found::something_else)
-    throw Error(ErrorKind::state_lost, database_ + " is not a SQLite database",
-                "restore it from a backup; or, to begin afresh, move it and " + marker_ + " away");
-  if (found == Found::database) return;
-  if (marked)
-    throw Error(ErrorKind::state_lost, "the state database " + database_ + " is missing or empty, though it was in use",
-                "restore it from a backup; or, to begin afresh, remove " + marker_);
-  if (require_state)
-    throw Error(ErrorKind::state_lost, "there is no state in " + database_,
-                "restore it, or start without --require-state to begin afresh");
-  obs::warn("starting fresh: no earlier state was found, every pipeline begins as if it had never run",
-            {{"path", database_}});
-  if (!open_file(database_, O_RDWR | O_CREAT)) fail("creating the state database", database_, errno);
 }
 
 void StateDir::mark_started() {

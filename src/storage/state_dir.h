@@ -5,6 +5,7 @@
 // database exists, before it holds anything: a marker without a database means that state was lost).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/fd.h"
@@ -15,6 +16,15 @@ struct StateOptions {
   std::string path = "./data/deltaforge.db";
   bool require_state = false;  // absent state is an error
 };
+
+// What a StateDir would find.
+struct FoundState {
+  std::string database;               // absolute, where its directory exists
+  bool exists = false;                // else a start makes it
+  std::optional<std::string> holder;  // the process that has it
+};
+// Without making, changing or locking anything. Throws what StateDir throws, state_locked excepted.
+FoundState look_at_state(const StateOptions&);
 
 class StateDir {
  public:
@@ -31,7 +41,6 @@ class StateDir {
 
  private:
   void lock(const std::string& path);
-  void examine(bool require_state);
 
   std::string database_, marker_;
   Fd directory_, lock_;

@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "core/event_id.h"
+#include "core/plan.h"
 #include "encode/make_encoder.h"
 #include "encode/slab_lease.h"
 
@@ -36,6 +39,20 @@ std::optional<Position> FileSink::open() {
   std::optional<std::string> record = segments_->position();
   if (!record) return std::nullopt;
   return context_.positions->parse(*record, segments_->position_path());
+}
+
+std::optional<Position> FileSink::plan(PlanReport& report) {
+  const FoundSegments found = look_at_segments(config_.path);
+  if (!found.exists) {
+    report.step("makes the directory " + config_.path);
+    return std::nullopt;
+  }
+  report.fact(fmt::format("{} can be written to and holds {} segments", config_.path, found.count));
+  if (found.holder)
+    report.problem(fmt::format("process {} writes into {}", *found.holder, config_.path),
+                   "stop that one, or give this sink a `path` of its own");
+  if (!found.position) return std::nullopt;
+  return context_.positions->parse(*found.position, found.position_path);
 }
 
 void FileSink::send(const Delivery& delivery, Receipt receipt) {

@@ -35,6 +35,7 @@ class FileSink final : public Sink {
   FileSink(Config config, SinkContext context);
 
   std::optional<Position> open() override;
+  std::optional<Position> plan(PlanReport& report) override;
   bool holds_position() const override { return true; }
   std::size_t window() const override { return rolls() ? 8 : 1; }
   void send(const Delivery& delivery, Receipt receipt) override;

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
+#include "base/file_lock.h"
 
 namespace deltaforge::sinks::file {
 namespace {
@@ -68,12 +69,87 @@ std::optional<std::uint64_t> number_of(std::string_view name, std::string_view e
   return number;
 }
 
-}  // namespace
-
-struct Segments::Found {
+struct Found {
   std::set<std::uint64_t> segments, positions;
   std::vector<std::string> unfinished;
+  std::uint64_t newest() const { return segments.empty() ? 0 : *segments.rbegin(); }
 };
+
+Found look(const std::string& directory) {
+  Found found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(directory, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (auto segment = number_of(name, kSegment)) found.segments.insert(*segment);
+    if (auto position = number_of(name, kPosition)) found.positions.insert(*position);
+    if (number_of(name, ".jsonl.open") || number_of(name, ".pos.open")) found.unfinished.push_back(name);
+  }
+  if (error) refuse(error.value(), "reading the directory", directory);
+  return found;
+}
+
+// Older segments may have been taken away, from the first on. Anything else that a kill cannot have left is an error.
+void check(const Found& found, const std::string& directory) {
+  auto odd = [&directory](std::string what) {
+    throw Error(ErrorKind::sink_state, fmt::format("file sink: {} in {}", what, directory), std::string(kStateRemedy));
+  };
+  const std::uint64_t newest = found.newest();
+  if (found.segments.contains(0)) odd("000000000000.jsonl, which no file sink writes,");
+  if (!found.segments.empty() && newest - *found.segments.begin() + 1 != found.segments.size())
+    odd(fmt::format("a segment between {:012} and {:012} is missing", *found.segments.begin(), newest));
+  if (!found.segments.empty() && !found.positions.contains(newest))
+    odd(fmt::format("{:012}.pos is missing beside its segment", newest));
+  for (std::uint64_t position : found.positions)
+    if (position > newest + 1) odd(fmt::format("{0:012}.pos has no segment {0:012}.jsonl", position));
+}
+
+std::string path_in(const std::string& directory, std::uint64_t number, std::string_view ending) {
+  return fmt::format("{}/{:012}{}", directory, number, ending);
+}
+
+// Nothing when nothing was ever delivered.
+std::optional<std::string> read_position(const std::string& from, std::uint64_t newest) {
+  const Fd fd(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd && errno == ENOENT && newest == 0) return std::nullopt;
+  if (!fd) refuse(errno, "opening", from);
+  std::string record;
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(fd.get(), buffer, sizeof buffer)) > 0) record.append(buffer, static_cast<std::size_t>(got));
+  if (got < 0) refuse(errno, "reading", from);
+  if (record.ends_with('\n')) record.pop_back();
+  return record;
+}
+
+// Of a directory that does not exist.
+void check_can_be_made(const std::string& directory) {
+  std::filesystem::path above = std::filesystem::absolute(directory).lexically_normal();
+  std::error_code error;
+  while (!std::filesystem::exists(above, error) && above.has_relative_path()) above = above.parent_path();
+  if (!std::filesystem::is_directory(above, error)) refuse(ENOTDIR, "creating the directory", directory);
+  if (::access(above.c_str(), W_OK | X_OK) != 0) refuse(errno, "creating the directory", directory);
+}
+
+}  // namespace
+
+FoundSegments look_at_segments(const std::string& directory) {
+  FoundSegments result;
+  if (::access(directory.c_str(), F_OK) != 0 && errno == ENOENT) {
+    check_can_be_made(directory);
+    return result;
+  }
+  result.exists = true;
+  open_directory(directory);
+  if (::access(directory.c_str(), W_OK | X_OK) != 0) refuse(errno, "writing into the directory", directory);
+  result.holder = flock_holder(directory + "/.lock");
+  const Found found = look(directory);
+  check(found, directory);
+  result.count = found.segments.size();
+  result.position_path = path_in(directory, found.newest(), kPosition);
+  result.position = read_position(result.position_path, found.newest());
+  return result;
+}
 
 Segments::Segments(std::string directory) : directory_(std::move(directory)) {
   std::error_code error;
@@ -95,35 +171,10 @@ Segments::Segments(std::string directory) : directory_(std::move(directory)) {
   recover();
 }
 
-Segments::Found Segments::look() const {
-  Found found;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(directory_, error), end; !error && entry != end;
-       entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (auto segment = number_of(name, kSegment)) found.segments.insert(*segment);
-    if (auto position = number_of(name, kPosition)) found.positions.insert(*position);
-    if (number_of(name, ".jsonl.open") || number_of(name, ".pos.open")) found.unfinished.push_back(name);
-  }
-  if (error) refuse(error.value(), "reading the directory", directory_);
-  return found;
-}
-
-// Older segments may have been taken away, from the first on. Anything else that a kill cannot have left is an error.
 void Segments::recover() {
-  const Found found = look();
-  auto odd = [this](std::string what) {
-    throw Error(ErrorKind::sink_state, fmt::format("file sink: {} in {}", what, directory_), std::string(kStateRemedy));
-  };
-  newest_ = found.segments.empty() ? 0 : *found.segments.rbegin();
-  if (found.segments.contains(0)) odd("000000000000.jsonl, which no file sink writes,");
-  if (!found.segments.empty() && newest_ - *found.segments.begin() + 1 != found.segments.size())
-    odd(fmt::format("a segment between {:012} and {:012} is missing", *found.segments.begin(), newest_));
-  if (!found.segments.empty() && !found.positions.contains(newest_))
-    odd(fmt::format("{:012}.pos is missing beside its segment", newest_));
-  for (std::uint64_t position : found.positions)
-    if (position > newest_ + 1) odd(fmt::format("{0:012}.pos has no segment {0:012}.jsonl", position));
-
+  const Found found = look(directory_);
+  check(found, directory_);
+  newest_ = found.newest();
   auto remove = [this](const std::string& name) {
     if (::unlinkat(directory_fd_.get(), name.c_str(), 0) != 0) refuse(errno, "deleting", directory_ + "/" + name);
   };
@@ -132,22 +183,10 @@ void Segments::recover() {
 }
 
 std::string Segments::path(std::uint64_t number, std::string_view ending) const {
-  return fmt::format("{}/{:012}{}", directory_, number, ending);
+  return path_in(directory_, number, ending);
 }
 
-std::optional<std::string> Segments::position() const {
-  const std::string from = position_path();
-  const Fd fd(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd && errno == ENOENT && newest_ == 0) return std::nullopt;
-  if (!fd) refuse(errno, "opening", from);
-  std::string record;
-  char buffer[4096];
-  ssize_t got = 0;
-  while ((got = ::read(fd.get(), buffer, sizeof buffer)) > 0) record.append(buffer, static_cast<std::size_t>(got));
-  if (got < 0) refuse(errno, "reading", from);
-  if (record.ends_with('\n')) record.pop_back();
-  return record;
-}
+std::optional<std::string> Segments::position() const { return read_position(position_path(), newest_); }
 
 void Segments::write(std::string_view lines) {
   const std::string to = path(newest_ + 1, ".jsonl.open");

@@ -19,6 +19,17 @@
 
 namespace deltaforge::sinks::file {
 
+// What a Segments would find.
+struct FoundSegments {
+  bool exists = false;                  // the directory; else a start makes it
+  std::optional<std::string> holder;    // the process that writes into it
+  std::size_t count = 0;                // segments
+  std::optional<std::string> position;  // the record of the newest one
+  std::string position_path;
+};
+// Without making, changing or locking anything. Throws what Segments throws, fenced excepted.
+FoundSegments look_at_segments(const std::string& directory);
+
 class Segments {
  public:
   // Creates the directory where it is missing, locks it, and deletes what a killed process left behind. Throws Error:
@@ -40,8 +51,6 @@ class Segments {
   void advance(std::string_view position);
 
  private:
-  struct Found;
-  Found look() const;
   void recover();
   std::string path(std::uint64_t number, std::string_view ending) const;
   void write_file(const std::string& path, std::string_view text) const;

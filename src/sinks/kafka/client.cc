@@ -54,16 +54,16 @@ obs::Level level_of(int syslog_level) {
 
 }  // namespace
 
-Client::Client(const Config& config, const SinkContext& context, const Limits& limits)
+Client::Client(const Config& config, const SinkContext& context, const Limits& limits, Use use)
     : config_(config), context_(context), topic_name_(config.topic.text()), secrets_(secret_values(config)) {
-  configure(limits);
+  configure(limits, use);
   topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
   queue_ = rd_kafka_queue_get_main(handle_);
   rd_kafka_queue_cb_event_enable(
       queue_, [](rd_kafka_t*, void* client) { static_cast<Client*>(client)->context_.wake(); }, this);
 }
 
-void Client::configure(const Limits& limits) {
+void Client::configure(const Limits& limits, Use use) {
   Owned<rd_kafka_conf_t, rd_kafka_conf_destroy> conf(rd_kafka_conf_new());
   std::array<char, 512> error{};
   auto fail = [&](std::string_view what) {
@@ -86,13 +86,15 @@ void Client::configure(const Limits& limits) {
   // librdkafka counts framing and headers against this limit only after it has taken a message.
   set("message.max.bytes", std::to_string(limits.capacity + kRecordFraming));
   set("batch.size", std::to_string(batch_size(config_, limits)));
+  if (use == Use::look) set("allow.auto.create.topics", "false");
 
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS);
   rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t* handle, int level, const char* facility, const char* text) {
     if (auto* client = static_cast<Client*>(rd_kafka_opaque(handle))) client->log(level, facility, text);
   });
-  handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), error.data(), error.size());
+  handle_ =
+      rd_kafka_new(use == Use::look ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf.get(), error.data(), error.size());
   if (handle_ == nullptr) fail("librdkafka refuses the configuration");
   conf.release();  // now the producer's
 }
@@ -105,7 +107,12 @@ Client::~Client() {
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-std::size_t Client::connect() {
+std::size_t Client::connect() { return static_cast<std::size_t>(find_topic(false).partitions); }
+
+
+Client::Topic Client::look_at_topic() { return find_topic(true); }
+
+Client::Topic Client::find_topic(bool may_be_missing) {
   const SteadyTime begun = std::chrono::steady_clock::now();
   std::optional<Fault> topic_fault;
   for (;;) {
@@ -118,10 +125,12 @@ std::size_t Client::connect() {
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt > 0) {
       const rd_kafka_metadata_topic& found = metadata->topics[0];
+      Topic topic{metadata->broker_cnt, metadata->broker_cnt > 0 ? metadata->brokers[0].id : -1, found.partition_cnt};
       if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR && found.partition_cnt > 0) {
         acknowledged();
-        return static_cast<std::size_t>(found.partition_cnt);
+        return topic;
       }
+      if (may_be_missing && found.err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return topic;
       topic_fault = fault(found.err, "");
       if (topic_fault->fatal) break;
     }
@@ -146,8 +155,19 @@ void Client::throw_unconnected(const std::optional<Fault>& topic_fault) const {
 }
 
 std::size_t Client::topic_limit() {
+  const std::string value = setting(RD_KAFKA_RESOURCE_TOPIC, topic_name_, "max.message.bytes");
+  std::size_t limit = 0;
+  std::from_chars(value.data(), value.data() + value.size(), limit);
+  return limit;
+}
+
+std::string Client::broker_setting(int broker, const char* name) {
+  return setting(RD_KAFKA_RESOURCE_BROKER, std::to_string(broker), name);
+}
+
+std::string Client::setting(int type, const std::string& of, std::string_view name) {
   Owned<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
-      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic_name_.c_str()));
+      rd_kafka_ConfigResource_new(static_cast<rd_kafka_ResourceType_t>(type), of.c_str()));
   Owned<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy> options(
       rd_kafka_AdminOptions_new(handle_, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
   int time = static_cast<int>(kDescribeTime.count());
@@ -156,21 +176,19 @@ std::size_t Client::topic_limit() {
   rd_kafka_ConfigResource_t* asked = resource.get();
   rd_kafka_DescribeConfigs(handle_, &asked, 1, options.get(), answers.get());
   Owned<rd_kafka_event_t, rd_kafka_event_destroy> event(rd_kafka_queue_poll(answers.get(), time));
-  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return 0;
+  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) return {};
 
   std::size_t count = 0;
   const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
   const rd_kafka_ConfigResource_t** resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
-  if (count == 0) return 0;
+  if (count == 0) return {};
   const rd_kafka_ConfigEntry_t** entries = rd_kafka_ConfigResource_configs(resources[0], &count);
   for (std::size_t i = 0; i < count; ++i) {
-    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != "max.message.bytes") continue;
+    if (std::string_view(rd_kafka_ConfigEntry_name(entries[i])) != name) continue;
     const char* value = rd_kafka_ConfigEntry_value(entries[i]);
-    std::size_t limit = 0;
-    if (value != nullptr) std::from_chars(value, value + std::string_view(value).size(), limit);
-    return limit;
+    return value != nullptr ? value : "";
   }
-  return 0;
+  return {};
 }
 
 rd_kafka_op_s* Client::next_event(milliseconds wait) {

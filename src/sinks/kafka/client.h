@@ -26,9 +26,12 @@ namespace deltaforge::sinks::kafka {
 
 class Client {
  public:
+  // Who only looks is a consumer: brokers make a topic that a producer asks for.
+  enum class Use { produce, look };
+
   // No network yet. Both references must outlive the client. Record batches are no larger than an ordinary record.
   // Throws Error{config} for properties that contradict one another or name files that cannot be read.
-  Client(const Config&, const SinkContext&, const Limits&);
+  Client(const Config&, const SinkContext&, const Limits&, Use = Use::produce);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
@@ -37,6 +40,15 @@ class Client {
   // Waits, 3 s at most, until a broker knows the topic. How many partitions it has. Throws Error{unavailable, auth,
   // config}.
   std::size_t connect();
+  // The same; a topic that does not exist is an answer, too.
+  struct Topic {
+    int brokers = 0;
+    int a_broker = -1;   // the number of one
+    int partitions = 0;  // 0: it does not exist
+  };
+  Topic look_at_topic();
+  // A setting of this broker; empty when it does not tell. Bounded by 2 s.
+  std::string broker_setting(int broker, const char* name);
   // `max.message.bytes` of the topic; 0 when the brokers do not tell. Bounded by 2 s.
   std::size_t topic_limit();
 
@@ -54,7 +66,10 @@ class Client {
   Fault fault(int code, std::string_view detail) const;
 
  private:
-  void configure(const Limits&);
+  void configure(const Limits&, Use);
+  Topic find_topic(bool may_be_missing);
+  // `resource`: an rd_kafka_ResourceType_t.
+  std::string setting(int resource, const std::string& of, std::string_view name);
   [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
   std::string without_secrets(std::string text) const;
   void log(int level, const char* facility, const char* text) const;

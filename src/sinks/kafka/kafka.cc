@@ -36,6 +36,7 @@
 #include "sinks/kafka/client_conf.h"
 #include "sinks/kafka/config.h"
 #include "sinks/kafka/limits.h"
+#include "sinks/kafka/plan.h"
 #include "sinks/kafka/probe.h"
 #include "sinks/kafka/shipment.h"
 
@@ -68,6 +69,10 @@ class KafkaSink final : public Sink {
   }
 
   std::optional<Position> open() override;
+  std::optional<Position> plan(PlanReport& report) override {
+    look_at_brokers(config_, context_, report);
+    return std::nullopt;
+  }
   std::size_t window() const override { return kWindow; }
   std::chrono::milliseconds patience() const override { return kafka::patience(config_); }
   void send(const Delivery&, Receipt) override;

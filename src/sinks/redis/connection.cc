@@ -30,6 +30,13 @@ Connection::Connection(const Config& config, const Target& target)
   for (const std::string_view command : {"MULTI", "EXEC"}) expect_no_error(ask({command}), "trying MULTI and EXEC");
 }
 
+std::optional<std::string> Connection::look(std::initializer_list<std::string_view> command) {
+  const Reply reply = ask(command);
+  if (reply.type == Reply::Type::integer) return std::to_string(reply.number);
+  if (reply.type == Reply::Type::bulk || reply.type == Reply::Type::status) return std::string(reply.text);
+  return std::nullopt;
+}
+
 std::optional<std::string> Connection::setting(std::string_view name) {
   const Reply head = ask({"CONFIG", "GET", name});
   std::optional<std::string> value;

@@ -24,6 +24,8 @@ class Connection {
   ReplyReader& replies() { return replies_; }
   int fd() const { return socket_.get(); }
 
+  // The one answer to a command that only reads; nothing when it is refused. Waits like setting().
+  std::optional<std::string> look(std::initializer_list<std::string_view> command);
   // A setting of the server; nothing when it does not tell. Waits, within connect_timeout_secs from the constructor.
   std::optional<std::string> setting(std::string_view name);
 

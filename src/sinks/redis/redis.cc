@@ -19,6 +19,7 @@
 #include "sinks/redis/classify.h"
 #include "sinks/redis/connection.h"
 #include "sinks/redis/entry.h"
+#include "sinks/redis/plan.h"
 #include "sinks/redis/watcher.h"
 
 namespace deltaforge::sinks::redis {
@@ -47,6 +48,10 @@ class RedisSink final : public Sink {
   ~RedisSink() override { drop_chunks(); }
 
   std::optional<Position> open() override;
+  std::optional<Position> plan(PlanReport& report) override {
+    look_at_server(config_, report);
+    return std::nullopt;
+  }
   std::size_t window() const override { return kWindow; }
   void send(const Delivery&, Receipt) override;
   bool poll() override;

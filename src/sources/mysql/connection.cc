@@ -20,7 +20,6 @@ namespace deltaforge::sources::mysql {
 namespace {
 
 constexpr unsigned kConnectSeconds = 10;
-constexpr unsigned kAnswerSeconds = 30;
 // The library's own: TLS was asked for and cannot be had.
 constexpr unsigned kTlsError = 2026;
 
@@ -78,6 +77,7 @@ struct TlsOfLibrary {
 Session::Session(const Options& options) : dsn_(options.dsn), stop_fd_(options.stop_fd) {
   try {
     connect(options);
+    if (options.read_only) query("setting up the session", "SET SESSION TRANSACTION READ ONLY");
   } catch (...) {
     close();
     throw;
@@ -110,8 +110,8 @@ bool Session::try_to_connect(const Options& options, bool with_tls) {
   if (connection_ == nullptr) throw std::bad_alloc();
   mysql_optionsv(connection_, MYSQL_OPT_NONBLOCK, nullptr);
   mysql_optionsv(connection_, MYSQL_OPT_CONNECT_TIMEOUT, &kConnectSeconds);
-  mysql_optionsv(connection_, MYSQL_OPT_READ_TIMEOUT, &kAnswerSeconds);
-  mysql_optionsv(connection_, MYSQL_OPT_WRITE_TIMEOUT, &kAnswerSeconds);
+  mysql_optionsv(connection_, MYSQL_OPT_READ_TIMEOUT, &options.answer_seconds);
+  mysql_optionsv(connection_, MYSQL_OPT_WRITE_TIMEOUT, &options.answer_seconds);
   mysql_optionsv(connection_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_optionsv(connection_, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", options.application.c_str());
   unsigned no_files = 0;

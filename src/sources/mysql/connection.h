@@ -24,6 +24,8 @@ class Session {
     Dsn dsn;
     std::string application;  // what performance_schema.session_connect_attrs shows
     int stop_fd = -1;         // readable when the source must end
+    bool read_only = false;   // every transaction, for who only looks
+    unsigned answer_seconds = 30;
   };
   // Throws Error, or Stopped.
   explicit Session(const Options&);
@@ -31,7 +33,7 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Runs one statement, at most 30 s. `doing` opens the message of the Error that it throws. After an
+  // Runs one statement, at most answer_seconds. `doing` opens the message of the Error that it throws. After an
   // Error{unavailable} the session may be unusable.
   Rows query(std::string_view doing, const std::string& sql, std::string remedy = {});
   // The first value of the answer; empty when it is NULL or there is no row.

@@ -79,6 +79,11 @@ std::uint32_t MySql::server_id() const {
   return config_.server_id ? static_cast<std::uint32_t>(*config_.server_id) : server_id_of(config_.id);
 }
 
+bool MySql::captures(std::string_view database, std::string_view table) const {
+  return config_.tables.empty() ||
+         std::ranges::any_of(config_.tables, [&](const auto& pattern) { return pattern.matches(database, table); });
+}
+
 void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, const std::stop_token& stop) {
   const Session::Options options = session_options(stop_fd);
   Session session(options);
@@ -92,11 +97,7 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
   CatalogueLookup catalogue(options, *start.state);
   TableCache tables(
       {config_.id, mariadb ? "mariadb" : "mysql", server.flavor},
-      [this](std::string_view database, std::string_view table) {
-        return config_.tables.empty() || std::ranges::any_of(config_.tables, [&](const auto& pattern) {
-                 return pattern.matches(database, table);
-               });
-      },
+      [this](std::string_view database, std::string_view table) { return captures(database, table); },
       [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_, &shared_.tables);
   LogWatch watch(options, server, at, doubted_);
   auto connected = [&] {

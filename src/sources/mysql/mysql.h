@@ -47,6 +47,7 @@ class MySql final : public Source {
   void run(Intake&, const Start&, std::stop_token) override;
   // The server keeps its log by its own rules; what we keep beside it is forgotten.
   void release(const Position& position) override { shared_.release(position); }
+  void plan(const Start&, PlanReport&) override;
   const PositionAlgebra& positions() const override { return algebra_; }
   SourceGauges gauges() const override;
 
@@ -57,6 +58,7 @@ class MySql final : public Source {
   void warn(Session&, const ServerFacts&, const Start&) const;
   Session::Options session_options(int stop_fd) const;
   std::uint32_t server_id() const;
+  bool captures(std::string_view database, std::string_view table) const;
 
   const Config config_;
   const SourceContext context_;

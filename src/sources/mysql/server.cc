@@ -166,7 +166,7 @@ ServerFacts read_server(Session& session) {
   return facts;
 }
 
-void check_server(const ServerFacts& server, const std::string& user) {
+void check_settings(const ServerFacts& server) {
   Missing settings;
   if (!server.on("log_bin")) settings.add("log_bin is off", "start the server with log_bin and a server_id.");
   if (server.server_id == 0) settings.add("server_id is 0", "SET GLOBAL server_id = 1");
@@ -178,13 +178,20 @@ void check_server(const ServerFacts& server, const std::string& user) {
     settings.add("binlog_row_metadata is " + server.variable("binlog_row_metadata"),
                  "SET GLOBAL binlog_row_metadata = 'FULL'");
   settings.check(ErrorKind::config);
+}
 
+void check_grants(const ServerFacts& server, const std::string& user) {
   Missing grants;
   if (!granted(server, {"REPLICATION SLAVE", "REPLICATION REPLICA"}))
     grants.add("the user may not read it", "GRANT REPLICATION SLAVE ON *.* TO '" + user + "'");
   if (!granted(server, {"REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"}))
     grants.add("the user may not ask where it ends", "GRANT REPLICATION CLIENT ON *.* TO '" + user + "'");
   grants.check(ErrorKind::auth);
+}
+
+void check_server(const ServerFacts& server, const std::string& user) {
+  check_settings(server);
+  check_grants(server, user);
 }
 
 BinlogPosition read_end(Session& session, const ServerFacts& server) {

@@ -33,7 +33,10 @@ struct ServerFacts {
 
 ServerFacts read_server(Session&);
 
-// Throws one Error that names everything that is missing, each with its statement.
+// Each throws one Error that names everything that is missing, each with its statement.
+void check_settings(const ServerFacts&);
+void check_grants(const ServerFacts&, const std::string& user);
+// Both, settings first.
 void check_server(const ServerFacts&, const std::string& user);
 
 // The end of the log just now: where a pipeline without a position begins.

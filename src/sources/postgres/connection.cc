@@ -10,6 +10,7 @@
 #include <cstring>
 #include <map>
 
+#include <fmt/format.h>
 #include <libpq-fe.h>
 
 #include "base/clock.h"
@@ -22,7 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kConnectTime = 10s;
-constexpr auto kAnswerTime = 30s;
 
 // Blanks would need a backslash here; there are none.
 constexpr const char* kSettings =
@@ -109,7 +109,7 @@ std::optional<std::string> dsn_problem(const config::Secret& dsn) {
   return problem.empty() ? std::nullopt : std::optional(problem);
 }
 
-Session::Session(const Options& options) : stop_fd_(options.stop_fd) {
+Session::Session(const Options& options) : stop_fd_(options.stop_fd), answer_time_(options.answer_time) {
   try {
     connect(options);
     force_time_limits_off();
@@ -131,6 +131,7 @@ void Session::connect(const Options& options) {
   words["client_encoding"] = "UTF8";
   words["gssencmode"] = "disable";  // its framing would stand between us and the socket (wire.cc)
   words["options"] = words["options"].empty() ? kSettings : words["options"] + " " + kSettings;
+  if (options.read_only) words["options"] += " -c default_transaction_read_only=on";
   words.try_emplace("application_name", options.application);
   words.try_emplace("keepalives_idle", "30");
   words.try_emplace("keepalives_interval", "10");
@@ -190,14 +191,16 @@ Rows Session::query(std::string_view doing, const std::string& sql, const OnSlow
   if (PQsendQuery(connection_, sql.c_str()) == 0)
     throw Error(ErrorKind::unavailable, std::string(doing) + ": " + scrub(PQerrorMessage(connection_)));
   SteadyTime now = std::chrono::steady_clock::now();
-  SteadyTime deadline = now + (slow ? Duration(2s) : Duration(kAnswerTime));
+  SteadyTime deadline = now + (slow ? Duration(2s) : Duration(answer_time_));
   try {
     for (int unsent = PQflush(connection_); unsent != 0 || PQisBusy(connection_) != 0; unsent = PQflush(connection_)) {
       if (unsent < 0 || PQconsumeInput(connection_) == 0)
         throw Error(ErrorKind::unavailable, std::string(doing) + ": " + scrub(PQerrorMessage(connection_)));
       if (unsent == 0 && PQisBusy(connection_) == 0) break;
       if (wait(unsent != 0, milliseconds_until(deadline))) continue;
-      if (!slow) throw Error(ErrorKind::unavailable, std::string(doing) + ": the server did not answer within 30 s");
+      if (!slow)
+        throw Error(ErrorKind::unavailable,
+                    fmt::format("{}: the server did not answer within {} s", doing, answer_time_.count()));
       if (std::chrono::steady_clock::now() < deadline) continue;
       slow();
       deadline = std::chrono::steady_clock::now() + 10s;

@@ -3,6 +3,7 @@
 // Source thread only. Every wait ends at once when the stop signal comes, by throwing Stopped.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,8 @@ class Session {
     std::string application;           // what pg_stat_activity shows
     int stop_fd = -1;                  // readable when the source must end
     const Session* same_as = nullptr;  // connect to that very server: the dsn may list several
+    bool read_only = false;            // every transaction, for who only looks
+    std::chrono::seconds answer_time{30};
   };
   // Throws Error, or Stopped.
   explicit Session(const Options&);
@@ -40,7 +43,7 @@ class Session {
   using OnSlow = std::function<void()>;
 
   // Runs one statement. `doing` opens the message of the Error that it throws: "creating the publication p". With
-  // `slow` it waits for ever, else 30 s. After an Error{unavailable} the session may be unusable.
+  // `slow` it waits for ever, else answer_time. After an Error{unavailable} the session may be unusable.
   Rows query(std::string_view doing, const std::string& sql, const OnSlow& slow = {}, std::string remedy = {});
   // The one value of a one-row answer; empty when it is NULL or there is no row.
   std::string value(std::string_view doing, const std::string& sql);
@@ -71,6 +74,7 @@ class Session {
 
   pg_conn* connection_ = nullptr;
   int stop_fd_ = -1;
+  std::chrono::seconds answer_time_;
 };
 
 // Whether libpq can read it; else why, without a word of it.

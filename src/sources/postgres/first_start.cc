@@ -31,49 +31,21 @@ bool has_second(const std::string& record) {
 void ensure_publication(const FirstStart& first, bool slot_exists) {
   first.publication.read(first.statements);
   if (first.publication.exists()) return;
-  if (first.server.in_recovery)
-    throw Error(ErrorKind::config,
-                "the publication does not exist, and the server is a standby, where none can be made",
-                "CREATE PUBLICATION on the primary first");
-  if (slot_exists && first.wanted.kind != StartPosition::Kind::latest)
-    throw Error(
-        ErrorKind::config,
-        fmt::format("replication slot \"{}\" exists, but its publication does not: the log that the slot holds "
-                    "cannot be read with a publication that is made now",
-                    first.slot),
-        fmt::format("SELECT pg_drop_replication_slot('{}') to have both made anew, or begin after what the slot "
-                    "holds with start_position: latest",
-                    first.slot));
+  check_can_be_made(first.slot, slot_exists, first.wanted, first.server);
   first.publication.create(first.statements);
-}
-
-// Who holds up the creation of the slot: it waits for every transaction that is open when it begins.
-std::string blockers(Session& statements) {
-  Rows rows = statements.query(
-      "looking for open transactions",
-      "SELECT pg_catalog.format('PID %s of %s in %s since %s (%s)', pid, usename, datname, xact_start, state)"
-      " FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
-      " UNION ALL SELECT pg_catalog.format('prepared transaction %L of %s in %s since %s', gid, owner, database, "
-      "prepared)"
-      " FROM pg_catalog.pg_prepared_xacts LIMIT 10");
-  std::string text;
-  for (const auto& row : rows) text += (text.empty() ? "" : "; ") + row[0].value_or("");
-  return text.empty() ? "none is visible to us" : text;
 }
 
 Lsn create_slot(const FirstStart& first, const Start& start) {
   const std::string key = "creating slot " + first.slot;
   auto slow = [&] {
+    const std::string blockers = open_transactions(first.statements);
     std::string text = fmt::format("waiting for open transactions to end before slot \"{}\" can be made: {}",
-                                   first.slot, blockers(first.statements));
+                                   first.slot, blockers.empty() ? "none is visible to us" : blockers);
     obs::log_limited(obs::Level::warn, first.slot, text);
     start.warn(key, text);
   };
   Rows rows = first.replication.query(
-      "creating the replication slot " + first.slot,
-      fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput NOEXPORT_SNAPSHOT",
-                  first.replication.identifier(first.slot)),
-      slow,
+      "creating the replication slot " + first.slot, create_slot_command(first.replication, first.slot), slow,
       fmt::format(
           "raise max_replication_slots or drop a slot that nobody needs; the role needs ALTER ROLE {} REPLICATION",
           first.replication.identifier(first.server.user)));
@@ -86,17 +58,60 @@ Lsn create_slot(const FirstStart& first, const Start& start) {
 
 Lsn wanted_lsn(const FirstStart& first, Lsn oldest) {
   if (first.wanted.kind == StartPosition::Kind::earliest) return oldest;
-  if (first.wanted.kind == StartPosition::Kind::latest) return std::max(oldest, read_server(first.replication).flushed);
-  if (first.wanted.lsn < oldest || first.wanted.lsn > read_server(first.replication).flushed)
-    throw Error(
-        ErrorKind::config,
-        fmt::format("start_position {} is not in the log that slot \"{}\" holds, which begins at {} and ends at {}",
-                    to_string(first.wanted.lsn), first.slot, to_string(oldest), to_string(first.server.flushed)),
-        "use start_position: earliest, or an lsn in between");
+  const Lsn flushed = read_server(first.replication).flushed;
+  if (first.wanted.kind == StartPosition::Kind::latest) return std::max(oldest, flushed);
+  check_wanted(first.wanted, first.slot, oldest, flushed);
   return first.wanted.lsn;
 }
 
 }  // namespace
+
+void check_can_be_made(const std::string& slot, bool slot_exists, const StartPosition& wanted,
+                       const ServerFacts& server) {
+  if (server.in_recovery)
+    throw Error(ErrorKind::config,
+                "the publication does not exist, and the server is a standby, where none can be made",
+                "CREATE PUBLICATION on the primary first");
+  if (slot_exists && wanted.kind != StartPosition::Kind::latest)
+    throw Error(
+        ErrorKind::config,
+        fmt::format("replication slot \"{}\" exists, but its publication does not: the log that the slot holds "
+                    "cannot be read with a publication that is made now",
+                    slot),
+        fmt::format("SELECT pg_drop_replication_slot('{}') to have both made anew, or begin after what the slot "
+                    "holds with start_position: latest",
+                    slot));
+}
+
+bool made_by_us(const std::string& slot, const ServerFacts& server, SourceState& state) {
+  return state.get(kIntent) == intent_of(slot, server);
+}
+
+void check_wanted(const StartPosition& wanted, const std::string& slot, Lsn oldest, Lsn flushed) {
+  if (wanted.kind != StartPosition::Kind::lsn || (wanted.lsn >= oldest && wanted.lsn <= flushed)) return;
+  throw Error(
+      ErrorKind::config,
+      fmt::format("start_position {} is not in the log that slot \"{}\" holds, which begins at {} and ends at {}",
+                  to_string(wanted.lsn), slot, to_string(oldest), to_string(flushed)),
+      "use start_position: earliest, or an lsn in between");
+}
+
+std::string open_transactions(Session& statements) {
+  Rows rows = statements.query(
+      "looking for open transactions",
+      "SELECT pg_catalog.format('PID %s of %s in %s since %s (%s)', pid, usename, datname, xact_start, state)"
+      " FROM pg_catalog.pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()"
+      " UNION ALL SELECT pg_catalog.format('prepared transaction %L of %s in %s since %s', gid, owner, database, "
+      "prepared)"
+      " FROM pg_catalog.pg_prepared_xacts LIMIT 10");
+  std::string text;
+  for (const auto& row : rows) text += (text.empty() ? "" : "; ") + row[0].value_or("");
+  return text;
+}
+
+std::string create_slot_command(const Session& session, const std::string& slot) {
+  return fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput NOEXPORT_SNAPSHOT", session.identifier(slot));
+}
 
 void read_start_position(const config::Node& node, StartPosition& out, config::Report& report) {
   constexpr std::string_view kExpected = "write earliest, latest, or lsn:0/16B6C50";
@@ -124,13 +139,12 @@ WalPosition begin(const FirstStart& first, const Start& start) {
   SlotFacts slot = read_slot(first.statements, first.slot);
   ensure_publication(first, slot.exists);
   start.state->put(kPublication, publication_record(first.publication));
-  bool made_by_us = start.state->get(kIntent) == intent_of(first.slot, first.server);
   Lsn oldest{};
   if (slot.exists) {
     check_slot(slot, first.slot, first.server);
     check_slot_is_free(slot, first.slot);
     oldest = slot.confirmed;
-    if (!made_by_us)
+    if (!made_by_us(first.slot, first.server, *start.state))
       obs::warn("took an existing replication slot over: what it has confirmed counts as delivered",
                 {{"slot", first.slot}, {"lsn", to_string(oldest)}});
   } else {
@@ -171,13 +185,13 @@ void check_publication(const Publication& publication, const std::string& name, 
 
 void undo(Session& session, const ServerFacts& server, Publication& publication, const std::string& slot,
           SourceState& state) {
-  const bool made_by_us = state.get(kIntent) == intent_of(slot, server);
+  const bool ours = made_by_us(slot, server, state);
   if (read_slot(session, slot).exists) {
-    if (made_by_us)
+    if (ours)
       session.query("dropping the replication slot " + slot,
                     fmt::format("SELECT pg_catalog.pg_drop_replication_slot({})", session.literal(slot)));
-    obs::info(made_by_us ? "dropped the replication slot, the pipeline is deleted"
-                         : "the replication slot was there before the pipeline and stays: it goes on holding the log",
+    obs::info(ours ? "dropped the replication slot, the pipeline is deleted"
+                   : "the replication slot was there before the pipeline and stays: it goes on holding the log",
               {{"slot", slot}});
   }
   publication.read(session);

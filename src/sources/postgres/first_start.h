@@ -30,6 +30,16 @@ struct FirstStart {
   StartPosition wanted;
 };
 
+// What begin() looks at before it makes anything. A publication that does not exist: may it be made?
+void check_can_be_made(const std::string& slot, bool slot_exists, const StartPosition& wanted, const ServerFacts&);
+// Whether begin() made the slot, or is about to.
+bool made_by_us(const std::string& slot, const ServerFacts&, SourceState&);
+// `oldest` is where the slot begins, `flushed` where the log ends.
+void check_wanted(const StartPosition& wanted, const std::string& slot, Lsn oldest, Lsn flushed);
+// Who holds up the creation of a slot, which waits for every transaction that is open when it begins. Empty: nobody.
+std::string open_transactions(Session&);
+std::string create_slot_command(const Session&, const std::string& slot);
+
 // Returns where streaming begins; start.begin_at() has made it durable.
 WalPosition begin(const FirstStart&, const Start&);
 

@@ -49,6 +49,7 @@ class Postgres final : public Source {
   void run(Intake&, const Start&, std::stop_token) override;
   void release(const Position&) override;
   void retire(SourceState&) override;
+  void plan(const Start&, PlanReport&) override;
   const PositionAlgebra& positions() const override { return algebra_; }
   SourceGauges gauges() const override;
 

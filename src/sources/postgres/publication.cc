@@ -46,22 +46,8 @@ std::vector<std::uint32_t> to_oids(std::string_view text) {
   return oids;
 }
 
-std::string list(const Tables& tables) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min(tables.size(), kMostNamed); ++i)
-    text += (i == 0 ? "" : ", ") + tables[i]->name();
-  if (tables.size() > kMostNamed) text += fmt::format(" and {} more", tables.size() - kMostNamed);
-  return text;
-}
-
 std::string quoted(const Session& session, const CatalogueTable& table) {
   return session.identifier(table.schema) + "." + session.identifier(table.table);
-}
-
-std::string quoted(const Session& session, const Tables& tables) {
-  std::string text;
-  for (const CatalogueTable* table : tables) text += (text.empty() ? "" : ", ") + quoted(session, *table);
-  return text;
 }
 
 // Where generated columns can be published they must be: an identity that holds one would else make the application's
@@ -115,6 +101,25 @@ constexpr const char* kOutOfPlace = "NOT (all_usable AND in_main OR NOT all_usab
 Publication::Publication(Settings settings, Warn warn)
     : settings_(std::move(settings)), inserts_(inserts_name(settings_.name)), warn_(std::move(warn)) {}
 
+std::string list(const Tables& tables) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(tables.size(), kMostNamed); ++i)
+    text += (i == 0 ? "" : ", ") + tables[i]->name();
+  if (tables.size() > kMostNamed) text += fmt::format(" and {} more", tables.size() - kMostNamed);
+  return text;
+}
+
+std::string quoted(const Session& session, const Tables& tables) {
+  std::string text;
+  for (const CatalogueTable* table : tables) text += (text.empty() ? "" : ", ") + quoted(session, *table);
+  return text;
+}
+
+bool matches_nothing(const config::TablePattern& pattern, const std::vector<CatalogueTable>& tables) {
+  return std::ranges::none_of(
+      tables, [&](const CatalogueTable& t) { return t.logged && pattern.matches(t.schema, t.table, "public"); });
+}
+
 bool captured_by(const std::vector<config::TablePattern>& tables, std::string_view schema, std::string_view table) {
   return tables.empty() || std::ranges::any_of(tables, [&](const config::TablePattern& pattern) {
            return pattern.matches(schema, table, "public");
@@ -163,29 +168,34 @@ std::string Publication::create_statement(const Session& session, const Tables& 
                      tables.empty() ? "" : " FOR TABLE ", quoted(session, tables), options(session));
 }
 
-void Publication::create(Session& session) {
-  std::vector<CatalogueTable> all = read_tables(session, true);
-  Tables main, inserts;
-  for (const CatalogueTable* table : captured_tables(all, [this](auto s, auto t) { return captures(s, t); }))
-    (table->has_identity ? main : inserts).push_back(table);
-  std::string comment = session.literal("deltaforge source " + settings_.source_id);
-  std::string second = session.identifier(inserts_);
+Publication::Draft Publication::draft(const Session& session, const std::vector<CatalogueTable>& all) const {
+  Draft draft;
+  for (const CatalogueTable* table : captured(all)) (table->has_identity ? draft.main : draft.inserts).push_back(table);
+  const std::string comment = session.literal("deltaforge source " + settings_.source_id);
+  const std::string first = session.identifier(settings_.name), second = session.identifier(inserts_);
   // The second one is made even when it is empty: a publication that is made after the slot cannot be used for the
   // log before it.
-  std::string sql = fmt::format(
-      "BEGIN; SET LOCAL lock_timeout = '10s'; {0} COMMENT ON PUBLICATION {1} IS {2};"
-      " CREATE PUBLICATION {3}{4}{5} WITH (publish = 'insert, truncate', {6});"
-      " COMMENT ON PUBLICATION {3} IS {2}; COMMIT",
-      create_statement(session, main), session.identifier(settings_.name), comment, second,
-      inserts.empty() ? "" : " FOR TABLE ", quoted(session, inserts), options(session));
-  std::string remedy =
+  draft.statements = {
+      create_statement(session, draft.main), fmt::format("COMMENT ON PUBLICATION {} IS {};", first, comment),
+      fmt::format("CREATE PUBLICATION {}{}{} WITH (publish = 'insert, truncate', {});", second,
+                  draft.inserts.empty() ? "" : " FOR TABLE ", quoted(session, draft.inserts), options(session)),
+      fmt::format("COMMENT ON PUBLICATION {} IS {};", second, comment)};
+  draft.remedy =
       fmt::format("GRANT CREATE ON DATABASE {0} TO {1}; and make it owner of the tables, or let their owner run: {2}",
                   session.identifier(session.database()), session.identifier(session.user()),
-                  create_statement(session, main.empty() ? inserts : main));
-  session.query("creating the publications " + settings_.name + " and " + inserts_, sql, {}, remedy);
+                  create_statement(session, draft.main.empty() ? draft.inserts : draft.main));
+  return draft;
+}
+
+void Publication::create(Session& session) {
+  const std::vector<CatalogueTable> all = read_tables(session, true);
+  const Draft made = draft(session, all);
+  std::string sql = "BEGIN; SET LOCAL lock_timeout = '10s';";
+  for (const std::string& statement : made.statements) sql += " " + statement;
+  session.query("creating the publications " + settings_.name + " and " + inserts_, sql + " COMMIT", {}, made.remedy);
   obs::info("created the publications", {{"publication", settings_.name},
-                                         {"tables", static_cast<std::uint64_t>(main.size())},
-                                         {"tables_insert_only", static_cast<std::uint64_t>(inserts.size())}});
+                                         {"tables", static_cast<std::uint64_t>(made.main.size())},
+                                         {"tables_insert_only", static_cast<std::uint64_t>(made.inserts.size())}});
   read(session);
 }
 
@@ -218,7 +228,7 @@ Tables Publication::lacking(Session& session, const std::vector<CatalogueTable>&
   for (const auto& row : rows) listed.push_back(to_oid(row[0]));
   auto is_listed = [&listed](std::uint32_t oid) { return std::ranges::count(listed, oid) > 0; };
   Tables missing;
-  for (const CatalogueTable* table : captured_tables(tables, [this](auto s, auto t) { return captures(s, t); })) {
+  for (const CatalogueTable* table : captured(tables)) {
     bool there = is_listed(table->oid) || std::ranges::any_of(table->ancestors, is_listed) ||
                  std::ranges::any_of(tables, [&](const CatalogueTable& other) {
                    return std::ranges::count(other.ancestors, table->oid) > 0 && is_listed(other.oid);
@@ -279,9 +289,8 @@ bool Publication::alter(Session& session, const std::string& doing, const std::s
 }
 
 void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
-  Tables captured = captured_tables(tables, [this](auto s, auto t) { return captures(s, t); });
   Tables keys_only, inserts_only;
-  for (const CatalogueTable* table : captured) {
+  for (const CatalogueTable* table : captured(tables)) {
     if (!table->has_identity)
       inserts_only.push_back(table);
     else if (!table->full_identity)
@@ -296,9 +305,7 @@ void Publication::tell_about_tables(const std::vector<CatalogueTable>& tables) {
   tell_about_inserts_only();
   std::string unmatched;
   for (const config::TablePattern& pattern : settings_.tables) {
-    bool matches = std::ranges::any_of(
-        tables, [&](const CatalogueTable& t) { return t.logged && pattern.matches(t.schema, t.table, "public"); });
-    if (matches) continue;
+    if (!matches_nothing(pattern, tables)) continue;
     obs::warn("a table pattern matches no table yet; unlogged and temporary tables have no changes to capture",
               {{"source", settings_.source_id}, {"pattern", pattern.text()}});
     unmatched += (unmatched.empty() ? "" : ", ") + std::string(pattern.text());

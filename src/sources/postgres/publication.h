@@ -48,6 +48,23 @@ class Publication {
   // `first`: of this start, which also tells about identities and patterns that match nothing.
   void keep_up(Session&, bool first);
 
+  // For who only looks (plan.cc).
+  std::vector<CatalogueTable> all_tables(Session& session) const { return read_tables(session, true); }
+  std::vector<const CatalogueTable*> captured(const std::vector<CatalogueTable>& tables) const {
+    return captured_tables(tables, [this](auto schema, auto table) { return captures(schema, table); });
+  }
+  // What create() would do.
+  struct Draft {
+    std::vector<const CatalogueTable*> main, inserts;
+    std::vector<std::string> statements;
+    std::string remedy;  // when the server refuses them
+  };
+  Draft draft(const Session&, const std::vector<CatalogueTable>&) const;
+  // Captured tables that a publication which is not ours leaves out.
+  std::vector<const CatalogueTable*> lacking(Session&, const std::vector<CatalogueTable>&) const;
+  const std::vector<config::TablePattern>& patterns() const { return settings_.tables; }
+  const std::string& inserts() const { return inserts_; }
+
   bool captures(std::string_view schema, std::string_view table) const {
     return captured_by(settings_.tables, schema, table);
   }
@@ -56,7 +73,6 @@ class Publication {
 
  private:
   std::vector<CatalogueTable> read_tables(Session&, bool all) const;
-  std::vector<const CatalogueTable*> lacking(Session&, const std::vector<CatalogueTable>&) const;
   void apply(Session&, const MembershipChange&);
   bool alter(Session&, const std::string& doing, const std::string& statements);
   void tell_about_tables(const std::vector<CatalogueTable>&);
@@ -71,5 +87,11 @@ class Publication {
   std::string narrowed_;
   std::set<std::string> inserts_only_;  // tables in the second one, for the warning
 };
+
+// Whether no table of the database that has a log is meant by it.
+bool matches_nothing(const config::TablePattern&, const std::vector<CatalogueTable>&);
+std::string quoted(const Session&, const std::vector<const CatalogueTable*>&);
+// The first ones, and how many more.
+std::string list(const std::vector<const CatalogueTable*>&);
 
 }  // namespace deltaforge::sources::postgres

@@ -16,20 +16,15 @@ Number to_number(std::string_view text) {
   return number;
 }
 
+constexpr const char* kDoing = "asking the server who it is";
+
 }  // namespace
 
-ServerFacts read_server(Session& session) {
-  constexpr const char* kDoing = "asking the server who it is";
+ServerFacts read_settings(Session& session) {
   ServerFacts facts;
-  Rows identity = session.query(kDoing, "IDENTIFY_SYSTEM");
-  if (identity.empty() || identity[0].size() < 4)
-    throw Error(ErrorKind::config, "asking the server who it is: it does not answer IDENTIFY_SYSTEM",
-                "connect to PostgreSQL itself: connection poolers do not pass replication connections on");
-  facts.system = to_number<std::uint64_t>(identity[0][0].value_or(""));
-  facts.timeline = to_number<std::uint32_t>(identity[0][1].value_or(""));
-  facts.database = identity[0][3].value_or("");
   facts.version = session.server_version();
   facts.user = session.user();
+  facts.database = session.database();
   Rows rows = session.query(kDoing,
                             "SELECT pg_catalog.current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),"
                             " CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()"
@@ -40,6 +35,18 @@ ServerFacts read_server(Session& session) {
   facts.in_recovery = row[1].value_or("") == "t";
   facts.flushed = parse_lsn(row[2].value_or("")).value_or(Lsn{});
   facts.wal_sender_timeout = std::chrono::milliseconds(to_number<std::int64_t>(row[3].value_or("60000")));
+  return facts;
+}
+
+ServerFacts read_server(Session& session) {
+  Rows identity = session.query(kDoing, "IDENTIFY_SYSTEM");
+  if (identity.empty() || identity[0].size() < 4)
+    throw Error(ErrorKind::config, "asking the server who it is: it does not answer IDENTIFY_SYSTEM",
+                "connect to PostgreSQL itself: connection poolers do not pass replication connections on");
+  ServerFacts facts = read_settings(session);
+  facts.system = to_number<std::uint64_t>(identity[0][0].value_or(""));
+  facts.timeline = to_number<std::uint32_t>(identity[0][1].value_or(""));
+  facts.database = identity[0][3].value_or("");
   return facts;
 }
 
@@ -68,6 +75,7 @@ SlotFacts parse_slot(std::string_view text) {
     slot.invalidation = "conflict with recovery";
   if (auto pid = json.find("active_pid"); pid != json.end() && pid->is_number()) slot.active_pid = pid->get<int>();
   slot.confirmed = parse_lsn(string("confirmed_flush_lsn")).value_or(Lsn{});
+  slot.restart = parse_lsn(string("restart_lsn")).value_or(Lsn{});
   return slot;
 }
 

@@ -32,6 +32,7 @@ struct SlotFacts {
   std::string wal_status;    // reserved, extended, unreserved, lost
   std::string invalidation;  // why it was invalidated, in the server's words; empty: it was not
   Lsn confirmed{};
+  Lsn restart{};  // where the server's log must be kept from
 };
 
 // A timeline ended at `end`, where its successor in the list begins.
@@ -41,6 +42,8 @@ struct TimelineEnd {
 };
 
 ServerFacts read_server(Session& replication);
+// The same over any session, without system identifier and timeline.
+ServerFacts read_settings(Session&);
 SlotFacts read_slot(Session&, const std::string& slot);
 // The ancestors of a timeline, oldest first.
 std::vector<TimelineEnd> read_history(Session& replication, std::uint32_t timeline);
