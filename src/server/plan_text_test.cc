@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "obs/log.h"
 
 namespace deltaforge::server {
 namespace {
@@ -82,6 +83,7 @@ TEST(PlanText, MasksWhatSlippedThrough) {
 TEST(Plan, OfADocumentThatIsWrong) {
   std::ostringstream out;
   EXPECT_EQ(plan({"/nowhere.yaml"}, {}, {.offline = true}, out), kInvalid);
+  obs::configure_log(obs::Level::info, obs::Format::json);  // as it was: other tests read the log
   EXPECT_NE(out.str().find("PROBLEM: /nowhere.yaml"), std::string::npos) << out.str();
   EXPECT_NE(out.str().find("would not start: 1 problem\n"), std::string::npos) << out.str();
 }
