@@ -109,7 +109,6 @@ Client::~Client() {
 
 std::size_t Client::connect() { return static_cast<std::size_t>(find_topic(false).partitions); }
 
-
 Client::Topic Client::look_at_topic() { return find_topic(true); }
 
 Client::Topic Client::find_topic(bool may_be_missing) {
