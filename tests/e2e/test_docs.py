@@ -3,8 +3,8 @@
 What stands behind ``` says how: `yaml` (a document, validated; `fragment`: fields of spec; `file=NAME`: what later blocks
 use), `json` (parses), `sql server=NAME` (executed in the order of the page; `db=`, `restart`), `ini server=NAME` (the
 server is started with it), `sh run` (executed, must succeed), `sh start` (an engine that runs from there on), `sh check`
-(what would change this machine: its syntax, our own flags and verbs), `text` (a picture), `text output` (what the last
-command printed; `...` is anything)."""
+(what would change this machine: its syntax, our own flags and verbs), `text` (a picture), `text sample` (what a command
+prints elsewhere), `text output` (what the last command printed; `...` is anything)."""
 
 from __future__ import annotations
 
@@ -60,18 +60,21 @@ def _bad_shell(text: str) -> str:
     done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True, timeout=30)
     if done.returncode != 0:
         return done.stderr
-    flags = set(re.findall(r"--[a-z][a-z-]+", _help(str(BINARY), "--help")))
+    overview = _help(str(BINARY), "--help")
+    commands = re.findall(r"^  ([a-z]+) ", overview.partition("Subcommands:")[2], re.M)
     verbs = _help("./dev", "help")
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
             words.pop(0)
         if words[:1] == ["deltaforge"]:
+            command = words[1] if words[1:2] and not words[1].startswith("-") else "run"
+            if command not in commands:
+                return f"deltaforge has no command {command}"
+            flags = set(re.findall(r"--[a-z][a-z-]+", overview + _help(str(BINARY), command, "--help")))
             for word in words[1:]:
                 if word.startswith("--") and word.partition("=")[0] not in flags:
                     return f"deltaforge has no {word}"
-            if words[1:2] and not words[1].startswith("-") and words[1] not in ("run", "validate", "version"):
-                return f"deltaforge has no command {words[1]}"
         if words[:1] == ["./dev"] and len(words) > 1 and not re.search(rf"^  {words[1]}\b", verbs, re.M):
             return f"./dev has no verb {words[1]}"
     return ""

@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[set[str], set[str]]] = {
     "sql": ({"server"}, {"db", "restart"}),
     "ini": ({"server"}, set()),
     "sh": ({"run", "start", "check"}, set()),
-    "text": (set(), {"output"}),
+    "text": (set(), {"output", "sample"}),
 }
 _COMMAND = re.compile(r"^\s*(\$ |deltaforge |curl |\./dev |sqlite3 |psql |mysql |SELECT |CREATE |GRANT )", re.M)
 
@@ -59,7 +59,7 @@ class Block:
             return f"unknown word {sorted(unknown)} in '{self.info}'"
         if needed and len(needed & self.words.keys()) != 1:
             return f"'{self.info}' needs one of the words {sorted(needed)}"
-        if self.language == "text" and "output" not in self.words and _COMMAND.search(self.text):
+        if self.language == "text" and not self.words and _COMMAND.search(self.text):
             return "commands in a block of text are not run: make it sh or sql"
         return ""
 
