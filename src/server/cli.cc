@@ -114,7 +114,7 @@ Command parse_command_line(int argc, const char* const* argv, std::string_view r
     if (needs_files && command.files.empty()) throw CLI::RequiredError("files");
   } catch (const CLI::ExtrasError& stop) {
     app.exit(stop, out, err);
-    err << "A pipeline file is given with --config, or to `validate`.\n";
+    err << "A pipeline file is given with --config, or to `validate` or `plan`.\n";
     command.exit_code = kUsage;
     return command;
   } catch (const CLI::ParseError& stop) {

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 
@@ -110,6 +111,7 @@ class Link {
 
 int health(const Address& api, const std::string& tls_certificate, std::ostream& out, std::ostream& err,
            std::chrono::seconds limit) try {
+  ::signal(SIGPIPE, SIG_IGN);  // of a connection that is closed while we write
   Link link(api, tls_certificate, limit);
   link.send("GET /health HTTP/1.1\r\nHost: " + api.to_string() + "\r\nConnection: close\r\n\r\n");
   const std::string answer = link.receive();

@@ -25,6 +25,9 @@ std::optional<deltaforge::config::Secret> taken_from_environment(const char* nam
 int main(int argc, char** argv) {
   const char* rust_log = std::getenv("RUST_LOG");
   Command command = parse_command_line(argc, argv, rust_log == nullptr ? "" : rust_log, std::cout, std::cerr);
+  switch_off_core_dumps();
+  command.run.api_token = taken_from_environment("DELTAFORGE_API_TOKEN");
+  command.run.api_read_token = taken_from_environment("DELTAFORGE_API_READ_TOKEN");
   switch (command.verb) {
     case Command::Verb::nothing: return command.exit_code;
     case Command::Verb::version: std::cout << "deltaforge " DELTAFORGE_VERSION "\n"; return kDone;
@@ -34,9 +37,6 @@ int main(int argc, char** argv) {
     case Command::Verb::plan: return plan(command.files, command.run, command.plan, std::cout);
     case Command::Verb::run: break;
   }
-  switch_off_core_dumps();
-  command.run.api_token = taken_from_environment("DELTAFORGE_API_TOKEN");
-  command.run.api_read_token = taken_from_environment("DELTAFORGE_API_READ_TOKEN");
   StopSignals signals;
   return run(command.run, signals, std::cerr);
 }

@@ -155,6 +155,7 @@ void Manager::start() {
     std::lock_guard lock(mutex_);
     entries = entries_;
   }
+  end_strangers_removals();
   for (const EntryPtr& entry : entries) {
     std::lock_guard changing(entry->changing);
     const bool begun = runnable(*entry) != nullptr;  // a call of the API was faster
@@ -165,6 +166,8 @@ void Manager::start() {
 void Manager::start(Entry& entry) {
   if (!claim_source(entry)) return;
   try {
+    // Whoever starts it wants it: a deletion that could not be finished is given up.
+    if (specs_.removal_begun(entry.document.name)) specs_.end_removal(entry.document.name);
     std::shared_ptr<Runnable> runnable = this->runnable(entry);
     if (runnable) return runnable->resume();
     runnable = launch_(*entry.document.spec);
@@ -186,6 +189,14 @@ void Manager::give_up_removal(const std::string& name) try { specs_.end_removal(
              {{"pipeline", name}, {"error", std::string_view(error.what())}});
 }
 
+// Of names that nobody has: all but the mark was gone. Whoever takes the name later must not meet it.
+void Manager::end_strangers_removals() try {
+  for (const std::string& name : specs_.removals())
+    if (!entry(name)) specs_.end_removal(name);
+} catch (const Error& error) {
+  obs::error("marks of deletions could not be read", {{"error", std::string_view(error.what())}});
+}
+
 bool Manager::finish_removal(const EntryPtr& entry) {
   const std::string& name = entry->document.name;
   try {
@@ -201,9 +212,14 @@ bool Manager::finish_removal(const EntryPtr& entry) {
     why.hint = "delete it again; " + why.hint;
     could_not_start(*entry, std::move(why));
     return true;
+  } catch (const std::exception& error) {  // no thread, no memory
+    obs::count_panic();
+    could_not_start(*entry, {"internal", error.what(), ""});
+    return true;
   }
   if (!entry->document.from_api) return false;  // its file is still there: it begins afresh
   replace(entry, nullptr);
+  obs::Metrics::instance().forget("pipeline", name);
   return true;
 }
 

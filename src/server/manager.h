@@ -122,6 +122,7 @@ class Manager {
   // A deletion that a kill cut short; true: the entry is gone. entry->changing is held.
   bool finish_removal(const EntryPtr& entry);
   void give_up_removal(const std::string& name);
+  void end_strangers_removals();
   void could_not_start(Entry& entry, pipeline::ErrorInfo why);
   void roll_back(Entry& old, Entry& fresh, pipeline::Status before);
   std::optional<pipeline::ErrorInfo> try_out(Entry& fresh, bool must_run);

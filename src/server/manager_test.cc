@@ -242,6 +242,23 @@ TEST(Manager, ADeletionThatCannotBeFinishedShowsAndIsTriedAgain) {
   EXPECT_FALSE(world.specs.removal_begun("a"));
 }
 
+TEST(Manager, WhoeverStartsAPipelineWantsIt) {
+  FakeWorld world;
+  world["a"].retires = false;
+  world.specs.begin_removal("a");
+  world.specs.begin_removal("nobody");
+  {
+    Manager manager(world.launch(), world.specs);
+    manager.add(documents(good_document("a", "pg"), good_document("b", "pg-b")));
+    EXPECT_EQ(manager.resume("a"), Change::done);
+  }
+  EXPECT_TRUE(world.specs.removals().empty());
+  world["a"].retires = true;
+  Manager manager(world.launch(), world.specs);
+  manager.add(documents(good_document("a", "pg"), good_document("b", "pg-b")));
+  EXPECT_THAT(world["a"].calls, Not(::testing::Contains("retire")));
+}
+
 TEST(Manager, ADeletionThatIsRefusedLeavesNoMark) {
   FakeWorld world;
   world["a"].retires = false;

@@ -21,6 +21,7 @@
 #include "server/components.h"
 #include "server/config_files.h"
 #include "server/plan_text.h"
+#include "server/spec_store.h"
 #include "storage/state_copy.h"
 
 namespace deltaforge::server {
@@ -82,8 +83,8 @@ void read_state(const storage::StateOptions& options, State& state) {
     state.report.problem(
         fmt::format("in use by process {}: what is told here is what that one has stored by now", *found.holder),
         "stop that one first, or give this one a --storage-path of its own");
-  constexpr std::array<const char*, 4> kNamespaces{pipeline::kCheckpoints, pipeline::kOrigins, pipeline::kIdentity,
-                                                   pipeline::kSourceState};
+  constexpr std::array<const char*, 5> kNamespaces{kRemovals, pipeline::kCheckpoints, pipeline::kOrigins,
+                                                   pipeline::kIdentity, pipeline::kSourceState};
   storage::StateCopy copy = storage::copy_state(found, kNamespaces);
   for (const std::string& key : copy.resets) {
     pipeline::forget_positions(*copy.store, key);
@@ -207,6 +208,8 @@ class Planner {
     if (state_.store == nullptr) return;
     const std::size_t at = plan.parts.size() - 1;
     PlanReport report = state_.report;
+    if (state_.store->get(kRemovals, spec.name))
+      report.step("finishes a deletion that was cut short: what it made on the source goes, positions too");
     std::vector<Answer> answers;
     std::optional<Answer> of_source;
     report.check([&] {

@@ -7,8 +7,7 @@
 namespace deltaforge::server {
 namespace {
 
-constexpr char kSpecs[] = "specs";        // by the pipeline's name
-constexpr char kRemovals[] = "removals";  // too
+constexpr char kSpecs[] = "specs";  // by the pipeline's name
 
 }  // namespace
 
@@ -53,6 +52,8 @@ void SpecStore::begin_removal(const std::string& name) {
 void SpecStore::end_removal(const std::string& name) { store_.erase(kRemovals, name); }
 
 bool SpecStore::removal_begun(const std::string& name) const { return store_.get(kRemovals, name).has_value(); }
+
+std::vector<std::string> SpecStore::removals() const { return store_.keys(kRemovals, ""); }
 
 std::vector<Document> SpecStore::load() {
   std::lock_guard lock(mutex_);

@@ -19,6 +19,9 @@ std::vector<Document> read_request(const std::string& text, const std::string& f
 // What stands for the file of such a document.
 std::string kept_as(const std::string& name);
 
+// The store's namespace of removals that were begun.
+inline constexpr char kRemovals[] = "removals";  // by the pipeline's name
+
 class SpecStore {
  public:
   // `store` must outlive it. `key_file`: see seal.h.
@@ -33,6 +36,7 @@ class SpecStore {
   void begin_removal(const std::string& name);
   void end_removal(const std::string& name);
   bool removal_begun(const std::string& name) const;
+  std::vector<std::string> removals() const;  // the names
   // What was kept, checked. One that cannot be opened is a document with that problem.
   std::vector<Document> load();
 

@@ -104,8 +104,8 @@ class Kafka:
             self.process = None
         self.proxy.stop()
 
-    def create_topic(self, name: str, partitions: int = 1) -> str:
+    def create_topic(self, name: str, partitions: int = 1, settings: dict[str, str] | None = None) -> str:
         admin = AdminClient({"bootstrap.servers": self.brokers})  # its futures die with it
-        for future in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        for future in admin.create_topics([NewTopic(name, partitions, 1, config=settings or {})]).values():
             future.result(20)
         return name

@@ -35,6 +35,8 @@ struct Protected {
 
 constexpr std::size_t kUsualBatchSize = 1'048'576;
 constexpr std::string_view kBounded = "the queue is bounded by the pipeline's own memory, this property is not used";
+constexpr std::string_view kRounds =
+    "rows go over in full requests as soon as the one before is answered, this property is not used";
 constexpr std::string_view kCode = "it would load or run foreign code";
 constexpr std::string_view kForever = "rows are retried until they are delivered, this property is not used";
 
@@ -45,6 +47,7 @@ constexpr auto kProtected = std::to_array<Protected>({
     {"delivery.timeout.ms", Rule::patience, "", ""},
     {"enable.gapless.guarantee", Rule::only, "true", "rows would change their order after an error"},
     {"enable.idempotence", Rule::only, "true", "rows would change their order and repeat on retries"},
+    {"linger.ms", Rule::ours, "0 1", kRounds},
     {"log.queue", Rule::only, "false", "the client's log would be lost"},
     {"max.in.flight", Rule::only, "1 2 3 4 5", "with more requests in flight rows could change their order"},
     {"max.in.flight.requests.per.connection", Rule::only, "1 2 3 4 5",
@@ -57,6 +60,7 @@ constexpr auto kProtected = std::to_array<Protected>({
     {"plugin.library.paths", Rule::refused, "", kCode},
     {"queue.buffering.max.kbytes", Rule::ours, "", kBounded},
     {"queue.buffering.max.messages", Rule::ours, "", kBounded},
+    {"queue.buffering.max.ms", Rule::ours, "0 1", kRounds},
     {"queuing.strategy", Rule::only, "fifo", "rows would change their order"},
     {"request.required.acks", Rule::only, "all -1", "fewer acknowledgements can lose rows"},
     {"retries", Rule::ours, "2147483647", kForever},

@@ -135,10 +135,10 @@ TEST(KafkaSettings, WhatIsPromisedWinsOverClientConf) {
   EXPECT_EQ(setting(config, "message.timeout.ms"), "0");
   EXPECT_EQ(setting(config, "retries"), "2147483647");
   EXPECT_EQ(setting(config, "queue.buffering.max.messages"), "0");
-  EXPECT_EQ(setting(config, "linger.ms"), "50");
+  EXPECT_EQ(setting(config, "linger.ms"), "1");
   EXPECT_EQ(setting(config, "delivery.timeout.ms"), "(unset)");
   EXPECT_EQ(patience(config), std::chrono::milliseconds(7000));
-  EXPECT_EQ(client_conf_notes(config).size(), 3u);
+  EXPECT_EQ(client_conf_notes(config).size(), 4u);
   EXPECT_TRUE(client_conf_notes(config_of("client_conf:\n  retries: 2147483647\n  acks: all\n")).empty());
 }
 

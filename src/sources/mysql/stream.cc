@@ -109,14 +109,11 @@ void Stream::run() {
       told_ = now;
       tell_released();
     }
-    if (streaming_ && now - looked_ >= kLookInterval) {
-      looked_ = now;
-      parts_.look(decoder_.place());
-    }
     if (std::size_t got = wire_.fill(); got > 0) {
       heard_ = now;
       parts_.shared.received_bytes.fetch_add(got, std::memory_order_relaxed);
       parts_.shared.heard_ns.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+      look(now);
     } else if (now - heard_ > (streaming_ ? Duration(kSilence) : Duration(kSeekTime))) {
       throw Error(ErrorKind::unavailable,
                   fmt::format("nothing came from the server for {} s, not even a heartbeat: the connection is dead",
@@ -126,6 +123,14 @@ void Stream::run() {
     if (!decoder_.in_transaction() && !wire_.holds_part()) parts_.intake.drained();
     wait(true);
   }
+}
+
+// Only of a server that has just been heard: a question to a silent one would hide that the link is dead.
+void Stream::look(SteadyTime now) {
+  if (!streaming_ || now < look_at_) return;
+  parts_.look(decoder_.place());
+  heard_ = std::chrono::steady_clock::now();                                   // we did not listen
+  look_at_ = heard_ + std::max<Duration>(kLookInterval, 20 * (heard_ - now));  // what takes long is done seldom
 }
 
 void Stream::tell_released() {

@@ -62,6 +62,7 @@ class Stream final : private Placer {
   bool consume();
   void handle(Packet&);
   void wait(bool listen);
+  void look(SteadyTime now);
   void tell_released();
   std::vector<std::byte> dump_command() const;
 
@@ -70,7 +71,7 @@ class Stream final : private Placer {
   Decoder decoder_;
   SteadyTime heard_;
   bool streaming_ = false;
-  SteadyTime told_{}, looked_{};
+  SteadyTime told_{}, look_at_{};
 };
 
 // Settings of the session that the stream takes over: heartbeats, checksums, who we are, where a MariaDB begins.

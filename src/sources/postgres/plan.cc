@@ -20,12 +20,15 @@ struct Permissions {
 };
 
 Permissions read_permissions(Session& session) {
-  Rows rows = session.query(
-      "asking what we may do",
-      "SELECT rolsuper OR rolreplication, pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
-      " pg_catalog.current_setting('max_replication_slots')::int"
-      " - (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots)"
-      " FROM pg_catalog.pg_roles WHERE rolname = current_user");
+  Rows rows =
+      session.query("asking what we may do",
+                    // A managed server may give the right to the members of a role of its own.
+                    "SELECT rolsuper OR rolreplication OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname ="
+                    " 'rds_replication' AND pg_catalog.pg_has_role(r.oid, 'MEMBER')),"
+                    " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
+                    " pg_catalog.current_setting('max_replication_slots')::int"
+                    " - (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots)"
+                    " FROM pg_catalog.pg_roles WHERE rolname = current_user");
   if (rows.empty()) return {};
   return {rows[0][0].value_or("") == "t", rows[0][1].value_or("") == "t", std::atoi(rows[0][2].value_or("0").c_str())};
 }
