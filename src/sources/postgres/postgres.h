@@ -67,8 +67,8 @@ class Postgres final : public Source {
   const SourceContext context_;
   const WalAlgebra algebra_{};
   schema::Registry schemas_;
-  RelationCache relations_;
   Shared shared_;
+  RelationCache relations_;
   int last_backend_ = 0;  // of our walsender, in this process
 };
 
