@@ -17,15 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine import Engine
-from harness.procs import wait_until
-
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+from harness.procs import cpu_seconds, wait_until
 
 
 def memory_mib(pid: int, name: str = "RssAnon") -> float:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 from conftest import Outlets, Servers, Workbench
-from harness.procs import wait_until
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from harness.procs import cpu_seconds, wait_until
 
 
 def test_waiting_for_kafka_costs_no_cpu(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
