@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/extra.h"
 #include "core/table_schema.h"
 #include "core/value.h"
 
@@ -24,6 +25,7 @@ struct Event {
   // Further members of the envelope's `source` object, as JSON without braces: "lsn":"0/16B6C50","txId":731.
   // One text is shared by all events that stand at the same place of the log.
   std::string_view locus;
+  const Extra* extra = nullptr;   // what processors added
   std::uint32_t commit = 0;       // index into the batch's commit table; set by the intake
   std::uint32_t total_order = 0;  // 1-based ordinal among the captured rows of the transaction; set by the intake
   std::uint32_t ordinal = 0;      // 1-based ordinal among the rows of this table in the transaction; set by the source
