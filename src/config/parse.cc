@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <system_error>
-#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,215 +18,53 @@
 #include <yaml-cpp/parser.h>
 
 #include "base/fd.h"
+#include "config/parse_json.h"
+#include "config/tree_builder.h"
 #include "config/wording.h"
 
 namespace deltaforge::config {
 namespace {
 
-constexpr std::size_t kLongestPath = 200;
 constexpr std::size_t kMaxOpenBrackets = 16 * kMaxDepth;
 constexpr std::size_t kMaxIndicators = 3 * kMaxNodes;
 
 Place place_of(const YAML::Mark& mark) { return mark.is_null() ? Place{} : Place{mark.line + 1, mark.column + 1}; }
 
-// The text cannot be read any further; the report already says why.
-struct Stopped {};
-
-}  // namespace
-
-// Builds the tree from the parser's events. Nothing recurses deeper than kMaxDepth; every node and byte is paid for
-// before it is made.
-class TreeBuilder : public YAML::EventHandler {
+// The YAML parser's events.
+class YamlEvents : public YAML::EventHandler {
  public:
-  TreeBuilder(std::shared_ptr<const Origin> origin, Report& report) : origin_(std::move(origin)), report_(report) {}
+  explicit YamlEvents(TreeBuilder& tree) : tree_(tree) {}
 
-  // The finished document; null when it was empty.
-  Node take_root() { return std::exchange(root_, Node{}); }
-
-  void OnDocumentStart(const YAML::Mark&) override {
-    frames_.clear();
-    anchors_.clear();
-    root_ = Node{};
-  }
+  void OnDocumentStart(const YAML::Mark&) override { tree_.begin_document(); }
   void OnDocumentEnd() override {}
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    finish({make(Node::Kind::null, mark), anchor});
-  }
-
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { tree_.null(place_of(mark), anchor); }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     refuse_tag(mark, tag);
-    pay(0, value.size(), place_of(mark));
-    Frame scalar{make(Node::Kind::scalar, mark), anchor};
-    scalar.node.quoted_ = tag == "!";
-    scalar.node.text_ = value;
-    scalar.cost.bytes = value.size();
-    finish(std::move(scalar));
+    tree_.scalar(place_of(mark), value, tag == "!", anchor);
   }
-
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    start(Node::Kind::list, mark, tag, anchor);
+    refuse_tag(mark, tag);
+    tree_.begin(Node::Kind::list, place_of(mark), anchor);
   }
-  void OnSequenceEnd() override { end(); }
-
+  void OnSequenceEnd() override { tree_.end(); }
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    start(Node::Kind::map, mark, tag, anchor);
+    refuse_tag(mark, tag);
+    tree_.begin(Node::Kind::map, place_of(mark), anchor);
   }
-  void OnMapEnd() override { end(); }
-
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) stop(place_of(mark), "the alias stands inside its own anchor: write the value out");
-    const Cost& cost = found->second.cost;
-    check_depth(cost.height, place_of(mark));
-    pay(cost.nodes, cost.bytes, place_of(mark));
-    Frame copy{found->second.node, 0, cost};
-    if (wants_key()) return finish(std::move(copy));
-    rename(copy.node, next_path());
-    finish(std::move(copy));
-  }
+  void OnMapEnd() override { tree_.end(); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override { tree_.alias(place_of(mark), anchor); }
 
  private:
-  // Of a node with all that is below it.
-  struct Cost {
-    std::size_t nodes = 1;
-    std::size_t bytes = 0;
-    std::size_t height = 1;
-  };
-  struct Anchored {
-    Node node;
-    Cost cost;
-  };
-  // A node under construction.
-  struct Frame {
-    Node node;
-    YAML::anchor_t anchor = 0;
-    Cost cost = {};
-    std::optional<std::string> key = {};  // a map's, until its value comes
-    Place key_place = {};
-    std::unordered_map<std::string, Place> keys = {};
-  };
-
-  [[noreturn]] void stop(Place place, std::string message) {
-    report_.add(Problem{origin_->file, place, frames_.empty() ? "" : frames_.back().node.path_, std::move(message)});
-    throw Stopped{};
-  }
-
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    stop(place_of(mark), "YAML tags (!...) are not supported: remove it, or quote the text if it starts with '!'");
+    tree_.stop(place_of(mark), "YAML tags (!...) are not supported: remove it, or quote the text if it starts with '!'");
   }
 
-  void pay(std::size_t nodes, std::size_t bytes, Place place) {
-    nodes_ += nodes;
-    bytes_ += bytes;
-    if (nodes_ > kMaxNodes) {
-      stop(place, fmt::format("more than {} values, aliases expanded: split the file or drop aliases", kMaxNodes));
-    }
-    if (bytes_ > kMaxBytes) {
-      stop(place, fmt::format("more than {} bytes, aliases expanded: split the file or drop aliases", kMaxBytes));
-    }
-  }
-
-  void check_depth(std::size_t height, Place place) {
-    if (frames_.size() + height > kMaxDepth) stop(place, fmt::format("nested deeper than {} levels", kMaxDepth));
-  }
-
-  bool wants_key() const { return !frames_.empty() && frames_.back().node.is_map() && !frames_.back().key; }
-
-  std::string next_path() const {
-    if (frames_.empty()) return {};
-    const Frame& parent = frames_.back();
-    const std::string& base = parent.node.path_;
-    if (base.size() > kLongestPath) return base;
-    if (parent.node.is_list()) return fmt::format("{}[{}]", base, parent.node.children_.size());
-    const std::string key = printable(parent.key.value_or(""), kLongestPath);
-    return base.empty() ? key : base + "." + key;
-  }
-
-  Node make(Node::Kind kind, const YAML::Mark& mark) {
-    check_depth(1, place_of(mark));
-    pay(1, 0, place_of(mark));
-    Node node;
-    node.kind_ = kind;
-    node.place_ = place_of(mark);
-    node.origin_ = origin_;
-    if (!wants_key()) node.path_ = next_path();
-    return node;
-  }
-
-  // Gives an alias's copy the paths of where it stands now. At most kMaxDepth deep.
-  void rename(Node& node, std::string path) {
-    const std::string old = std::exchange(node.path_, std::move(path));
-    for (Node& child : node.children_) {
-      const bool whole = node.path_.size() <= kLongestPath && child.path_.starts_with(old);
-      const std::string suffix = whole ? child.path_.substr(old.size()) : "";
-      rename(child, node.path_ + suffix);
-    }
-  }
-
-  void start(Node::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
-    refuse_tag(mark, tag);
-    if (wants_key()) stop(place_of(mark), fmt::format("a key must be text, found {}", to_string(kind)));
-    Frame frame{make(kind, mark), anchor};
-    frames_.push_back(std::move(frame));
-  }
-
-  void end() {
-    Frame done = std::move(frames_.back());
-    frames_.pop_back();
-    finish(std::move(done));
-  }
-
-  void finish(Frame done) {
-    if (done.anchor != 0) {
-      pay(done.cost.nodes, done.cost.bytes, done.node.place_);
-      anchors_[done.anchor] = {done.node, done.cost};
-    }
-    if (frames_.empty()) {
-      root_ = std::move(done.node);
-      return;
-    }
-    Frame& parent = frames_.back();
-    parent.cost.nodes += done.cost.nodes;
-    parent.cost.bytes += done.cost.bytes;
-    parent.cost.height = std::max(parent.cost.height, done.cost.height + 1);
-    if (wants_key()) return take_key(parent, done.node);
-    if (parent.node.is_map()) {
-      done.node.key_ = *std::exchange(parent.key, std::nullopt);
-      done.node.key_place_ = parent.key_place;
-      if (done.node.is_null()) done.node.place_ = parent.key_place;
-      const auto [first, fresh] = parent.keys.try_emplace(done.node.key_, parent.key_place);
-      if (!fresh) {
-        report_.add(Problem{
-            origin_->file, done.node.key_place_, done.node.path_,
-            fmt::format("duplicate key, first given at {}:{}: remove one", first->second.line, first->second.column)});
-        return;
-      }
-    }
-    parent.node.children_.push_back(std::move(done.node));
-  }
-
-  void take_key(Frame& map, const Node& key) {
-    if (!key.is_scalar()) stop(key.place_, fmt::format("a key must be text, found {}", to_string(key.kind_)));
-    if (key.text_ == "<<" && !key.quoted_) stop(key.place_, "merge keys (<<) are not supported: write the fields out");
-    map.key = key.text_;
-    map.key_place = key.place_;
-  }
-
-  std::shared_ptr<const Origin> origin_;
-  Report& report_;
-  std::vector<Frame> frames_;
-  std::unordered_map<YAML::anchor_t, Anchored> anchors_;
-  Node root_;
-  std::size_t nodes_ = 0;
-  std::size_t bytes_ = 0;
+  TreeBuilder& tree_;
 };
-
-namespace {
 
 struct Refusal {
   Place place;
@@ -258,32 +94,26 @@ std::optional<Refusal> look_over(std::string_view text) {
   return std::nullopt;
 }
 
-// JSON is YAML but for one thing: what lies beyond 16 bits is written as two escapes. `\uD83D\uDE00` ->
-// `\U0001F600`.
-std::string join_surrogates(std::string_view text) {
-  static const auto hex = [](std::string_view digits, unsigned& value) {
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    return error == std::errc() && end == digits.data() + digits.size();
-  };
-  std::string out;
-  while (!text.empty()) {
-    unsigned high = 0, low = 0;
-    const bool pair = text.size() >= 12 && text.starts_with("\\u") && text.substr(6).starts_with("\\u") &&
-                      hex(text.substr(2, 4), high) && hex(text.substr(8, 4), low) && high >> 10 == 0xD800 >> 10 &&
-                      low >> 10 == 0xDC00 >> 10;
-    const std::size_t taken = pair ? 12 : std::min<std::size_t>(text.size(), text.starts_with('\\') ? 2 : 1);
-    if (pair)
-      out += fmt::format("\\U{:08X}", 0x10000 + ((high & 0x3FF) << 10 | (low & 0x3FF)));
-    else
-      out += text.substr(0, taken);
-    text.remove_prefix(taken);
-  }
-  return out;
-}
-
-bool is_json(std::string_view text) {
+bool begins_like_json(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+}
+
+struct ReadJson {
+  Node root;
+  Report problems;
+  std::optional<SyntaxError> error;  // it is no JSON
+};
+
+ReadJson read_json(std::string_view text, const std::shared_ptr<const Origin>& origin) {
+  ReadJson found;
+  TreeBuilder builder(origin, found.problems);
+  try {
+    found.error = parse_json(text, builder);
+    found.root = builder.take_root();
+  } catch (const Stopped&) {
+  }
+  return found;
 }
 
 // Blanks must indent, and the parser has no words for what it makes of a tab.
@@ -317,14 +147,27 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
     refuse(refusal->place, std::move(refusal->message));
     return documents;
   }
-  TreeBuilder builder(
-      std::make_shared<const Origin>(Origin{file_name, std::move(options.environment), options.expansion}), report);
+  const auto origin =
+      std::make_shared<const Origin>(Origin{file_name, std::move(options.environment), options.expansion});
   try {
+    if (begins_like_json(text)) {
+      auto found = read_json(text, origin);
+      if (!found.error) {
+        for (const Problem& each : found.problems.problems()) report.add(each);
+        if (!found.root.is_null()) documents.push_back({std::move(found.root)});
+        return documents;
+      }
+      if (options.syntax == Syntax::json) {
+        refuse(found.error->place, std::move(found.error->message));
+        return documents;
+      }
+    }
+    TreeBuilder builder(origin, report);
+    YamlEvents events(builder);
     // The parser takes a quote that is still open at a final line break for closed; a comment shows it the truth.
-    std::istringstream in((is_json(text) ? join_surrogates(text) : std::string(text)) +
-                          (text.ends_with('\n') ? "#" : "\n#"));
+    std::istringstream in(std::string(text) + (text.ends_with('\n') ? "#" : "\n#"));
     YAML::Parser parser(in);
-    while (parser.HandleNextDocument(builder)) {
+    while (parser.HandleNextDocument(events)) {
       if (Node root = builder.take_root(); !root.is_null()) documents.push_back({std::move(root)});
     }
     if (documents.empty()) refuse({}, "no document in it");

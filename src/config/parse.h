@@ -1,7 +1,8 @@
-// YAML (and JSON, which is YAML) to Node trees, within limits: a hostile text costs neither stack nor memory.
+// YAML and JSON to Node trees, within limits: a hostile text costs neither stack nor memory.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +21,15 @@ struct Document {
   Node root;  // never null
 };
 
+enum class Syntax : std::uint8_t {
+  any,   // JSON if it is that, else YAML, which takes much that only looks like JSON
+  json,  // what begins like JSON has to be it
+};
+
 struct ParseOptions {
   Environment environment = process_environment();
   Expansion expansion = Expansion::everywhere;
+  Syntax syntax = Syntax::any;
 };
 
 // The documents of `text`; empty ones are left out. Syntax errors, duplicate keys, tags, cycles and passed limits go to

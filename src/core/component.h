@@ -5,11 +5,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/node.h"
 #include "config/report.h"
+#include "config/sink_filter.h"
 #include "config/spec.h"
 #include "core/processor.h"
 #include "core/sink.h"
@@ -34,6 +36,7 @@ struct Maker {
   std::string type;
   std::string id;
   bool required = true;  // sinks only
+  std::optional<config::SinkFilter> filter;  // sinks only; the lane applies it
   std::function<std::unique_ptr<Component>(const Context&)> build;
   std::function<void(config::Echo&)> echo;  // the configuration with defaults filled in and secrets as ***
 };
@@ -47,8 +50,8 @@ class Registry {
  public:
   using M = Maker<Component, Context>;
 
-  // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks a member
-  // `required`, optionally `void check(const config::Node&, config::Report&) const` for rules over several fields,
+  // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members
+  // `required` and `filter`, optionally `void check(const config::Node&, config::Report&) const` for rules over several fields,
   // and a constructor T(Config, Context).
   template <class T>
   void add(std::string type) {
@@ -66,6 +69,7 @@ class Registry {
       maker.type = type;
       maker.id = parsed->id;
       if constexpr (requires { parsed->required; }) maker.required = parsed->required;
+      if constexpr (requires { parsed->filter; }) maker.filter = parsed->filter;
       maker.build = [parsed](const Context& context) { return std::make_unique<T>(*parsed, context); };
       maker.echo = [parsed](config::Echo& echo) { Config::spec().echo(*parsed, echo); };
       return maker;

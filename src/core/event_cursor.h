@@ -1,4 +1,5 @@
-// Walks over the events of a delivery that are to be sent: its ranges, less dropped ones.
+// Walks over the events of a delivery that are to be sent: its ranges, less dropped ones and those that the sink does
+// not want.
 #pragma once
 
 #include <cstddef>
@@ -47,7 +48,7 @@ class EventCursor {
       if (place_.index == delivery_->ranges[place_.range].last) {
         ++place_.range;
         enter();
-      } else if (event().dropped) {
+      } else if (!delivery_->wants(event())) {
         ++place_.index;
       } else {
         return;

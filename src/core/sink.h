@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/slab.h"
+#include "config/sink_filter.h"
 #include "core/batch.h"
 #include "core/encoder.h"
 #include "core/position.h"
@@ -103,17 +104,24 @@ struct EventRange {
 // What is asked of a sink. Lives in the lane until the receipt has been completed or the sink was destroyed.
 struct Delivery {
   BatchRef batch;
-  // The events of the commits that this lane does not have yet, less nothing: dropped ones are still in here, skip
-  // them. Ascending. After a refused row: from that row on.
+  // The events of the commits that this lane does not have yet, also those that it does not want. Ascending. After a
+  // refused row: from that row on.
   std::vector<EventRange> ranges;
+  const config::SinkFilter* filter = nullptr;  // the sink's; null: it takes all
   // Where the lane stands once this is delivered.
   Position after;
+
+  // Whether the sink is to send this event.
+  bool wants(const Event& event) const {
+    if (event.dropped) return false;
+    return filter == nullptr || filter->passes(event.extra != nullptr ? event.extra->synthetic : std::string_view());
+  }
 
   template <class F>
   void for_each(F&& f) const {
     for (EventRange range : ranges)
       for (std::uint32_t i = range.first; i < range.last; ++i)
-        if (const Event& event = batch->event(i); !event.dropped) f(i, event);
+        if (const Event& event = batch->event(i); wants(event)) f(i, event);
   }
 };
 

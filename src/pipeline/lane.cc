@@ -295,12 +295,13 @@ void Lane::prepare(Slot& fresh, const Position& base) {
   Delivery& delivery = fresh.delivery;
   const Batch& batch = *delivery.batch;
   delivery.ranges.clear();
+  delivery.filter = parts_.maker.filter ? &*parts_.maker.filter : nullptr;
   bool all_covered = true, any_event = false;
   for (const Commit& commit : batch.commits()) {
     if (parts_.algebra.covers(base, commit.mark)) continue;
     all_covered = false;
     if (commit.first == commit.last) continue;
-    for (std::uint32_t i = commit.first; i < commit.last && !any_event; ++i) any_event = !batch.event(i).dropped;
+    for (std::uint32_t i = commit.first; i < commit.last && !any_event; ++i) any_event = delivery.wants(batch.event(i));
     if (!delivery.ranges.empty() && delivery.ranges.back().last == commit.first)
       delivery.ranges.back().last = commit.last;
     else

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -20,7 +20,7 @@ class Blackhole final : public Sink {
     bool required = true;
     encode::EnvelopeConfig envelope;
     encode::EncodingConfig encoding;
-    config::NotInThisBuild filter;
+    std::optional<config::SinkFilter> filter;
 
     static const config::Spec<Config>& spec();
   };

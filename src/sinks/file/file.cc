@@ -24,7 +24,7 @@ const config::Spec<FileSink::Config>& FileSink::Config::spec() {
     fields.field("roll_ms", &Config::roll_ms, "The same by age. No batch ever waits for others to join.", {.min = 0});
     fields.field("exactly_once", &Config::exactly_once, "This sink always is; the field is accepted.");
     encode::add_format_fields(fields);
-    return config::add_later_field(fields, "filter", &Config::filter, "sink filter", "Which events it takes");
+    return fields.nested("filter", &Config::filter, "Which events it takes; without it all.");
   }();
   return s;
 }

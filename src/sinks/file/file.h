@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -27,7 +27,7 @@ class FileSink final : public Sink {
     bool exactly_once = true;
     encode::EnvelopeConfig envelope;
     encode::EncodingConfig encoding;
-    config::NotInThisBuild filter;
+    std::optional<config::SinkFilter> filter;
 
     static const config::Spec<Config>& spec();
   };

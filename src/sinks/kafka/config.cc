@@ -38,7 +38,7 @@ const config::Spec<Config>& Config::spec() {
                 "Message headers: `standard` adds df-event-id, df-idempotency-key and content-type.",
                 {{"none", Headers::none}, {"standard", Headers::standard}})
         .nested("tls", &Config::tls, "Encrypts the connection.");
-    return config::add_later_field(spec, "filter", &Config::filter, "sink filter", "Which events it takes");
+    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
   }();
   return s;
 }

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -22,7 +22,7 @@ struct Config {
   std::optional<config::Template> key;
   encode::EnvelopeConfig envelope;
   encode::EncodingConfig encoding;
-  config::NotInThisBuild filter;
+  std::optional<config::SinkFilter> filter;
   bool required = true;
   bool exactly_once = false;
   std::int64_t send_timeout_secs = 30;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -23,7 +23,7 @@ struct Config {
   std::optional<config::Template> key;
   encode::EnvelopeConfig envelope;
   encode::EncodingConfig encoding;
-  config::NotInThisBuild filter;
+  std::optional<config::SinkFilter> filter;
   bool required = true;
   bool exactly_once = false;
   PayloadField payload_field = PayloadField::event;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -24,7 +24,7 @@ class StdoutSink final : public Sink {
     Format format = Format::json;
     encode::EnvelopeConfig envelope;
     encode::EncodingConfig encoding;
-    config::NotInThisBuild filter;
+    std::optional<config::SinkFilter> filter;
 
     static const config::Spec<Config>& spec();
   };

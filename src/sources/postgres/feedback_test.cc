@@ -81,15 +81,32 @@ TEST(Feedback, TheStartCommandIsAQuestionToo) {
 TEST(Pacer, PausesInBurstsOnly) {
   Pacer pacer;
   for (int i = 0; i < 1000; ++i) {  // single transactions, each after a wait
-    EXPECT_FALSE(pacer.pause_after(300));
+    EXPECT_EQ(pacer.pause_after(300), 0us);
     pacer.waited();
   }
   bool paused = false;
-  for (int i = 0; i < 1000 && !paused; ++i) paused = pacer.pause_after(150);  // row by row without a wait
+  for (int i = 0; i < 1000 && !paused; ++i) paused = pacer.pause_after(150) > 0us;  // row by row without a wait
   EXPECT_TRUE(paused);
-  EXPECT_TRUE(pacer.pause_after(40'000));
-  EXPECT_FALSE(pacer.pause_after(100));  // it is over
-  EXPECT_FALSE(pacer.pause_after(100));
+  EXPECT_GT(pacer.pause_after(40'000), 0us);
+  EXPECT_EQ(pacer.pause_after(100), 0us);  // it is over
+  EXPECT_EQ(pacer.pause_after(100), 0us);
+}
+
+TEST(Pacer, PausesForAboutAsLongAsTheServerNeedsToFillTheWindow) {
+  for (const auto takes : {300us, 1'000us, 3'000us}) {
+    constexpr std::size_t kWindow = 30'000;
+    Pacer pacer;
+    pacer.pause_after(80'000);
+    std::chrono::microseconds pause = 1ms, least = 1h, most{};
+    for (int i = 0; i < 2000; ++i) {
+      pause = pacer.pause_after(std::min<std::size_t>(kWindow, kWindow * pause.count() / takes.count()));
+      if (i < 1000) continue;
+      least = std::min(least, pause);
+      most = std::max(most, pause);
+    }
+    EXPECT_GT(least, takes / 2) << takes.count();
+    EXPECT_LT(most, takes * 3 / 2) << takes.count();
+  }
 }
 
 }  // namespace

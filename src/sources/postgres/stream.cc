@@ -22,7 +22,6 @@ constexpr auto kLookInterval = 5s;
 constexpr auto kSilentInterval = 1s;  // until the server is heard again
 // A wait this long means that the server had nothing to send.
 constexpr auto kLongWait = 500us;
-constexpr timespec kPause{0, 1'000'000};
 
 constexpr std::size_t kDataHeader = 25;  // 'w', start, end, clock
 
@@ -65,8 +64,9 @@ void Stream::run() {
                   "replication connection is taken for dead");
     }
     if (!consume() || !wire_.drained()) continue;
-    if (pacer_.pause_after(got)) {
-      ::nanosleep(&kPause, nullptr);
+    if (const auto pause = pacer_.pause_after(got); pause > Pacer::Pause::zero()) {
+      const timespec time{0, std::chrono::nanoseconds(pause).count()};
+      ::nanosleep(&time, nullptr);
       continue;
     }
     if (!decoder_.in_transaction() && !wire_.holds_part()) parts_.intake.drained();
