@@ -1,6 +1,6 @@
 #include "config/parse_json.h"
 
-#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <simdjson.h>
 
 #include "config/wording.h"
@@ -9,6 +9,8 @@ namespace deltaforge::config {
 namespace {
 
 namespace ondemand = simdjson::ondemand;
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 // Walks over a document in the order of its text. Throws simdjson_error.
 class Walk {
@@ -26,13 +28,6 @@ class Walk {
     const char* left = nullptr;
     if (document_.current_location().get(left) == simdjson::SUCCESS)
       throw simdjson::simdjson_error(simdjson::TRAILING_CONTENT);
-  }
-
-  // Where it is, or stopped.
-  Place here() {
-    const char* location = nullptr;
-    return document_.current_location().get(location) == simdjson::SUCCESS ? place(location)
-                                                                           : place(text_.data() + text_.size());
   }
 
  private:
@@ -77,7 +72,7 @@ class Walk {
     for (; at_ < to; ++at_) {
       if (*at_ == '\n')
         place_ = {place_.line + 1, 1};
-      else if ((static_cast<unsigned char>(*at_) & 0xC0) != 0x80)  // the first byte of a character
+      else if (begins_character(*at_))
         ++place_.column;
     }
     return place_;
@@ -91,16 +86,43 @@ class Walk {
   ondemand::document document_;
 };
 
+// The quick parser neither says where nor in words for people; the patient one does. What it read last is left out of
+// its message: it may be a secret.
+SyntaxError explain(std::string_view text, std::string_view otherwise) {
+  std::string message(otherwise);
+  std::size_t at = 0;
+  try {
+    [[maybe_unused]] const auto read = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    at = error.byte > 0 ? error.byte - 1 : 0;
+    message = error.what();
+    if (const std::size_t column = message.find(": ", message.find(", column ")); column != std::string::npos)
+      message.erase(0, column + 2);
+    if (constexpr std::string_view kAgain = "syntax error "; message.starts_with(kAgain)) message.erase(0, kAgain.size());
+    if (const std::size_t last = message.find("; last read: '"); last != std::string::npos) {
+      const std::size_t expected = message.rfind("'; expected ");
+      message.erase(last, expected == std::string::npos || expected < last ? expected : expected + 1 - last);
+    }
+  }
+  Place place;
+  for (char c : text.substr(0, at)) {
+    if (c == '\n')
+      place = {place.line + 1, 1};
+    else if (begins_character(c))
+      ++place.column;
+  }
+  return {place, "syntax error in JSON: " + printable(message, 160)};
+}
+
 }  // namespace
 
 std::optional<SyntaxError> parse_json(std::string_view text, TreeBuilder& tree) {
   const simdjson::padded_string padded(text);
-  Walk walk(padded, tree);
   try {
-    walk.document();
+    Walk(padded, tree).document();
     return std::nullopt;
   } catch (const simdjson::simdjson_error& error) {
-    return SyntaxError{walk.here(), fmt::format("syntax error in JSON: {}", printable(error.what(), 160))};
+    return explain(text, error.what());
   }
 }
 

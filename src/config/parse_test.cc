@@ -128,6 +128,41 @@ TEST(Parse, JsonIsReadAsItIsWritten) {
   EXPECT_NE(problems(R"({"a": "\ud83d x"})").find("invalid unicode"), std::string::npos);
 }
 
+TEST(Parse, JsonKeepsWhereEverythingStands) {
+  const auto documents = parse_ok("{\n  \"é\": [1.50, -2e3, true, null],\n  \"b\": {\"c\" : \"x\"}}\n");
+  ASSERT_EQ(documents.size(), 1u);
+  const Node& list = documents[0].root.children().at(0);
+  EXPECT_EQ(list.key(), "é");
+  EXPECT_EQ(list.key_place(), (Place{2, 3}));
+  EXPECT_EQ(list.place(), (Place{2, 8}));
+  ASSERT_EQ(list.children().size(), 4u);
+  EXPECT_EQ(list.children()[0].text(), "1.50");
+  EXPECT_EQ(list.children()[1].place(), (Place{2, 15}));
+  EXPECT_FALSE(list.children()[2].quoted());
+  EXPECT_TRUE(list.children()[3].is_null());
+  const Node& c = *documents[0].root.find("b")->find("c");
+  EXPECT_EQ(c.place(), (Place{3, 15}));
+  EXPECT_TRUE(c.quoted());
+  EXPECT_EQ(problems(R"({"a":1,"a":2})"), "p.yaml:1:8: a: duplicate key, first given at 1:2: remove one\n");
+}
+
+TEST(Parse, WhatMustBeJsonIsToldSo) {
+  const auto said = [](std::string_view text) {
+    Report report;
+    ParseOptions options = no_environment();
+    options.syntax = Syntax::json;
+    parse(text, "body", report, options);
+    return report.text();
+  };
+  for (const auto& [text, place] : {std::pair{R"({"a":1,})", "body:1:8"}, {"{\"a\":\n tru}", "body:2:5"},
+                                    {R"({"a":1} x)", "body:1:9"}, {R"(["a" "b"])", "body:1:8"}, {R"({"a":"b)", "body:1:"},
+                                    {R"({"a":01})", "body:1:7"}, {R"({a: 1})", "body:1:2"}})
+    EXPECT_TRUE(said(text).starts_with(place) && said(text).find("syntax error in JSON: ") != std::string::npos)
+        << text << "\n" << said(text);
+  EXPECT_EQ(said("a: 1"), "") << "what does not begin like JSON is YAML";
+  EXPECT_EQ(problems("{a: 1, b: [c, ]}"), "") << "a file may use YAML's brackets";
+}
+
 TEST(Parse, DuplicateKeysNameBothPlaces) {
   EXPECT_EQ(problems("spec:\n  a: 1\n  b: 2\n  a: 3\n"),
             "p.yaml:4:3: a: duplicate key, first given at 2:3: remove one\n");

@@ -62,6 +62,12 @@ std::string_view CloudEvents::time(std::int64_t ts_us) {
 }
 
 std::string_view CloudEvents::encode(const Batch& batch, const Event& event, Slab& out) {
+  if (event.extra != nullptr && event.extra->raw_payload) [[unlikely]] {
+    JsonWriter json(out);
+    std::string_view reason = images_.write_payload(event, json);
+    if (reason.empty()) json.commit();
+    return reason;
+  }
   const TableText& text = images_.table(*event.schema);
   if (!text.unusable.empty()) return text.unusable;
   const Commit& commit = batch.commits()[event.commit];

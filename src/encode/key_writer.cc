@@ -13,6 +13,10 @@ KeyWriter::KeyWriter(const std::optional<config::Template>& text, const SinkCont
 }
 
 std::string_view KeyWriter::append(const Event& event, Slab& out) {
+  if (event.extra != nullptr && event.extra->key) [[unlikely]] {
+    if (!event.extra->key->empty()) out.append(*event.extra->key);
+    return {};
+  }
   if (template_) {
     const std::string_view missing = template_->append(event, out);
     if (missing.empty()) return {};

@@ -13,6 +13,11 @@ class NativeEncoder final : public Encoder {
 
   std::string_view encode(const Batch& batch, const Event& event, Slab& out) override {
     JsonWriter json(out);
+    if (event.extra != nullptr && event.extra->raw_payload) [[unlikely]] {
+      std::string_view reason = native_.write_payload(event, json);
+      if (reason.empty()) json.commit();
+      return reason;
+    }
     if (debezium_) json.raw(R"({"schema":null,"payload":)");
     std::string_view reason = native_.write(batch, event, json);
     if (!reason.empty()) return reason;

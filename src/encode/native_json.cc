@@ -52,6 +52,7 @@ TableText::TableText(const TableSchema& schema) : id(schema.id) {
 NativeJson::NativeJson(std::string_view tenant) {
   if (!tenant.empty()) end_ = R"(,"tenant_id":)" + Quoter()(tenant);
   end_.insert(0, "\"");
+  open_end_ = end_;
   last_end_ = end_ + R"(,"tx_end":true})";
   end_ += '}';
 }
@@ -125,7 +126,38 @@ std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonW
   json.raw(R"(,"after":)");
   if (!image(text, *event.schema, event.after, json)) return problem_;
   envelope(commit, event, json);
+  if (event.extra != nullptr && !end_with(*event.extra, event.tx_end, json)) [[unlikely]]
+    return "a tag is not valid UTF-8";
   return {};
+}
+
+std::string_view NativeJson::write_payload(const Event& event, JsonWriter& json) {
+  const TableText& text = table(*event.schema);
+  if (!text.unusable.empty()) return text.unusable;
+  return image(text, *event.schema, event.after, json) ? std::string_view() : problem_;
+}
+
+// The end of an event that a processor has added to.
+bool NativeJson::end_with(const Extra& extra, bool tx_end, JsonWriter& json) {
+  if (!extra.tags.empty()) {
+    json.raw(R"(,"tags":[)");
+    for (std::size_t i = 0; i < extra.tags.size(); ++i) {
+      if (i > 0) json.raw(',');
+      if (!json.string(extra.tags[i])) return false;
+    }
+    json.raw(']');
+  }
+  if (!extra.synthetic.empty()) {
+    json.raw(R"(,"synthetic":)");
+    if (!json.string(extra.synthetic)) return false;
+  }
+  if (tx_end) json.raw(R"(,"tx_end":true)");
+  if (!extra.members.empty()) {
+    json.raw(',');
+    json.raw(extra.members);
+  }
+  json.raw('}');
+  return true;
 }
 
 // What follows the images: all parts are at hand, so that there is one look at the room.
@@ -159,7 +191,7 @@ void NativeJson::envelope(const Commit& commit, const Event& event, JsonWriter& 
   literal(R"(","id":")");
   std::memcpy(to, id, kIdSize);
   to += kIdSize;
-  put(event.tx_end ? last_end_ : end_);
+  put(event.extra != nullptr ? open_end_ : event.tx_end ? last_end_ : end_);
   json.wrote(to);
 }
 

@@ -1,9 +1,9 @@
 // The native event as JSON (docs/formats/native-event.md): the one body that every JSON envelope is made of.
 //
 //   {"before":..,"after":..,"source":{"version","connector","name","ts_ms","db","schema","table", locus..},"op",
-//    "ts_ms","transaction":{"id","total_order"},"event_id","id","tenant_id","tx_end"}
+//    "ts_ms","transaction":{"id","total_order"},"event_id","id","tenant_id","tags","synthetic","tx_end", extensions..}
 //
-// `before` and `after` are always there; `schema`, `transaction`, `tenant_id` and `tx_end` are left out when they say
+// `before` and `after` are always there; `schema`, `transaction` and what follows `id` are left out when they say
 // nothing. Times are the commit time in milliseconds.
 #pragma once
 
@@ -48,6 +48,9 @@ class NativeJson {
   // Writes the event. Returns why it cannot be, naming the column, or ""; valid until the next call.
   std::string_view write(const Batch&, const Event&, JsonWriter&);
 
+  // The body of an event with `raw_payload`: its `after` alone.
+  std::string_view write_payload(const Event&, JsonWriter&);
+
   const TableText& table(const TableSchema&);
   // {"id":1,..} or null. False: problem() says why.
   bool image(const TableText&, const TableSchema&, const Image&, JsonWriter&);
@@ -56,8 +59,10 @@ class NativeJson {
  private:
   bool share(const TableText&, const Commit&);
   void envelope(const Commit&, const Event&, JsonWriter&);
+  bool end_with(const Extra&, bool tx_end, JsonWriter&);
 
-  std::string end_, last_end_;                           // ","tenant_id":".."} without and with "tx_end"
+  std::string open_end_;         // ","tenant_id":".."
+  std::string end_, last_end_;   // the same and } without and with "tx_end"
   std::unordered_map<std::uint64_t, TableText> tables_;  // by schema id; nodes stay where they are
   const TableText* last_ = nullptr;
   // What the events of one commit share, rendered when it changes.

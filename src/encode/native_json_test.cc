@@ -115,6 +115,34 @@ TEST_F(NativeJsonTest, AnUpdateWithEverything) {
       R"("id":"019ab697-e87b-749b-9ba5-f0dd1ff96eed","tenant_id":"acme \"inc\"","tx_end":true})");
 }
 
+TEST_F(NativeJsonTest, WhatProcessorsAdded) {
+  Event& e = event(Op::create);
+  e.after = image({Value::int64(1), Value::null(), Value::null()});
+  const std::string plain = encode(e);
+  const std::string_view tags[] = {"a\"b", "c"};
+  Extra extra;
+  e.extra = &extra;
+  EXPECT_EQ(encode(e), plain) << "nothing but an address";
+  extra.tags = tags;
+  extra.synthetic = "copies";
+  extra.members = R"("trace_id":"x","processed_at":17)";
+  e.tx_end = true;
+  EXPECT_EQ(encode(e), plain.substr(0, plain.size() - 1) +
+                           R"(,"tags":["a\"b","c"],"synthetic":"copies","tx_end":true,"trace_id":"x","processed_at":17})");
+}
+
+TEST_F(NativeJsonTest, ARawPayloadHasNoEnvelope) {
+  Event& e = event(Op::create);
+  e.after = image({Value::int64(1), Value::null(), text("1.50")});
+  Extra extra;
+  extra.raw_payload = true;
+  e.extra = &extra;
+  for (const EnvelopeType type : {EnvelopeType::native, EnvelopeType::debezium, EnvelopeType::cloudevents}) {
+    encoder_ = make_encoder({type, "com.example"}, {}, "acme");
+    EXPECT_EQ(encode(e), R"({"id":1,"note":null,"price":"1.50"})");
+  }
+}
+
 TEST_F(NativeJsonTest, InsideDebeziumsWrapper) {
   Event& e = event(Op::create);
   e.after = image({Value::int64(1), Value::null(), Value::null()});

@@ -143,6 +143,17 @@ struct Metrics::Impl {
     return slot;
   }
 
+  template <class Wanted>
+  void erase(const std::string& label, const std::string& value, Wanted wanted) {
+    std::lock_guard lock(mutex);
+    for (std::size_t i = 0; i < families.size(); ++i)
+      if (wanted(kTable[i].type))
+        std::erase_if(families[i], [&](const auto& series) {
+          const auto found = series.first.find(label);
+          return found != series.first.end() && found->second == value;
+        });
+  }
+
   std::vector<prometheus::MetricFamily> collect_all() {
     std::vector<prometheus::MetricFamily> result;
     std::lock_guard lock(mutex);
@@ -206,12 +217,11 @@ Histogram Metrics::histogram(std::string_view name, const Labels& labels) {
 }
 
 void Metrics::forget(const std::string& label, const std::string& value) {
-  std::lock_guard lock(impl_->mutex);
-  for (auto& family : impl_->families)
-    std::erase_if(family, [&](const auto& series) {
-      const auto found = series.first.find(label);
-      return found != series.first.end() && found->second == value;
-    });
+  impl_->erase(label, value, [](MetricType) { return true; });
+}
+
+void Metrics::forget_gauges(const std::string& label, const std::string& value) {
+  impl_->erase(label, value, [](MetricType type) { return type == kGauge; });
 }
 
 std::string Metrics::text() {

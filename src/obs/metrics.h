@@ -52,6 +52,8 @@ class Metrics {
   Histogram histogram(std::string_view name, const Labels&);
   // Removes every series that carries this label value, when a pipeline is deleted.
   void forget(const std::string& label, const std::string& value);
+  // Only its gauges, when it is stopped or made anew: what they last said is no longer so.
+  void forget_gauges(const std::string& label, const std::string& value);
   // The exposition format of GET /metrics.
   std::string text();
 

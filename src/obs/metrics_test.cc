@@ -58,6 +58,16 @@ TEST(Metrics, ForgetRemovesThePipelineAndLeavesTheHandlesAlive) {
   metrics().forget("pipeline", "gone");
 }
 
+TEST(Metrics, ForgetGaugesLeavesWhatCounts) {
+  const Labels labels{{"pipeline", "stopped"}};
+  metrics().gauge("deltaforge_source_lag_seconds", labels).set(7);
+  metrics().counter("deltaforge_checkpoints_total", labels).add(3);
+  metrics().forget_gauges("pipeline", "stopped");
+  EXPECT_THAT(metrics().text(), Not(HasSubstr("deltaforge_source_lag_seconds{pipeline=\"stopped\"}")));
+  EXPECT_THAT(metrics().text(), HasSubstr("deltaforge_checkpoints_total{pipeline=\"stopped\"} 3"));
+  metrics().forget("pipeline", "stopped");
+}
+
 TEST(Metrics, ProcessNumbersAreFilledIn) {
   const std::string text = metrics().text();
   for (const char* name : {"process_resident_memory_bytes", "process_start_time_seconds", "process_open_fds",

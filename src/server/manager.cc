@@ -104,11 +104,11 @@ double status_number(Status status) {
   return 0;
 }
 
-void publish_info(const Document& document, double value) {
+void publish_info(const Document& document) {
   obs::Labels labels{{"pipeline", document.name}};
   for (const auto& [name, text] : document.labels) labels[metric_label(name)] = text;
   labels["tenant"] = document.spec ? document.spec->tenant : "";
-  obs::Metrics::instance().gauge("deltaforge_pipeline_info", labels).set(value);
+  obs::Metrics::instance().gauge("deltaforge_pipeline_info", labels).set(1);
 }
 
 }  // namespace
@@ -333,6 +333,7 @@ Change Manager::stop(const std::string& name, std::chrono::milliseconds deadline
     auto pipeline = runnable(entry);
     if (!pipeline) return;
     pipeline->stop(deadline);
+    obs::Metrics::instance().forget_gauges("pipeline", name);
     release_source(entry);
   });
 }
@@ -406,6 +407,7 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
   const Status before = was ? was->status().status : Status::failed;
   const bool was_fine = before == Status::running || before == Status::paused;
   if (was) was->stop(kDrain);
+  obs::Metrics::instance().forget_gauges("pipeline", old->document.name);
   hand_source_over(*old, *fresh);
   std::optional<ErrorInfo> error = try_out(*fresh, was_fine);
   if (!error && fresh->document.from_api) error = keep_spec(fresh->document);
@@ -415,7 +417,6 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
   }
   if (before == Status::paused) runnable(*fresh)->pause();
   if (was) was->forget_sinks(sinks_lacking(fresh->document, old->document));
-  if (old->document.labels != fresh->document.labels) publish_info(old->document, 0);
   replace(old, fresh);
   if (!fresh->document.from_api)
     obs::warn("the pipeline is changed until the next start: its file stays as it is",
@@ -567,7 +568,7 @@ void Manager::publish_metrics() const {
     const obs::Labels labels{{"pipeline", document.name}};
     metrics.gauge("deltaforge_pipeline_status", labels).set(status_number(info.state.status));
     metrics.gauge("deltaforge_pipeline_degraded", labels).set(info.state.status == Status::degraded ? 1 : 0);
-    publish_info(document, 1);
+    publish_info(document);
   }
 }
 

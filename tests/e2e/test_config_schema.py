@@ -197,6 +197,7 @@ CONTRACT: dict[str, Json] = {
     "sink.file.config": {**_FORMAT, "path": REQUIRED, "roll_bytes": 0, "roll_ms": 0, "exactly_once": True},
     "sink.stdout.config": {**_FORMAT, "format": "json"},
     "sink.blackhole.config": _FORMAT,
+    "filter": {"exclude_synthetic": False, "synthetic_only": False, "producers": []},
     "tls": {"ca_file": None, "cert_file": None, "key_file": None, "insecure_skip_verify": False},
     "schema_sensing": {"enabled": False, "tables": None, "deep_inspect": None, "sampling": None,
                        "high_cardinality": None, "tracking": None, "output": None},
@@ -243,8 +244,7 @@ def test_the_full_files_hold_every_field(schema: Json) -> None:
 
 LATER = {  # what is known and refused, in the place where it stands
     "source.config": {"snapshot": {"mode": "initial"}, "outbox": {"tables": ["outbox"]}, "on_schema_drift": "halt"},
-    "sinks.0.config": {"exactly_once": True, "encoding": {"type": "avro", "schema_registry_url": "http://h"},
-                       "filter": {"exclude_synthetic": True}},
+    "sinks.0.config": {"exactly_once": True, "encoding": {"type": "avro", "schema_registry_url": "http://h"}},
     "spec": {"schema_sensing": {"enabled": True}, "journal": {"enabled": True},
              "processors": [{"type": "javascript", "config": {"id": "j", "inline": "x"}}]},
     "root": {"storage": {"backend": "postgres", "dsn": "postgresql://h/d"}},

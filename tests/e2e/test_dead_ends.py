@@ -59,6 +59,25 @@ def test_tabs(tmp_path: Path) -> None:
     assert said.startswith("p.yaml:2:") and "a tab indents this line: use blanks" in said, said
 
 
+def test_json_that_is_none(bench: Workbench) -> None:
+    """A body that begins like JSON is told what is wrong with it as JSON."""
+    engine = bench.keep(Engine(bench.home / "e", [])).start(ready=False)
+    for body, place in (('{"metadata": {"name": "p",}}', "body:1:27"), ('{"metadata":\n  {"name": tru}}', "body:2:15"),
+                        ('{"metadata": {}} x', "body:1:18")):
+        status, text = engine.request("POST", "/pipelines", body.encode())
+        assert status == 400 and f"{place}: syntax error in JSON:" in text, (body, text)
+
+
+def test_a_mysql_table_that_is_not_there(bench: Workbench, servers: Servers) -> None:
+    mysql = servers("mysql")
+    database = bench.database(mysql)
+    mysql.execute("CREATE TABLE orders (id int PRIMARY KEY)", database)
+    source = mysql_source(mysql.dsn(database), tables=[f"{database}.orders", f"{database}.oders"])
+    engine = bench.keep(Engine(bench.home / "e", pipeline(source, [blackhole_sink()]))).start()
+    (warning,) = [text for text in engine.pipeline()["ops"]["warnings"] if "in `tables`" in text]
+    assert f"{database}.oders" in warning and f"{database}.orders" not in warning
+
+
 def test_a_file_without_its_flag(tmp_path: Path) -> None:
     code, said = start("pipeline.yaml", cwd=tmp_path)
     assert code == 2 and "pipeline.yaml" in said and "--config" in said, said

@@ -158,6 +158,25 @@ def test_lag_shows_while_a_sink_stands_still(bench: Workbench, servers: Callable
     assert value(engine, "deltaforge_source_table_lag_seconds") == 0
 
 
+def test_gauges_go_with_what_they_tell_of(bench: Workbench, servers: Callable[..., Any]) -> None:
+    """Neither a pipeline that was stopped nor a sink that was taken away shows a last value for ever."""
+    pg = servers(15)
+    database = bench.database(pg)
+    engine = bench.engine(pg, database, [blackhole_sink(id="kept"), blackhole_sink(id="gone")]).start()
+    status = "deltaforge_sink_checkpoint_status"
+    wait_until(lambda: value(engine, status, sink="gone") == 1, 20, "both sinks to show")
+    name = engine.get("/pipelines")[0]["name"]
+    assert engine.request("PATCH", f"/pipelines/{name}", {"spec": {"sinks": [blackhole_sink(id="kept")]}})[0] == 200
+    assert [labels["sink"] for labels, _ in found(engine)[status]] == ["kept"]
+    engine.post(f"/pipelines/{name}/stop")
+    left = found(engine)
+    assert not {status, "deltaforge_source_lag_seconds", "deltaforge_source_idle_seconds"} & left.keys()
+    assert left["deltaforge_sink_events_total"] and left["deltaforge_pipeline_status"] == [({"pipeline": name}, 0)]
+    engine.post(f"/pipelines/{name}/resume")
+    wait_until(lambda: value(engine, "deltaforge_pipeline_status") == 1, 20, "it to run again")
+    assert found(engine)["deltaforge_source_lag_seconds"] == [({"pipeline": name}, 0)]
+
+
 def test_source_idle_grows_while_the_server_is_silent(bench: Workbench, servers: Callable[..., Any]) -> None:
     pg = servers(15)
     database = bench.database(pg)

@@ -147,7 +147,7 @@ class Engine:
 
     def request(self, method: str, path: str, body: Any = None, *, port: int | None = None,
                 seconds: float = 40) -> tuple[int, str]:
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{port or self.api}{path}", data=data, method=method,
                                          headers={"Content-Type": "application/json"} if data else {})
         try:

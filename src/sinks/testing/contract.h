@@ -78,6 +78,27 @@ TEST_P(SinkContract, SkipsDroppedEventsAndOtherRanges) {
   }
 }
 
+// The lane gives every sink its `filter`; the sink only has to walk over a delivery by what it wants.
+TEST_P(SinkContract, SkipsWhatItsFilterKeepsOut) {
+  Sink& sink = open();
+  Extra copied, marked;
+  copied.synthetic = "copies";
+  marked.synthetic = "marks";
+  for (std::int64_t id = 0; id < 9; ++id) {
+    Event& event = batches_.insert(id);
+    if (id % 3 > 0) event.extra = id % 3 == 1 ? &copied : &marked;
+  }
+  config::SinkFilter from_source, from_marks;
+  from_source.exclude_synthetic = true;
+  from_marks.producers = {"marks"};
+  Delivery delivery = batches_.build();
+  delivery.filter = &from_source;
+  ASSERT_TRUE(lane_.deliver(sink, delivery).delivered());
+  if (!subject_->readable()) return;
+  EXPECT_EQ(row_ids(subject_->read()), (std::vector<std::int64_t>{0, 3, 6}));
+  EXPECT_FALSE(from_marks.passes("") || from_marks.passes("copies") || !from_marks.passes("marks"));
+}
+
 // More than one slab, and rows that are larger than one.
 TEST_P(SinkContract, DeliversALargeBatch) {
   Sink& sink = open();

@@ -84,6 +84,14 @@ bool MySql::captures(std::string_view database, std::string_view table) const {
          std::ranges::any_of(config_.tables, [&](const auto& pattern) { return pattern.matches(database, table); });
 }
 
+std::vector<std::string> MySql::patterns_without_table(const std::vector<SeenTable>& tables) const {
+  std::vector<std::string> unmatched;
+  for (const auto& pattern : config_.tables)
+    if (std::ranges::none_of(tables, [&](const auto& table) { return pattern.matches(table.database, table.name); }))
+      unmatched.emplace_back(pattern.text());
+  return unmatched;
+}
+
 void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, const std::stop_token& stop) {
   const Session::Options options = session_options(stop_fd);
   Session session(options);
@@ -137,6 +145,15 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
                                           : "binlog_row_image is " + image +
                                                 ": columns that the log leaves out are left out of events; SET GLOBAL "
                                                 "binlog_row_image = 'FULL'");
+  // A user who sees none at all has only the right to replicate, which is enough.
+  const std::vector<SeenTable> tables = config_.tables.empty() ? std::vector<SeenTable>() : read_tables(session);
+  std::string unmatched;
+  if (!tables.empty())
+    for (const std::string& pattern : patterns_without_table(tables))
+      unmatched += (unmatched.empty() ? "" : ", ") + pattern;
+  start.warn("tables", unmatched.empty()
+                           ? ""
+                           : "no table that the user may see matches " + unmatched + " in `tables`: check the spelling");
 }
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {

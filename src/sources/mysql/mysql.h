@@ -59,6 +59,7 @@ class MySql final : public Source {
   Session::Options session_options(int stop_fd) const;
   std::uint32_t server_id() const;
   bool captures(std::string_view database, std::string_view table) const;
+  std::vector<std::string> patterns_without_table(const std::vector<SeenTable>&) const;
 
   const Config config_;
   const SourceContext context_;

@@ -1,31 +1,13 @@
 // `deltaforge plan`: what run() would find on the server. The checks are those of the start itself; there is nothing
 // that a start makes on a MySQL or MariaDB server.
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "core/plan.h"
 #include "sources/mysql/errors.h"
 #include "sources/mysql/mysql.h"
-#include "sources/mysql/tables.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
-
-struct SeenTable {
-  std::string database, name;
-};
-
-// Those that the user may see, which are not all that are in the log.
-std::vector<SeenTable> read_tables(Session& session) {
-  std::vector<SeenTable> tables;
-  for (const auto& row : session.query("listing the tables",
-                                       "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
-                                       " WHERE TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_SCHEMA, TABLE_NAME"))
-    if (row.size() == 2 && !is_system_database(row[0].value_or("")))
-      tables.push_back({row[0].value_or(""), row[1].value_or("")});
-  return tables;
-}
 
 std::string place_of(const BinlogPosition& position) {
   std::string text = fmt::format("{}:{}", position.file, position.pos);
@@ -106,10 +88,9 @@ void MySql::plan(const Start& start, PlanReport& report) {
     if (captures(table.database, table.name)) names.push_back(table.database + "." + table.name);
   std::string count = fmt::format("tables that match, of those that the user may see: {}", names.size());
   report.fact(std::move(count), std::move(names));
-  for (const config::TablePattern& pattern : config_.tables)
-    if (std::ranges::none_of(tables, [&](const SeenTable& t) { return pattern.matches(t.database, t.name); }))
-      report.warning(fmt::format("the table pattern {} matches no table that the user may see", pattern.text()),
-                     fmt::format("check `tables`, or GRANT SELECT ON the database.* TO '{}'", options.dsn.user));
+  for (const std::string& pattern : patterns_without_table(tables))
+    report.warning(fmt::format("the table pattern {} matches no table that the user may see", pattern),
+                   fmt::format("check `tables`, or GRANT SELECT ON the database.* TO '{}'", options.dsn.user));
 
   if (!has_log) return;
   if (start.meet.empty())

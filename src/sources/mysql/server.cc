@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "sources/mysql/errors.h"
+#include "sources/mysql/tables.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -241,6 +242,16 @@ std::vector<SizedFile> read_files(Session& session) {
                                        "GRANT REPLICATION CLIENT ON *.* TO the user of the dsn"))
     if (row.size() >= 2) files.emplace_back(row[0].value_or(""), number(row[1]));
   return files;
+}
+
+std::vector<SeenTable> read_tables(Session& session) {
+  std::vector<SeenTable> tables;
+  for (const auto& row : session.query("listing the tables",
+                                       "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+                                       " WHERE TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_SCHEMA, TABLE_NAME"))
+    if (row.size() == 2 && !is_system_database(row[0].value_or("")))
+      tables.push_back({row[0].value_or(""), row[1].value_or("")});
+  return tables;
 }
 
 LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosition& asked) {

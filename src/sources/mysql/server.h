@@ -49,6 +49,13 @@ using SizedFile = std::pair<std::string, std::uint64_t>;
 std::vector<SizedFile> read_files(Session&);
 
 // What the server has, as far as it decides whether a stored position can be continued.
+struct SeenTable {
+  std::string database, name;
+};
+
+// Those that the user may see, which are not all that are in the log. None of the system's.
+std::vector<SeenTable> read_tables(Session&);
+
 struct LogFacts {
   BinlogPosition tail;
   GtidSet purged;  // MySQL
