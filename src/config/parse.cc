@@ -60,7 +60,8 @@ class YamlEvents : public YAML::EventHandler {
  private:
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    tree_.stop(place_of(mark), "YAML tags (!...) are not supported: remove it, or quote the text if it starts with '!'");
+    tree_.stop(place_of(mark),
+               "YAML tags (!...) are not supported: remove it, or quote the text if it starts with '!'");
   }
 
   TreeBuilder& tree_;
@@ -94,9 +95,13 @@ std::optional<Refusal> look_over(std::string_view text) {
   return std::nullopt;
 }
 
+// `{"`, `{}` or `[`.
 bool begins_like_json(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos || text[first] == '[') return first != std::string_view::npos;
+  const std::size_t next = text[first] == '{' ? text.find_first_not_of(kBlanks, first + 1) : std::string_view::npos;
+  return next != std::string_view::npos && (text[next] == '"' || text[next] == '}');
 }
 
 struct ReadJson {
@@ -149,19 +154,17 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
   }
   const auto origin =
       std::make_shared<const Origin>(Origin{file_name, std::move(options.environment), options.expansion});
-  try {
-    if (begins_like_json(text)) {
-      auto found = read_json(text, origin);
-      if (!found.error) {
-        for (const Problem& each : found.problems.problems()) report.add(each);
-        if (!found.root.is_null()) documents.push_back({std::move(found.root)});
-        return documents;
-      }
-      if (options.syntax == Syntax::json) {
-        refuse(found.error->place, std::move(found.error->message));
-        return documents;
-      }
+  std::optional<SyntaxError> no_json;
+  if (begins_like_json(text)) {
+    ReadJson found = read_json(text, origin);
+    if (!found.error) {
+      for (const Problem& each : found.problems.problems()) report.add(each);
+      if (!found.root.is_null()) documents.push_back({std::move(found.root)});
+      return documents;
     }
+    no_json = std::move(found.error);
+  }
+  try {
     TreeBuilder builder(origin, report);
     YamlEvents events(builder);
     // The parser takes a quote that is still open at a final line break for closed; a comment shows it the truth.
@@ -173,6 +176,10 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
     if (documents.empty()) refuse({}, "no document in it");
   } catch (const Stopped&) {
   } catch (const YAML::Exception& error) {
+    if (no_json) {
+      refuse(no_json->place, std::move(no_json->message));
+      return documents;
+    }
     const Place place = place_of(error.mark);
     refuse(place, is_indented_with_tab(text, place.line) ? "syntax error: a tab indents this line: use blanks"
                                                          : syntax_message(error));

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,19 +20,14 @@ struct Document {
   Node root;  // never null
 };
 
-enum class Syntax : std::uint8_t {
-  any,   // JSON if it is that, else YAML, which takes much that only looks like JSON
-  json,  // what begins like JSON has to be it
-};
-
 struct ParseOptions {
   Environment environment = process_environment();
   Expansion expansion = Expansion::everywhere;
-  Syntax syntax = Syntax::any;
 };
 
-// The documents of `text`; empty ones are left out. Syntax errors, duplicate keys, tags, cycles and passed limits go to
-// the report; what was whole before a syntax error is still returned, so that its own problems show too.
+// The documents of `text`: JSON if it is that, else YAML, which takes much that looks like JSON. Empty ones are left
+// out. Syntax errors, duplicate keys, tags, cycles and passed limits go to the report; what was whole before a syntax
+// error is still returned, so that its own problems show too.
 std::vector<Document> parse(std::string_view text, std::string file_name, Report& report, ParseOptions options = {});
 
 // Reads no more than kMaxBytes. A file that cannot be read is a problem too.

@@ -1,7 +1,7 @@
 #include "config/parse_json.h"
 
-#include <nlohmann/json.hpp>
 #include <simdjson.h>
+#include <nlohmann/json.hpp>
 
 #include "config/wording.h"
 
@@ -98,7 +98,8 @@ SyntaxError explain(std::string_view text, std::string_view otherwise) {
     message = error.what();
     if (const std::size_t column = message.find(": ", message.find(", column ")); column != std::string::npos)
       message.erase(0, column + 2);
-    if (constexpr std::string_view kAgain = "syntax error "; message.starts_with(kAgain)) message.erase(0, kAgain.size());
+    if (constexpr std::string_view kAgain = "syntax error "; message.starts_with(kAgain))
+      message.erase(0, kAgain.size());
     if (const std::size_t last = message.find("; last read: '"); last != std::string::npos) {
       const std::size_t expected = message.rfind("'; expected ");
       message.erase(last, expected == std::string::npos || expected < last ? expected : expected + 1 - last);

@@ -35,7 +35,7 @@ template <class Component, class Context>
 struct Maker {
   std::string type;
   std::string id;
-  bool required = true;  // sinks only
+  bool required = true;                      // sinks only
   std::optional<config::SinkFilter> filter;  // sinks only; the lane applies it
   std::function<std::unique_ptr<Component>(const Context&)> build;
   std::function<void(config::Echo&)> echo;  // the configuration with defaults filled in and secrets as ***
@@ -51,8 +51,8 @@ class Registry {
   using M = Maker<Component, Context>;
 
   // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members
-  // `required` and `filter`, optionally `void check(const config::Node&, config::Report&) const` for rules over several fields,
-  // and a constructor T(Config, Context).
+  // `required` and `filter`, optionally `void check(const config::Node&, config::Report&) const` for rules over several
+  // fields, and a constructor T(Config, Context).
   template <class T>
   void add(std::string type) {
     descriptions_[type] = [type] {

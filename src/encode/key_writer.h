@@ -1,5 +1,5 @@
-// The key of an event as a sink is told to write it: the one that a processor gave it, a template, or the row's own key,
-// which also stands for a template that the event has no value for. One object per sink; its lane's thread only.
+// The key of an event as a sink is told to write it: the one that a processor gave it, a template, or the row's own
+// key, which also stands for a template that the event has no value for. One object per sink; its lane's thread only.
 #pragma once
 
 #include <optional>

@@ -61,8 +61,8 @@ class NativeJson {
   void envelope(const Commit&, const Event&, JsonWriter&);
   bool end_with(const Extra&, bool tx_end, JsonWriter&);
 
-  std::string open_end_;         // ","tenant_id":".."
-  std::string end_, last_end_;   // the same and } without and with "tx_end"
+  std::string open_end_;                                 // ","tenant_id":".."
+  std::string end_, last_end_;                           // the same and } without and with "tx_end"
   std::unordered_map<std::uint64_t, TableText> tables_;  // by schema id; nodes stay where they are
   const TableText* last_ = nullptr;
   // What the events of one commit share, rendered when it changes.

@@ -127,8 +127,9 @@ TEST_F(NativeJsonTest, WhatProcessorsAdded) {
   extra.synthetic = "copies";
   extra.members = R"("trace_id":"x","processed_at":17)";
   e.tx_end = true;
-  EXPECT_EQ(encode(e), plain.substr(0, plain.size() - 1) +
-                           R"(,"tags":["a\"b","c"],"synthetic":"copies","tx_end":true,"trace_id":"x","processed_at":17})");
+  EXPECT_EQ(encode(e),
+            plain.substr(0, plain.size() - 1) +
+                R"(,"tags":["a\"b","c"],"synthetic":"copies","tx_end":true,"trace_id":"x","processed_at":17})");
 }
 
 TEST_F(NativeJsonTest, ARawPayloadHasNoEnvelope) {

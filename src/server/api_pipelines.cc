@@ -220,7 +220,6 @@ Response Api::patch(const Call& call) {
   config::Report syntax;
   config::ParseOptions options;
   options.expansion = config::Expansion::secrets_only;
-  options.syntax = config::Syntax::json;
   const auto parsed = config::parse(call.request.body, "body", syntax, options);
   if (syntax.ok() && (parsed.size() != 1 || !parsed[0].root.is_map()))
     syntax.add(config::Problem{"body", {}, "", "expected a map with the fields that change"});

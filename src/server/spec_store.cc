@@ -17,7 +17,6 @@ std::vector<Document> read_request(const std::string& text, const std::string& f
   config::Report syntax;
   config::ParseOptions options;
   options.expansion = config::Expansion::secrets_only;
-  options.syntax = config::Syntax::json;
   std::vector<Document> documents;
   for (const config::Document& parsed : config::parse(text, file, syntax, options))
     documents.push_back(check_document(parsed.root, file, catalogue));

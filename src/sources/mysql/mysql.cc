@@ -151,9 +151,9 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
   if (!tables.empty())
     for (const std::string& pattern : patterns_without_table(tables))
       unmatched += (unmatched.empty() ? "" : ", ") + pattern;
-  start.warn("tables", unmatched.empty()
-                           ? ""
-                           : "no table that the user may see matches " + unmatched + " in `tables`: check the spelling");
+  start.warn("tables", unmatched.empty() ? ""
+                                         : "no table that the user may see matches " + unmatched +
+                                               " in `tables`: check the spelling");
 }
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {

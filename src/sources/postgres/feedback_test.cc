@@ -96,8 +96,8 @@ TEST(Pacer, PausesForAboutAsLongAsTheServerNeedsToFillTheWindow) {
   for (const auto takes : {300us, 1'000us, 3'000us}) {
     constexpr std::size_t kWindow = 30'000;
     Pacer pacer;
-    pacer.pause_after(80'000);
-    std::chrono::microseconds pause = 1ms, least = 1h, most{};
+    pacer.pause_after(30'000 * 3);
+    std::chrono::microseconds pause = 4ms, least = 1h, most{};
     for (int i = 0; i < 2000; ++i) {
       pause = pacer.pause_after(std::min<std::size_t>(kWindow, kWindow * pause.count() / takes.count()));
       if (i < 1000) continue;

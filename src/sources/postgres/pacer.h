@@ -1,9 +1,9 @@
 // Decides how long to let the socket fill up before it is read again. The server sends row by row. While our receive
-// window is open each row is a segment of its own, with a wake-up on either side, and that CPU the server lacks; while it
-// is closed rows collect at the server, and go out together when it opens, which costs next to nothing. So in a burst we
-// pause for about as long as the server needs to fill the window: a read that finds the window full says that it may
-// be shorter, one that does not that it must be longer.
-// At low rates there is no pause: the latency of single transactions must not pay for it. Source thread only.
+// window is open each row is a segment of its own, with a wake-up on either side, and that CPU the server lacks; while
+// it is closed rows collect at the server, and go out together when it opens, which costs next to nothing. So in a
+// burst we pause for about as long as the server needs to fill the window: a read that finds the window full says that
+// it may be shorter, one that does not that it must be longer. At low rates there is no pause: the latency of single
+// transactions must not pay for it. Source thread only.
 #pragma once
 
 #include <algorithm>
@@ -19,12 +19,13 @@ class Pacer {
   // The socket was read empty and gave `bytes`. How long to pause before the next read; 0: not at all.
   Pause pause_after(std::size_t bytes) {
     burst_ += bytes;
-    if (!pausing_ && burst_ >= kBusy)
-      begin();
-    else if (pausing_ && bytes < kQuiet)
-      pausing_ = false, burst_ = 0;
-    if (!pausing_) return Pause::zero();
-    most_ = std::max(bytes, most_ - most_ / 64);
+    if (!pausing_) return burst_ >= kBusy ? begin() : Pause::zero();
+    if (bytes < kQuiet) {
+      pausing_ = false;
+      burst_ = 0;
+      return Pause::zero();
+    }
+    most_ = std::max(most_, bytes);
     if (bytes < most_ - most_ / 4) {
       pause_ = std::min(kLongest, pause_ * 5 / 4);
       full_ = 0;
@@ -40,20 +41,20 @@ class Pacer {
  private:
   static constexpr std::size_t kBusy = 64 * 1024;  // since the last wait
   static constexpr std::size_t kQuiet = 4 * 1024;  // in one pause
-  static constexpr Pause kFirst{1'000}, kShortest{250}, kLongest{4'000};
+  static constexpr Pause kShortest{250}, kLongest{4'000};
   static constexpr int kFullReads = 4;  // one after the other, before the pause becomes shorter
 
-  void begin() {
+  Pause begin() {
     pausing_ = true;
-    pause_ = kFirst;
     most_ = 0;
     full_ = 0;
+    return pause_ = kLongest;  // to see the window full
   }
 
   std::size_t burst_ = 0;
   bool pausing_ = false;
-  Pause pause_ = kFirst;
-  std::size_t most_ = 0;  // that a read gave of late: the window
+  Pause pause_ = kLongest;
+  std::size_t most_ = 0;  // that a read of this burst gave: the window
   int full_ = 0;
 };
 
