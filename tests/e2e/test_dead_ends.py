@@ -59,9 +59,10 @@ def test_tabs(tmp_path: Path) -> None:
     assert said.startswith("p.yaml:2:") and "a tab indents this line: use blanks" in said, said
 
 
-def test_json_that_is_none(bench: Workbench) -> None:
+def test_json_that_is_none(bench: Workbench, tmp_path: Path) -> None:
     """What looks like JSON is told what is wrong with it as JSON, and nothing of it is repeated."""
-    engine = bench.keep(Engine(bench.home / "e", [])).start(ready=False)
+    engine = without_pipeline(tmp_path, bench)
+    wait_until(lambda: engine.get("/pipelines", missing=None) == [], 20, "the API")
     for body, line in (('{"metadata": {"name": "secret"}', 1), ('{"metadata":\n  {"name": "secret"]}', 2)):
         status, text = engine.request("POST", "/pipelines", body.encode())
         assert status == 400 and f"body:{line}:" in text and "syntax error in JSON:" in text, (body, text)
@@ -95,12 +96,16 @@ def test_the_states_disk_is_full(small_disk: SmallDisk, tmp_path: Path) -> None:
     assert code == 1 and "No space left on device" in said and "make room on its disk" in said, said
 
 
-def test_nothing_to_do_is_said(tmp_path: Path, bench: Workbench) -> None:
+def without_pipeline(tmp_path: Path, bench: Workbench) -> Engine:
     engine = bench.keep(Engine(tmp_path / "e", []))
     engine.config = tmp_path / "none"
     engine.config.mkdir()
     (engine.config / "storage.yaml").write_text("storage: {backend: memory}\n")
-    engine.start(ready=False)
+    return engine.start(ready=False)
+
+
+def test_nothing_to_do_is_said(tmp_path: Path, bench: Workbench) -> None:
+    engine = without_pipeline(tmp_path, bench)
     wait_until(lambda: "there is no pipeline yet" in engine.log_text(), 20, "a word on what is missing")
     assert engine.terminate() == 0
 
