@@ -95,12 +95,12 @@ std::optional<Refusal> look_over(std::string_view text) {
   return std::nullopt;
 }
 
-// `{"`, `{}` or `[`.
+// `{"`, `["` or `{}`.
 bool begins_like_json(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == std::string_view::npos || text[first] == '[') return first != std::string_view::npos;
-  const std::size_t next = text[first] == '{' ? text.find_first_not_of(kBlanks, first + 1) : std::string_view::npos;
+  if (first == std::string_view::npos || (text[first] != '{' && text[first] != '[')) return false;
+  const std::size_t next = text.find_first_not_of(kBlanks, first + 1);
   return next != std::string_view::npos && (text[next] == '"' || text[next] == '}');
 }
 
@@ -137,6 +137,32 @@ std::string syntax_message(const YAML::Exception& error) {
   return "syntax error: " + printable(error.msg, 120);
 }
 
+// False: it ends early.
+bool read_yaml(std::string_view text, const std::shared_ptr<const Origin>& origin, std::vector<Document>& documents,
+               Report& report) {
+  const auto refuse = [&](Place place, std::string message) {
+    report.add(Problem{origin->file, place, "", std::move(message)});
+  };
+  try {
+    TreeBuilder builder(origin, report);
+    YamlEvents events(builder);
+    // The parser takes a quote that is still open at a final line break for closed; a comment shows it the truth.
+    std::istringstream in(std::string(text) + (text.ends_with('\n') ? "#" : "\n#"));
+    YAML::Parser parser(in);
+    while (parser.HandleNextDocument(events)) {
+      if (Node root = builder.take_root(); !root.is_null()) documents.push_back({std::move(root)});
+    }
+    if (documents.empty()) refuse({}, "no document in it");
+    return true;
+  } catch (const Stopped&) {
+  } catch (const YAML::Exception& error) {
+    const Place place = place_of(error.mark);
+    refuse(place, is_indented_with_tab(text, place.line) ? "syntax error: a tab indents this line: use blanks"
+                                                         : syntax_message(error));
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Document> parse(std::string_view text, std::string file_name, Report& report, ParseOptions options) {
@@ -154,36 +180,23 @@ std::vector<Document> parse(std::string_view text, std::string file_name, Report
   }
   const auto origin =
       std::make_shared<const Origin>(Origin{file_name, std::move(options.environment), options.expansion});
-  std::optional<SyntaxError> no_json;
-  if (begins_like_json(text)) {
-    ReadJson found = read_json(text, origin);
-    if (!found.error) {
-      for (const Problem& each : found.problems.problems()) report.add(each);
-      if (!found.root.is_null()) documents.push_back({std::move(found.root)});
-      return documents;
-    }
-    no_json = std::move(found.error);
+  if (!begins_like_json(text)) {
+    read_yaml(text, origin, documents, report);
+    return documents;
   }
-  try {
-    TreeBuilder builder(origin, report);
-    YamlEvents events(builder);
-    // The parser takes a quote that is still open at a final line break for closed; a comment shows it the truth.
-    std::istringstream in(std::string(text) + (text.ends_with('\n') ? "#" : "\n#"));
-    YAML::Parser parser(in);
-    while (parser.HandleNextDocument(events)) {
-      if (Node root = builder.take_root(); !root.is_null()) documents.push_back({std::move(root)});
-    }
-    if (documents.empty()) refuse({}, "no document in it");
-  } catch (const Stopped&) {
-  } catch (const YAML::Exception& error) {
-    if (no_json) {
-      refuse(no_json->place, std::move(no_json->message));
-      return documents;
-    }
-    const Place place = place_of(error.mark);
-    refuse(place, is_indented_with_tab(text, place.line) ? "syntax error: a tab indents this line: use blanks"
-                                                         : syntax_message(error));
+  ReadJson found = read_json(text, origin);
+  if (!found.error) {
+    for (const Problem& each : found.problems.problems()) report.add(each);
+    if (!found.root.is_null()) documents.push_back({std::move(found.root)});
+    return documents;
   }
+  // YAML in brackets? If it is neither, it was meant to be JSON.
+  Report of_yaml;
+  if (!read_yaml(text, origin, documents, of_yaml)) {
+    refuse(found.error->place, std::move(found.error->message));
+    return documents;
+  }
+  for (const Problem& each : of_yaml.problems()) report.add(each);
   return documents;
 }
 
