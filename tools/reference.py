@@ -20,7 +20,7 @@ Json = dict[str, Any]
 NOTE = "<!-- Made by `./dev reference` from `deltaforge schema`. Do not edit. -->\n"
 WORDS = {"string": "text", "secret": "text, secret", "template": "text, [template](README.md#words)",
          "milliseconds": "milliseconds", "bytes": "bytes", "list-of-strings": "list of texts",
-         "list-of-table-patterns": "list of table patterns", "map-of-strings": "map of texts"}
+         "list-of-table-patterns": "list of table patterns", "operand": "text, number, boolean or list", "map-of-strings": "map of texts"}
 INTRODUCTION = """\
 Every field that a pipeline file may hold, with its type, its default and its meaning. What is not listed is refused.
 `deltaforge schema --output pipeline.schema.json` writes the same as a JSON Schema for editors; a file names it in its
@@ -96,8 +96,14 @@ class Reference:
         return "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *self.rows(definition)]) + "\n"
 
     def component(self, kind: str, name: str) -> str:
-        definition = self.definitions[f"{kind}.{name}.config"]
-        return f"# {kind} `{name}`\n\n{definition['description']} Fields of its `config`:\n\n{self.table(definition)}"
+        definition = self.own_fields(kind, name)
+        where = "Fields beside its `type`" if kind == "processor" else "Fields of its `config`"
+        rest = {k: v for k, v in definition["properties"].items() if k != "type"}
+        table = self.table({**definition, "properties": rest})
+        return f"# {kind} `{name}`\n\n{definition['description']} {where}:\n\n{table}"
+
+    def own_fields(self, kind: str, name: str) -> Json:
+        return self.definitions[f"{kind}.{name}" if kind == "processor" else f"{kind}.{name}.config"]
 
     def told_apart(self, name: str) -> str:
         text = f"# {name}\n\nA bare name where nothing else is needed, or a map with its `type`.\n"
@@ -130,7 +136,7 @@ class Reference:
                 index += f"\n## {kind}s\n\n"
             for each in types:
                 pages[f"{kind}-{each}.md"] = self.component(kind, each)
-                index += f"* [{each}]({kind}-{each}.md): {self.definitions[f'{kind}.{each}.config']['description']}\n"
+                index += f"* [{each}]({kind}-{each}.md): {self.own_fields(kind, each)['description']}\n"
         pages["README.md"] = index
         return {name: NOTE + text for name, text in pages.items()}
 

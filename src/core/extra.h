@@ -13,6 +13,10 @@ struct Header {
 };
 
 struct Extra {
+  // What the images show instead of the values that the source read, as JSON objects; empty: the values. Keys are made
+  // of the values all the same.
+  std::string_view before, after;
+
   // Routing; each wins over what the sink's configuration says, the others stay.
   std::optional<std::string_view> topic;
   std::optional<std::string_view> key;

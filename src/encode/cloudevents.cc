@@ -83,9 +83,9 @@ std::string_view CloudEvents::encode(const Batch& batch, const Event& event, Sla
   json.raw(R"(","time":")");
   json.raw(time(commit.ts_us));
   json.raw(of.subject);
-  if (!images_.image(text, *event.schema, event.before, json)) return images_.problem();
+  if (!images_.before(text, event, json)) return images_.problem();
   json.raw(R"(,"after":)");
-  if (!images_.image(text, *event.schema, event.after, json)) return images_.problem();
+  if (!images_.after(text, event, json)) return images_.problem();
   json.raw(R"(,"op":")");
   json.raw(static_cast<char>(event.op));
   json.raw("\"}}");

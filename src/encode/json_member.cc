@@ -3,39 +3,10 @@
 #include <charconv>
 #include <cstdint>
 
+#include "encode/json_items.h"
+
 namespace deltaforge::encode {
 namespace {
-
-bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-
-// Behind the string that begins at `at`.
-std::size_t skip_string(std::string_view json, std::size_t at) {
-  for (++at; at < json.size() && json[at] != '"'; ++at)
-    if (json[at] == '\\') ++at;
-  return at + 1;
-}
-
-// Behind the value that begins at `at`.
-std::size_t skip_value(std::string_view json, std::size_t at) {
-  for (int depth = 0; at < json.size();) {
-    const char c = json[at];
-    if (c == '"') {
-      at = skip_string(json, at);
-      if (depth == 0) return at;
-      continue;
-    }
-    if (depth == 0 && (c == ',' || c == '}' || c == ']' || is_blank(c))) return at;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && --depth == 0) return at + 1;
-    ++at;
-  }
-  return at;
-}
-
-std::size_t skip_blanks(std::string_view json, std::size_t at) {
-  while (at < json.size() && is_blank(json[at])) ++at;
-  return at;
-}
 
 bool append_utf8(std::uint32_t code, Slab& out) {
   auto put = [&out](std::uint32_t byte) { out.append(static_cast<char>(byte)); };
@@ -71,25 +42,10 @@ std::uint32_t code_unit(std::string_view text, std::size_t at) {
 
 std::optional<std::string_view> json_member(std::string_view json, std::string_view name) {
   std::optional<std::string_view> found;
-  std::size_t at = skip_blanks(json, 0);
-  if (at >= json.size() || json[at] != '{') return found;
-  ++at;
-  for (;;) {
-    at = skip_blanks(json, at);
-    if (at >= json.size() || json[at] != '"') return found;
-    const std::size_t key_end = skip_string(json, at);
-    if (key_end > json.size()) return found;
-    const std::string_view key = json.substr(at + 1, key_end - at - 2);
-    at = skip_blanks(json, key_end);
-    if (at >= json.size() || json[at] != ':') return found;
-    at = skip_blanks(json, at + 1);
-    const std::size_t value_end = skip_value(json, at);
-    if (value_end > json.size()) return found;
-    if (key == name) found = json.substr(at, value_end - at);
-    at = skip_blanks(json, value_end);
-    if (at >= json.size() || json[at] != ',') return found;
-    ++at;
-  }
+  JsonMembers members(json);
+  for (std::string_view key, value; members.next(key, value);)
+    if (key == name) found = value;
+  return found;
 }
 
 bool append_unescaped(std::string_view string, Slab& out) {

@@ -115,6 +115,20 @@ bool NativeJson::image(const TableText& text, const TableSchema& schema, const I
   return true;
 }
 
+bool NativeJson::before(const TableText& text, const Event& event, JsonWriter& json) {
+  if (event.extra == nullptr || event.extra->before.empty()) [[likely]]
+    return image(text, *event.schema, event.before, json);
+  json.raw(event.extra->before);
+  return true;
+}
+
+bool NativeJson::after(const TableText& text, const Event& event, JsonWriter& json) {
+  if (event.extra == nullptr || event.extra->after.empty()) [[likely]]
+    return image(text, *event.schema, event.after, json);
+  json.raw(event.extra->after);
+  return true;
+}
+
 std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonWriter& json) {
   const TableText& text = table(*event.schema);
   if (!text.unusable.empty()) return text.unusable;
@@ -122,9 +136,9 @@ std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonW
   if (!share(text, commit)) return "the transaction id is not valid UTF-8";
 
   json.raw(R"({"before":)");
-  if (!image(text, *event.schema, event.before, json)) return problem_;
+  if (!before(text, event, json)) return problem_;
   json.raw(R"(,"after":)");
-  if (!image(text, *event.schema, event.after, json)) return problem_;
+  if (!after(text, event, json)) return problem_;
   envelope(commit, event, json);
   if (event.extra != nullptr && !end_with(*event.extra, event.tx_end, json)) [[unlikely]]
     return "a tag is not valid UTF-8";
@@ -134,7 +148,7 @@ std::string_view NativeJson::write(const Batch& batch, const Event& event, JsonW
 std::string_view NativeJson::write_payload(const Event& event, JsonWriter& json) {
   const TableText& text = table(*event.schema);
   if (!text.unusable.empty()) return text.unusable;
-  return image(text, *event.schema, event.after, json) ? std::string_view() : problem_;
+  return after(text, event, json) ? std::string_view() : problem_;
 }
 
 // The end of an event that a processor has added to.

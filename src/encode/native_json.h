@@ -54,6 +54,9 @@ class NativeJson {
   const TableText& table(const TableSchema&);
   // {"id":1,..} or null. False: problem() says why.
   bool image(const TableText&, const TableSchema&, const Image&, JsonWriter&);
+  // The same of an event's, whatever a processor made of it.
+  bool before(const TableText&, const Event&, JsonWriter&);
+  bool after(const TableText&, const Event&, JsonWriter&);
   std::string_view problem() const { return problem_; }
 
  private:

@@ -4,12 +4,12 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/slab.h"
 #include "config/template.h"
 #include "core/event.h"
+#include "encode/field.h"
 
 namespace deltaforge::encode {
 
@@ -24,9 +24,15 @@ class TemplateText {
   std::string_view append(const Event&, Slab& out) const;
 
  private:
-  bool append_part(const config::Template::Part&, const Event&, Slab& out) const;
+  struct Part {
+    config::Template::Part of;
+    std::string written;  // as it stands in the configuration
+    FieldPath field;      // of before and after
+  };
 
-  std::vector<std::pair<config::Template::Part, std::string>> parts_;  // and how each is written
+  bool append_part(const Part&, const Event&, Slab& out) const;
+
+  std::vector<Part> parts_;
   std::string tenant_;
   bool is_static_;
 };

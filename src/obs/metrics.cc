@@ -56,6 +56,7 @@ constexpr Definition kTable[] = {
     {"deltaforge_pipeline_degraded", kGauge, "pipeline", "1 while the pipeline runs but something keeps failing."},
     {"deltaforge_pipeline_pauses_total", kCounter, "pipeline", "Times the pipeline was paused."},
     {"deltaforge_pipeline_resumes_total", kCounter, "pipeline", "Times it went on after a pause, a stop or a failure."},
+    {"deltaforge_filter_dropped_total", kCounter, "pipeline,processor", "Events that a filter dropped."},
     {"deltaforge_pipeline_info", kGauge, "pipeline,tenant", "Always 1; the labels describe the pipeline."},
     {"deltaforge_pipeline_channel_depth", kGauge, "pipeline", "Batches that wait between the source and the sinks."},
     {"deltaforge_pipeline_memory_bytes", kGauge, "pipeline", "Memory of the pipeline's events, of batch.memory_bytes."},

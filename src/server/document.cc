@@ -144,7 +144,7 @@ class Assembly {
   void take(const Node& node, Body& body, pipeline::PipelineSpec& to) {
     if (const Node* source = node.find("source"))
       take_component("source", *source, body.source, 0, catalogue_.sources, to.source);
-    refuse_processors(body.processors);
+    take_processors(body.processors, to);
     take_sinks(node, body, to);
     check_policy(node, body);
     for (const char* unused : {"sharding", "connection_policy"})
@@ -194,18 +194,28 @@ class Assembly {
     }
   }
 
-  void refuse_processors(const Node& processors) {
+  // A processor's fields stand beside its type.
+  void take_processors(const Node& processors, pipeline::PipelineSpec& to) {
     if (processors.is_null()) return;
     if (!processors.is_list()) {
       document_.problems.add(processors, not_a("list", processors));
       return;
     }
+    const auto& known = catalogue_.processors;
+    std::set<std::string> ids;
     for (const Node& entry : processors.children()) {
       const Node* type = entry.find("type");
-      if (type == nullptr || !type->is_scalar())
+      if (type == nullptr || !type->is_scalar()) {
         document_.problems.add(entry, "a processor needs a type");
-      else
-        document_.problems.add(*type, no_such_type("processor", type->text(), catalogue_.processors.types()));
+      } else if (!known.knows(type->text())) {
+        document_.problems.add(*type, no_such_type("processor", type->text(), known.types()));
+      } else {
+        ProcessorMaker maker = known.check(type->text(), entry, document_.problems);
+        if (!ids.insert(maker.id).second)
+          document_.problems.add(entry, "id", "id '" + maker.id + "' is taken by another processor; give each its own");
+        check_id(entry, maker.id);
+        to.processors.push_back(std::move(maker));
+      }
     }
   }
 
@@ -242,6 +252,7 @@ std::string echo_of(const Metadata& metadata, const pipeline::PipelineSpec& spec
   component(spec.source);
   echo.key("processors");
   echo.begin_list();
+  for (const ProcessorMaker& processor : spec.processors) processor.echo(echo);
   echo.end_list();
   echo.key("sinks");
   echo.begin_list();
@@ -312,7 +323,8 @@ config::Shape document_shape(const Catalogue& catalogue) {
     static_cast<Shape&>(field(body, name)) = {.type = type, .map_name = kind, .variants = std::move(variants)};
   };
   one_of("source", "source", "map", catalogue.sources.describe());
-  one_of("processors", "processor", "list of maps", catalogue.processors.describe());
+  static_cast<Shape&>(field(body, "processors")) = {
+      .type = "list of maps", .map_name = "processor", .variants = catalogue.processors.describe()};
   one_of("sinks", "sink", "list of maps", catalogue.sinks.describe());
   return root;
 }

@@ -7,10 +7,8 @@
 namespace deltaforge::server {
 
 bool comes_later(std::string_view kind, std::string_view type) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kLater{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kLater{{
       {"source", "turso"},
-      {"processor", "filter"},
-      {"processor", "flatten"},
       {"processor", "javascript"},
       {"processor", "outbox"},
       {"sink", "clickhouse"},

@@ -1,0 +1,153 @@
+#include "processors/filter/filter.h"
+
+#include <gtest/gtest.h>
+
+#include "config/parse.h"
+#include "processors/testing/batch.h"
+
+namespace deltaforge::processors::filter {
+namespace {
+
+using testing::decimal;
+using testing::json;
+using testing::number;
+using testing::TestBatch;
+using testing::text;
+using Ids = std::vector<std::int64_t>;
+
+struct Read {
+  Config config;
+  std::string problems;
+};
+
+Read read(const std::string& fields) {
+  Read result;
+  config::Report report;
+  const auto documents = config::parse("type: filter\n" + fields, "p.yaml", report);
+  if (!documents.empty()) Config::spec().parse(documents[0].root, result.config, report);
+  result.problems = report.text();
+  return result;
+}
+
+// The rows that are left of a batch.
+Ids left(const std::string& fields, TestBatch& batch) {
+  const Read result = read(fields);
+  EXPECT_EQ(result.problems, "");
+  Filter(result.config, {"p", ""}).process(batch.batch());
+  return batch.left();
+}
+
+Ids left(const std::string& fields) {
+  static const Value tags[] = {text("vip"), text("new")};
+  TestBatch batch;
+  batch.insert(
+      {number(1), text("active"), decimal("100.00"), json(R"({"tier":{"level":3},"n":42.0})"), Value::array(tags)});
+  batch.insert(
+      {number(2), text("failed"), decimal("99.99"), json(R"({"tier":"gold \u0041","list":[1,"b"],"n":null})")});
+  batch.insert({number(3), Value::null(), Value::null(), Value::null()});
+  batch.update({number(4), text("active"), decimal("1"), json("{}")},
+               {number(4), text("failed"), decimal("1"), json("{}")});
+  batch.update({number(5), text("active"), decimal("1"), json("{}")},
+               {number(5), Value::unchanged(), decimal("1"), Value::absent()});
+  batch.remove({number(6), text("active")});
+  return left(fields, batch);
+}
+
+std::string one(const std::string& path, const std::string& op, const std::string& value = "") {
+  return "fields: [{path: " + path + ", op: " + op + (value.empty() ? "" : ", value: " + value) + "}]";
+}
+
+TEST(Filter, OperationsAndTables) {
+  EXPECT_EQ(left(""), (Ids{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(left("ops: [create, delete]"), (Ids{1, 2, 3, 6}));
+  EXPECT_EQ(left("tables: {include: [public.ord*]}").size(), 6u);
+  EXPECT_EQ(left("tables: {include: [orders], exclude: [\"*.orders\"]}").size(), 0u);
+  EXPECT_EQ(left("tables: {exclude: [orders_old]}").size(), 6u);
+  EXPECT_EQ(left("ops: [update]\n" + one("status", "eq", "failed")), (Ids{4}));
+}
+
+TEST(Filter, Equality) {
+  EXPECT_EQ(left(one("status", "eq", "active")), (Ids{1, 5})) << "what an update did not repeat is as it was";
+  EXPECT_EQ(left(one("status", "ne", "active")), (Ids{2, 3, 4})) << "what is missing is not equal";
+  EXPECT_EQ(left(one("id", "eq", "2.0")), (Ids{2}));
+  EXPECT_EQ(left(one("id", "eq", "'2'")), (Ids{})) << "a number is no text";
+  EXPECT_EQ(left(one("total", "eq", "100")), (Ids{1})) << "decimals are numbers";
+  EXPECT_EQ(left(one("total", "eq", "'100.00'")), (Ids{1})) << "and text";
+  EXPECT_EQ(left(one("doc.n", "eq", "42")), (Ids{1}));
+  EXPECT_EQ(left(one("doc.tier.level", "eq", "3")), (Ids{1}));
+  EXPECT_EQ(left(one("doc.tier", "eq", "gold A")), (Ids{2}));
+  EXPECT_EQ(left(one("status", "in", "[failed, 3]")), (Ids{2, 4}));
+  EXPECT_EQ(left(one("status", "not_in", "[failed]")), (Ids{1, 3, 5}));
+}
+
+TEST(Filter, Presence) {
+  EXPECT_EQ(left(one("status", "exists")), (Ids{1, 2, 4, 5}));
+  EXPECT_EQ(left(one("status", "not_exists")), (Ids{3})) << "an event without `after` has no field that is missing";
+  EXPECT_EQ(left(one("doc.n", "exists")), (Ids{1})) << "a null is none";
+  EXPECT_EQ(left(one("nothing", "not_exists")), (Ids{1, 2, 3, 4, 5}));
+}
+
+TEST(Filter, Order) {
+  EXPECT_EQ(left(one("total", "gte", "100")), (Ids{1}));
+  EXPECT_EQ(left(one("total", "lt", "100")), (Ids{2, 4, 5}));
+  EXPECT_EQ(left(one("id", "gt", "2")), (Ids{3, 4, 5}));
+  EXPECT_EQ(left(one("status", "lte", "b")), (Ids{1, 5}));
+  EXPECT_EQ(left(one("status", "gt", "1")), (Ids{})) << "text has no order with numbers";
+}
+
+TEST(Filter, ContainsAndRegex) {
+  EXPECT_EQ(left(one("status", "contains", "ail")), (Ids{2, 4}));
+  EXPECT_EQ(left(one("tags", "contains", "new")), (Ids{1}));
+  EXPECT_EQ(left(one("tags", "contains", "ne")), (Ids{}));
+  EXPECT_EQ(left(one("doc.list", "contains", "b")), (Ids{2}));
+  EXPECT_EQ(left(one("doc.list", "contains", "1")), (Ids{2}));
+  EXPECT_EQ(left(one("status", "regex", "'^f.*d$'")), (Ids{2, 4}));
+  EXPECT_EQ(left(one("id", "regex", "'1'")), (Ids{})) << "a number is no text";
+}
+
+TEST(Filter, Changed) {
+  EXPECT_EQ(left(one("status", "changed")), (Ids{1, 2, 3, 4, 6})) << "only updates have two images to compare";
+  EXPECT_EQ(left(one("doc", "changed")), (Ids{1, 2, 3, 6}));
+  EXPECT_EQ(left("ops: [update]\n" + one("total", "changed")), (Ids{}));
+  EXPECT_EQ(left("ops: [update]\n" + one("nothing", "changed")), (Ids{})) << "in neither";
+}
+
+TEST(Filter, AllAndAny) {
+  const std::string both = "fields: [{path: status, op: eq, value: failed}, {path: id, op: gte, value: 3}]\nmatch: ";
+  EXPECT_EQ(left(both + "all"), (Ids{4}));
+  EXPECT_EQ(left(both + "any"), (Ids{2, 3, 4, 5}));
+}
+
+TEST(Filter, SeesWhatTheProcessorBeforeItMade) {
+  TestBatch batch;
+  Extra flat;
+  flat.after = R"({"id":1,"a__b":7,"x.y":"dotted"})";
+  batch.insert({number(1)}).extra = &flat;
+  batch.insert({number(2), text("plain")});
+  EXPECT_EQ(left(one("a__b", "eq", "7"), batch), (Ids{1}));
+  EXPECT_EQ(left(one("x.y", "eq", "dotted"), batch), (Ids{1}));
+  EXPECT_EQ(left(one("status", "exists"), batch), (Ids{})) << "it is gone";
+}
+
+TEST(Filter, MistakesHaveAPlaceAndARemedy) {
+  for (const auto& [text, message] : {
+           std::pair{"ops: [insert]", "p.yaml:2:7: ops[0]: "},
+           {"ops: create", "expected a list of operations: [create, update]"},
+           {"fields: [{path: a, op: equals, value: 1}]", "p.yaml:2:24: fields[0].op: "},
+           {"fields: [{op: eq, value: 1}]", "fields[0].path: "},
+           {"fields: [{path: a, op: eq}]", "this op needs a `value`"},
+           {"fields: [{path: a, op: exists, value: 1}]", "leave `value` out"},
+           {"fields: [{path: a, op: in, value: 1}]", "expected a list: [a, b]"},
+           {"fields: [{path: a, op: gt, value: [1]}]", "a list goes with `in` and `not_in` only"},
+           {"fields: [{path: a, op: lt, value: true}]", "expected a number or text"},
+           {"fields: [{path: a, op: regex, value: '('}]", "p.yaml:2:38: fields[0].value: not a regular expression: "},
+           {"fields: [{path: a, op: eq, value: {b: 1}}]", "expected text, a number, true or false"},
+           {"tables: {include: ['\"a']}", "tables.include[0]: "},
+           {"tables: {includes: [a]}", "did you mean 'include'?"},
+           {"match: some", "match: "},
+       })
+    EXPECT_NE(read(text).problems.find(message), std::string::npos) << text << "\n" << read(text).problems;
+}
+
+}  // namespace
+}  // namespace deltaforge::processors::filter

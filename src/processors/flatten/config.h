@@ -1,0 +1,31 @@
+// Settings of flatten.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "config/spec.h"
+
+namespace deltaforge::processors::flatten {
+
+enum class OnCollision { last, first, error };
+enum class OnEmpty { preserve, drop, null };
+enum class Lists { preserve, index };
+
+struct Config {
+  enum class Type { flatten };
+
+  Type type = Type::flatten;
+  std::string id = "flatten";
+  std::string separator = "__";
+  std::optional<std::int64_t> max_depth;
+  OnCollision on_collision = OnCollision::last;
+  OnEmpty empty_object = OnEmpty::preserve;
+  Lists lists = Lists::preserve;
+  OnEmpty empty_list = OnEmpty::preserve;
+
+  static const config::Spec<Config>& spec();
+};
+
+}  // namespace deltaforge::processors::flatten

@@ -1,0 +1,50 @@
+// Takes the nested objects of `before`, `after` and extensions apart: {"a":{"b":1}} becomes {"a__b":1}. Columns of JSON
+// are objects, text that looks like it is text. An event with nothing to take apart stays as it is.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/component.h"
+#include "processors/flatten/config.h"
+#include "processors/flatten/members.h"
+
+namespace deltaforge::processors::flatten {
+
+class Flatten final : public Processor {
+ public:
+  using Config = flatten::Config;
+
+  Flatten(Config, const ProcessorContext&);
+
+  // Throws Error{undecodable} at a collision when that is an error; the batch is then as before.
+  void process(Batch&) override;
+
+ private:
+  enum class Result { same, changed, collided };
+
+  const std::vector<std::string>& names_of(const TableSchema&);
+  bool is_apart(const Value&) const;
+  Result image(const TableSchema&, const Image&, std::string_view shown, Pages&, std::string_view& to);
+  Result object(std::string_view json, Pages&, std::string_view& to);
+  Result finish(Pages&, std::string_view& to);
+  void members_of(std::string_view json, std::int64_t depth);
+  void take(const Value&, std::int64_t depth);
+  void put(const Value&);
+  [[noreturn]] void fail(const Batch&, const Event&) const;
+
+  const Config config_;
+  const std::string pipeline_;
+  std::string separator_;                                              // as in JSON
+  std::unordered_map<std::uint64_t, std::vector<std::string>> names_;  // of columns, as in JSON; by schema id
+  std::string path_;                                                   // the name so far
+  Members members_;
+  std::string collision_;  // the name that two fields got
+  Slab out_;
+};
+
+void add(Catalogue&);
+
+}  // namespace deltaforge::processors::flatten

@@ -1,0 +1,132 @@
+#include "processors/flatten/flatten.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/error.h"
+#include "processors/testing/batch.h"
+
+namespace deltaforge::processors::flatten {
+namespace {
+
+using testing::json;
+using testing::number;
+using testing::TestBatch;
+using testing::text;
+
+class FlattenTest : public ::testing::Test {
+ protected:
+  // The `after` that becomes of a row with this document and these tags.
+  std::string after(std::string_view document, const Value& tags = Value::null()) {
+    TestBatch batch;
+    batch.insert({number(1), Value::absent(), Value::absent(), json(document), tags});
+    batch.commit();
+    Flatten(config_, {"p", ""}).process(batch.batch());
+    const std::string all = batch.text(0);
+    const std::size_t begin = all.find(R"("after":)") + 8;
+    return all.substr(begin, all.find(R"(,"source":)") - begin);
+  }
+
+  Config config_;
+};
+
+TEST_F(FlattenTest, JoinsTheNames) {
+  EXPECT_EQ(
+      after(R"({"customer": {"id": 1, "address": {"city": "B\u00fc\n", "zip": "10"}}, "tags": ["vip"], "meta": {}})"),
+      R"({"id":1,"doc__customer__id":1,"doc__customer__address__city":"B\u00fc\n","doc__customer__address__zip":"10",)"
+      R"("doc__tags":["vip"],"doc__meta":{},"tags":null})");
+  config_.separator = ".";
+  EXPECT_EQ(after(R"({"a":{"b":[{"c":1}]}})"), R"({"id":1,"doc.a.b":[{"c":1}],"tags":null})");
+  config_.separator = "\"";
+  EXPECT_EQ(after(R"({"a":true})"), R"({"id":1,"doc\"a":true,"tags":null})");
+}
+
+TEST_F(FlattenTest, MaxDepthKeepsTheRestWhole) {
+  config_.max_depth = 1;
+  EXPECT_EQ(after(R"({"address":{"geo":{"lat":52.5},"city":"B","none":{}}})"),
+            R"({"id":1,"doc__address":{"geo":{"lat":52.5},"city":"B","none":{}},"tags":null})");
+  config_.max_depth = 2;
+  EXPECT_EQ(
+      after(R"({"address":{"geo":{"lat":52.5},"city":"B","none":{}}})"),
+      R"({"id":1,"doc__address__geo":{"lat":52.5},"doc__address__city":"B","doc__address__none":{},"tags":null})");
+  config_.max_depth = 0;
+  EXPECT_EQ(after(R"({"a":1})"), R"({"id":1,"doc":{"a":1},"tags":null})");
+}
+
+TEST_F(FlattenTest, EmptyOnesFollowTheirPolicy) {
+  const std::string_view document = R"({"o":{ },"l":[ ],"in":{"o":{}}})";
+  config_.empty_object = OnEmpty::drop;
+  config_.empty_list = OnEmpty::null;
+  EXPECT_EQ(after(document), R"({"id":1,"doc__l":null,"tags":null})");
+  config_.empty_object = OnEmpty::null;
+  config_.empty_list = OnEmpty::drop;
+  EXPECT_EQ(after(document), R"({"id":1,"doc__o":null,"doc__in__o":null,"tags":null})");
+  EXPECT_EQ(after("{}"), R"({"id":1,"doc":null,"tags":null})") << "a column itself";
+}
+
+TEST_F(FlattenTest, ListsByIndex) {
+  config_.lists = Lists::index;
+  const Value tags[] = {text("x"), Value::null()};
+  EXPECT_EQ(after(R"({"l":[1,{"a":[true,[]]}]})", Value::array(tags)),
+            R"({"id":1,"doc__l__0":1,"doc__l__1__a__0":true,"doc__l__1__a__1":[],"tags__0":"x","tags__1":null})");
+  config_.max_depth = 1;
+  EXPECT_EQ(after(R"([[1]])"), R"({"id":1,"doc__0":[1],"tags":null})");
+}
+
+TEST_F(FlattenTest, Collisions) {
+  const std::string_view document = R"({"a__b":1,"a":{"b":2},"c":3})";
+  EXPECT_EQ(after(document), R"({"id":1,"doc__a__b":2,"doc__c":3,"tags":null})");
+  config_.on_collision = OnCollision::first;
+  EXPECT_EQ(after(document), R"({"id":1,"doc__a__b":1,"doc__c":3,"tags":null})");
+  config_.on_collision = OnCollision::error;
+  try {
+    after(document);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("two fields that become \"doc__a__b\""), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(FlattenTest, BothImagesAndExtensions) {
+  TestBatch batch;
+  Extra extra;
+  extra.members = R"("more":{"a":1})";
+  Event& event = batch.update({number(1), text("{\"is\":\"text\"}"), Value::unchanged(), json(R"({"a":1})")},
+                              {number(1), text("{\"is\":\"text\"}"), Value::unchanged(), json(R"({"b":{"c":2}})")});
+  event.extra = &extra;
+  Flatten({}, {"p", ""}).process(batch.batch());
+  const std::string all = batch.text(0);
+  EXPECT_NE(
+      all.find(
+          R"({"before":{"id":1,"status":"{\"is\":\"text\"}","total":{"_unchanged":true},"doc__a":1,"tags":null},)"
+          R"("after":{"id":1,"status":"{\"is\":\"text\"}","total":{"_unchanged":true},"doc__b__c":2,"tags":null},)"),
+      std::string::npos)
+      << all;
+  EXPECT_TRUE(all.ends_with(R"(,"more__a":1})")) << all;
+}
+
+TEST_F(FlattenTest, IsIdempotentAndLeavesFlatRowsAlone) {
+  TestBatch batch;
+  batch.insert({number(1), text("new"), Value::null(), json(R"([{"a":1}])")});
+  batch.insert({number(2), text("new"), Value::null(), json(R"({"a":{"b":1}})")});
+  Flatten flatten({}, {"p", ""});
+  flatten.process(batch.batch());
+  EXPECT_EQ(batch.batch().event(0).extra, nullptr);
+  const std::string once = batch.text(1);
+  flatten.process(batch.batch());
+  EXPECT_EQ(batch.text(1), once);
+}
+
+TEST_F(FlattenTest, ManyFields) {
+  std::string document = "{", flat;
+  for (int i = 0; i < 500; ++i) {
+    document += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":" + std::to_string(i);
+    flat += ",\"doc__" + std::to_string(i) + "\":" + std::to_string(i);
+  }
+  EXPECT_EQ(after(document + "}"), "{\"id\":1" + flat + ",\"tags\":null}");
+}
+
+}  // namespace
+}  // namespace deltaforge::processors::flatten

@@ -1,0 +1,61 @@
+#include "processors/flatten/members.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "encode/json_writer.h"
+
+namespace deltaforge::processors::flatten {
+
+void Members::clear() {
+  members_.clear();
+  names_.clear();
+  std::ranges::fill(slots_, 0U);
+}
+
+std::uint32_t& Members::slot(std::uint64_t hash, std::string_view name) {
+  for (std::size_t at = hash;; ++at) {
+    std::uint32_t& found = slots_[at & (slots_.size() - 1)];
+    if (found == 0) return found;
+    const Member& member = members_[found - 1];
+    if (member.hash == hash && name_of(member) == name) return found;
+  }
+}
+
+void Members::grow() {
+  slots_.assign(slots_.size() * 2, 0);
+  for (std::size_t i = 0; i < members_.size(); ++i)
+    slot(members_[i].hash, name_of(members_[i])) = static_cast<std::uint32_t>(i + 1);
+}
+
+bool Members::put(std::string_view name, const Value& value, bool replace) {
+  const std::uint64_t hash = xxh3_64(as_bytes(name));
+  if (members_.size() * 2 >= slots_.size()) grow();
+  std::uint32_t& found = slot(hash, name);
+  if (found != 0) {
+    if (replace) members_[found - 1].value = value;
+    return false;
+  }
+  members_.push_back({hash, names_.size(), name.size(), value});
+  names_.append(name);
+  found = static_cast<std::uint32_t>(members_.size());
+  return true;
+}
+
+bool Members::write(Slab& out) const {
+  encode::JsonWriter json(out);
+  json.raw('{');
+  for (const Member& member : members_) {
+    json.raw('"');
+    json.raw(name_of(member));
+    json.raw("\":");
+    if (!json.value(member.value)) return false;
+    json.raw(',');
+  }
+  json.close('}');
+  json.commit();
+  return true;
+}
+
+}  // namespace deltaforge::processors::flatten
