@@ -58,7 +58,9 @@ class Reference:
             return "-"
         if "array" in value.get("type", []):
             item = value.get("items", {}).get("$ref", "").removeprefix("#/$defs/")
-            return f"list of [{item}s](README.md#{item}s)" if item else "list"
+            if "allOf" not in self.definitions.get(item, {}):
+                return "list of maps" if item else "list"
+            return f"list of [{item}s](README.md#{item}s)"
         if "pattern" in str(definition.get("anyOf", "")):
             return "text or map"
         return (WORDS.get(name) or (name if name in ("boolean", "integer", "number") else "map")) + self.bounds(value)
@@ -91,6 +93,9 @@ class Reference:
             nested = self.nested(value)
             if nested:
                 yield from self.rows(nested, f"{prefix}{name}.")
+            item = self.definitions.get(value.get("items", {}).get("$ref", "").removeprefix("#/$defs/"), {})
+            if "properties" in item and "allOf" not in item:
+                yield from self.rows(item, f"{prefix}{name}[].")
 
     def table(self, definition: Json) -> str:
         return "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *self.rows(definition)]) + "\n"

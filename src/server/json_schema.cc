@@ -37,8 +37,8 @@ class Writer {
                                 {"pattern", R"(\$\{[A-Z_][A-Z0-9_]*(:-|\}))"}};
     // A number or a boolean is as good as the text of it. Null is the same as a field that is left out.
     const Json text{{"type", {"string", "number", "boolean", "null"}}};
-    definitions_["operand"] = {{"type", {"string", "number", "boolean", "array", "null"}}};
     for (const char* type : {"string", "secret", "template", "table-pattern"}) definitions_[type] = text;
+    definitions_["operand"] = {{"anyOf", {text, {{"type", "array"}, {"items", text}}}}};
     const auto number = [&](const char* type, const char* title, Json more) {
       more["type"] = {title, "null"};
       definitions_[type] = or_variable(more);

@@ -120,12 +120,13 @@ def mutants(document: Json) -> Iterator[tuple[str, Json]]:
             yield f"{where}: a key of nobody", changed(document, (*at, "no_such_field"), 1)
             if at:
                 yield f"{where}: a list for a map", changed(document, at, [[1]])
-        if isinstance(value, list):
+        free = "value" in at[-2:]  # what a filter compares with: text, a number, or a list of them
+        if isinstance(value, list) and not free:
             yield f"{where}: a text for a list", changed(document, at, "text")
         if at and isinstance(value, (str, bool, int, float)):
             yield f"{where}: a list for a scalar", changed(document, at, [["x"]])
             yield f"{where}: a map for a scalar", changed(document, at, {"x": {"y": 1}})
-        if at and isinstance(value, (bool, int, float)) and at[-1] != "id" and at[-2] not in FREE_MAPS:
+        if at and isinstance(value, (bool, int, float)) and at[-1] != "id" and at[-2] not in FREE_MAPS and not free:
             yield f"{where}: a text for a number or boolean", changed(document, at, "many")
 
 
@@ -197,6 +198,11 @@ CONTRACT: dict[str, Json] = {
     "sink.file.config": {**_FORMAT, "path": REQUIRED, "roll_bytes": 0, "roll_ms": 0, "exactly_once": True},
     "sink.stdout.config": {**_FORMAT, "format": "json"},
     "sink.blackhole.config": _FORMAT,
+    "processor.filter": {"type": REQUIRED, "id": "filter", "ops": [], "tables": None, "fields": None, "match": "all"},
+    "filter_tables": {"include": [], "exclude": []},
+    "filter_field": {"path": REQUIRED, "op": REQUIRED, "value": None},
+    "processor.flatten": {"type": REQUIRED, "id": "flatten", "separator": "__", "max_depth": None, "on_collision": "last",
+                          "empty_object": "preserve", "lists": "preserve", "empty_list": "preserve"},
     "filter": {"exclude_synthetic": False, "synthetic_only": False, "producers": []},
     "tls": {"ca_file": None, "cert_file": None, "key_file": None, "insecure_skip_verify": False},
     "schema_sensing": {"enabled": False, "tables": None, "deep_inspect": None, "sampling": None,
@@ -225,7 +231,7 @@ def test_fields_and_defaults_of_the_contract(schema: Json) -> None:
     described = {name for name, each in schema["$defs"].items() if "properties" in each and name.count(".") != 1}
     assert described - CONTRACT.keys() == {
         "connection_limits", "sensing_names", "envelope.map.native", "envelope.map.debezium",
-        "envelope.map.cloudevents", "encoding.map.json"} | (described & {"source", "sink"})
+        "envelope.map.cloudevents", "encoding.map.json"} | (described & {"source", "processor", "sink"})
 
 
 def given(value: Any) -> Iterator[str]:
