@@ -17,6 +17,7 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(DEFLATE REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 
 # DF_RDKAFKA_ROOT: where ./dev setup installed its own build.
 set(DF_RDKAFKA_ROOT "$ENV{HOME}/.cache/deltaforge/librdkafka" CACHE PATH "librdkafka built by ./dev setup")

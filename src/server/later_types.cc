@@ -7,12 +7,11 @@
 namespace deltaforge::server {
 
 bool comes_later(std::string_view kind, std::string_view type) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kLater{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kLater{{
       {"source", "turso"},
       {"processor", "javascript"},
       {"processor", "outbox"},
       {"sink", "clickhouse"},
-      {"sink", "http"},
       {"sink", "nats"},
       {"sink", "s3"},
   }};
