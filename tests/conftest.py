@@ -15,16 +15,18 @@ from harness.disk import SmallDisk
 from harness.engine import Engine, capture
 from harness.kafka import Kafka
 from harness.mysql import SERVERS, MysqlFamily
-from harness.outlets import Outlet, file_outlet, kafka_outlet, redis_outlet
+from harness.outlets import Outlet, arrays_outlet, file_outlet, http_outlet, kafka_outlet, redis_outlet
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
 from harness.redis import PROGRAMS, Redis
+from harness.webhook import Webhook
 
 Servers = Callable[..., Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs; tls=True
 Outlets = Callable[..., Outlet]  # "file", "kafka" or one of Redis, and the name of the topic or stream; proxied=True
 
-_WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, **dict.fromkeys(PROGRAMS, redis_outlet)}
+_WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, "http": http_outlet, "arrays": arrays_outlet,
+                                   **dict.fromkeys(PROGRAMS, redis_outlet)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,6 +116,25 @@ def redis8(root: Path) -> Iterator[Redis]:
 @pytest.fixture(scope="session")
 def valkey(root: Path) -> Iterator[Redis]:
     yield from _redis(root, "valkey")
+
+
+@pytest.fixture(scope="session")
+def webhook(root: Path) -> Iterator[Webhook]:
+    receiver = Webhook(root / "webhook")
+    try:
+        yield receiver.start()
+    finally:
+        receiver.stop()
+
+
+@pytest.fixture
+def http(webhook: Webhook) -> Webhook:
+    return webhook
+
+
+@pytest.fixture
+def arrays(webhook: Webhook) -> Webhook:
+    return webhook
 
 
 @pytest.fixture

@@ -47,6 +47,10 @@ def redis_sink(uri: str, stream: str, **more: Any) -> dict[str, Any]:
     return {"type": "redis", "config": {"id": "redis", "uri": uri, "stream": stream, **more}}
 
 
+def http_sink(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "http", "config": {"id": "http", "url": url, **more}}
+
+
 def blackhole_sink(**more: Any) -> dict[str, Any]:
     return {"type": "blackhole", "config": {"id": "blackhole", **more}}
 
