@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Path_ = tuple[Any, ...]
 
 ENVIRONMENT = {"POSTGRES_DSN": "postgresql://h/d", "MYSQL_DSN": "mysql://u:p@h/d", "KAFKA_BROKERS": "h:9092",
-               "REDIS_URI": "redis://h", "PATH": "/usr/bin"}
+               "REDIS_URI": "redis://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "PATH": "/usr/bin"}
 
 # Of the files below tests/config/broken: what no schema can say, being about several fields, two documents, the
 # spelling of a text or the environment.
@@ -31,6 +31,8 @@ ONLY_VALIDATE_KNOWS = {
     "30-quorum-too-large", "31-quorum-without-number", "38-unknown-variable", "39-sensing-comes-later",
     "40-journal-comes-later", "45-table-pattern-empty", "47-snapshot-comes-later", "49-kafka-exactly-once-comes-later",
     "50-kafka-client-setting-unknown", "52-storage-comes-later", "53-storage-twice", "54-name-taken",
+    "60-http-user-in-url", "61-http-port-is-a-variable", "62-http-not-http", "64-http-header-of-the-sink",
+    "66-http-allowed-host-with-port", "67-http-tls-without-https",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document
@@ -109,7 +111,7 @@ def changed(document: Json, at: Path_, value: Any) -> Json:
     return result
 
 
-FREE_MAPS = ("labels", "annotations", "client_conf")
+FREE_MAPS = ("labels", "annotations", "client_conf", "headers")
 
 
 def mutants(document: Json) -> Iterator[tuple[str, Json]]:

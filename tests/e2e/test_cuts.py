@@ -22,7 +22,7 @@ def wait_health(engine: Engine, status: str, seconds: float) -> None:
     wait_until(lambda: health(engine) == status, seconds, f"/health to say {status}")
 
 
-@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-valkey-silence", SERVERS, SINKS[1:],
+@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-valkey-silence 15-http-cut mysql-arrays-silence", SERVERS, SINKS[1:],
         ("cut", "silence"))
 def test_sink_unreachable(which: int | str, kind: str, fault: str, bench: Workbench, servers: Servers,
                           outlet: Outlets) -> None:

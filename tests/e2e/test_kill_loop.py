@@ -16,7 +16,8 @@ from harness.workload import Writer
 
 
 @pytest.mark.timeout(1800)
-@matrix("which, sinks", "15-file 15-kafka 15-redis 18-file+kafka+redis mysql-file mysql-valkey mariadb-file mariadb-kafka",
+@matrix("which, sinks", "15-file 15-kafka 15-redis 18-file+kafka+redis mysql-file mysql-valkey mariadb-file mariadb-kafka "
+        "15-http mysql-http mariadb-arrays",
         (18, *SERVERS), (*SINKS, "file+kafka+redis"))
 def test_kill_loop(which: int | str, sinks: str, bench: Workbench, servers: Servers, outlet: Outlets, full: bool) -> None:
     server = servers(which)

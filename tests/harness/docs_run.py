@@ -45,7 +45,7 @@ class Reader:
     def __init__(self, home: Path, kafka: Any) -> None:
         self.home, self.where, self._kafka = home, home / "here", kafka
         self.where.mkdir()
-        self.api, self.metrics = free_port(), free_port()
+        self.api, self.metrics, self.receiver = free_port(), free_port(), free_port()
         self._servers: dict[str, Any] = {}
         self._started: Process | None = None
         self._output = home / "output"
@@ -111,8 +111,9 @@ class Reader:
         for address, name in _ADDRESSES.items():
             if address in text:
                 text = text.replace(address, f"127.0.0.1:{self._server(self._of_mysql() if name == 'mysql' else name).port}")
-        return text.replace("127.0.0.1:8080", f"127.0.0.1:{self.api}").replace("127.0.0.1:9000",
-                                                                             f"127.0.0.1:{self.metrics}")
+        for port, ours in ((8080, self.api), (9000, self.metrics), (8088, self.receiver)):
+            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{ours}")
+        return text
 
     def _of_mysql(self) -> str:
         return next((name for name in _OF_MYSQL if name in self._servers), "mysql")
