@@ -55,9 +55,10 @@ bool begins_with(const Bytes16& bytes, std::initializer_list<std::uint8_t> prefi
 
 bool is_public6(const Bytes16& bytes) {
   if (begins_with(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF})) return is_public4(number4(bytes, 12));  // mapped
-  if (begins_with(bytes, {0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0})) return is_public4(number4(bytes, 12));  // NAT64
-  if (begins_with(bytes, {0x20, 0x02})) return is_public4(number4(bytes, 2));                                    // 6to4
-  if (begins_with(bytes, {0x20, 0x01}) && bytes[2] < 2) return false;              // Teredo and other protocols
+  if (begins_with(bytes, {0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0}))
+    return is_public4(number4(bytes, 12));                                     // NAT64
+  if (begins_with(bytes, {0x20, 0x02})) return is_public4(number4(bytes, 2));  // 6to4
+  if (begins_with(bytes, {0x20, 0x01}) && bytes[2] < 2) return false;          // Teredo and other protocols
   if (begins_with(bytes, {0x20, 0x01, 0x0D, 0xB8}) || begins_with(bytes, {0x3F, 0xFF})) return false;  // documentation
   return bytes[0] >> 5 == 1;  // 2000::/3, all that is given to anybody
 }
@@ -90,7 +91,8 @@ std::string to_text(const sockaddr& address) {
     std::memcpy(&six, &address, sizeof six);
     raw = &six.sin6_addr;
   }
-  if (raw == nullptr || ::inet_ntop(address.sa_family, raw, text.data(), text.size()) == nullptr) return "no IP address";
+  if (raw == nullptr || ::inet_ntop(address.sa_family, raw, text.data(), text.size()) == nullptr)
+    return "no IP address";
   return text.data();
 }
 

@@ -16,7 +16,8 @@ constexpr std::string_view kTaken = "let the server take this event, or change `
 constexpr std::string_view kSize = "raise the largest body that the server takes";
 constexpr std::string_view kHeaders = "raise what the server takes as headers, or set a shorter `key`";
 constexpr std::string_view kRedirect = "redirects are not followed: write the address that it names as `url`";
-constexpr std::string_view kTls = "tls.ca_file, tls.cert_file and tls.key_file are PEM files that this process may read";
+constexpr std::string_view kTls =
+    "tls.ca_file, tls.cert_file and tls.key_file are PEM files that this process may read";
 constexpr std::string_view kTrust = "check the host in `url`, and tls.ca_file";
 constexpr std::string_view kServer = "check host and port in `url`, and that the server runs";
 
@@ -68,7 +69,8 @@ struct Failure {
 constexpr auto kFailures = std::to_array<Failure>({
     {CURLE_COULDNT_RESOLVE_HOST, away("check the host in `url`")},
     {CURLE_COULDNT_CONNECT, away(kServer)},
-    {CURLE_OPERATION_TIMEDOUT, retry("raise send_timeout_secs (in batch_mode batch_timeout_secs), or speed the server up")},
+    {CURLE_OPERATION_TIMEDOUT,
+     retry("raise send_timeout_secs (in batch_mode batch_timeout_secs), or speed the server up")},
     {CURLE_GOT_NOTHING, retry("is this the port of an HTTP server, and does it want https://?")},
     {CURLE_WEIRD_SERVER_REPLY, retry("is this the port of an HTTP server?")},
     {CURLE_UNSUPPORTED_PROTOCOL, retry("is this the port of an HTTP server?")},
@@ -83,7 +85,8 @@ constexpr auto kFailures = std::to_array<Failure>({
 
 Verdict classify_status(long status) {
   if (status >= 200 && status < 300) return {Action::delivered, ErrorKind::unavailable, {}};
-  const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Status& s) { return s.status == status; });
+  const auto* row =
+      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Status& s) { return s.status == status; });
   if (row != kStatuses.end()) return row->verdict;
   if (status >= 400 && status < 500) return refused(kTaken);
   return retry(status >= 300 && status < 400 ? kRedirect : std::string_view());
@@ -95,7 +98,8 @@ Verdict classify_failure(int code) {
 }
 
 std::string status_text(long status) {
-  const auto* row = std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Status& s) { return s.status == status; });
+  const auto* row =
+      std::find_if(kStatuses.begin(), kStatuses.end(), [&](const Status& s) { return s.status == status; });
   return row == kStatuses.end() ? fmt::format("status {}", status) : fmt::format("{} {}", status, row->text);
 }
 

@@ -11,8 +11,10 @@ namespace {
 using Action = Verdict::Action;
 
 TEST(HttpClassify, Statuses) {
-  for (long status : {200, 201, 202, 204, 207, 299}) EXPECT_EQ(classify_status(status).action, Action::delivered) << status;
-  for (long status : {0, 100, 199, 300, 301, 302, 304, 307, 308, 408, 425, 429, 500, 501, 502, 503, 504, 507, 599, 600, 999})
+  for (long status : {200, 201, 202, 204, 207, 299})
+    EXPECT_EQ(classify_status(status).action, Action::delivered) << status;
+  for (long status :
+       {0, 100, 199, 300, 301, 302, 304, 307, 308, 408, 425, 429, 500, 501, 502, 503, 504, 507, 599, 600, 999})
     EXPECT_EQ(classify_status(status).action, Action::retry) << status;
   for (long status : {401, 403}) {
     EXPECT_EQ(classify_status(status).action, Action::stop) << status;
@@ -30,8 +32,8 @@ TEST(HttpClassify, EveryFailureOfLibcurl) {
   for (int code = 1; code < CURL_LAST; ++code) {
     const Verdict verdict = classify_failure(code);
     EXPECT_NE(verdict.action, Action::delivered) << code;
-    const bool stops = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM ||
-                       code == CURLE_SSL_CACERT_BADFILE;
+    const bool stops =
+        code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
     EXPECT_EQ(verdict.action == Action::stop, stops) << code;
     EXPECT_EQ(verdict.action == Action::refused, code == CURLE_URL_MALFORMAT) << code;
     if (verdict.action != Action::retry) {

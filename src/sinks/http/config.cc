@@ -87,8 +87,9 @@ const config::Spec<Config>& Config::spec() {
                 read_headers, {}, show_headers)
         .shaped({.type = "map of strings"})
         .field("batch_mode", &Config::batch_mode, "Send arrays of events, one for each resolved URL, not single ones.")
-        .field("key", &Config::key,
-               "Events with the same key go one after the other; may hold variables. Without it the row's primary key.");
+        .field(
+            "key", &Config::key,
+            "Events with the same key go one after the other; may hold variables. Without it the row's primary key.");
     encode::add_format_fields(spec)
         .field("required", &Config::required, "Whether checkpoints wait for this sink.")
         .field("send_timeout_secs", &Config::send_timeout_secs, "Time that a request may take, before it is repeated.",
@@ -99,8 +100,9 @@ const config::Spec<Config>& Config::spec() {
                {.min = 1, .max = 300})
         .nested("tls", &Config::tls, "Files and checks of TLS; only with https://.")
         .nested("signature", &Config::signature, "Signs each request.")
-        .field("allow_hosts", &Config::allow_hosts,
-               "Hosts that may have a private address although the event names the host: `api.internal`, `*.internal`.");
+        .field(
+            "allow_hosts", &Config::allow_hosts,
+            "Hosts that may have a private address although the event names the host: `api.internal`, `*.internal`.");
     return config::add_later_field(spec, "filter", &Config::filter, "sink filter", "Which events it takes");
   }();
   return s;

@@ -53,7 +53,7 @@ class Cutter {
   std::vector<std::unique_ptr<Unit>> units_;
   std::vector<std::uint32_t> idle_;
   std::size_t live_ = 0, ahead_ = 0;
-  bool barrier_ = false;  // a TRUNCATE is under way
+  bool barrier_ = false;                         // a TRUNCATE is under way
   std::unordered_map<std::string, Unit*> open_;  // by group; while arrays are filled
   std::vector<Unit*> filled_;
 };

@@ -73,9 +73,8 @@ Exchange::Exchange(const Config& config) : easy_(new_easy()), error_{} {
   curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(easy_, CURLOPT_OPENSOCKETDATA, this);
   curl_easy_setopt(easy_, CURLOPT_OPENSOCKETFUNCTION,
-                   [](void* self, curlsocktype purpose, curl_sockaddr* address) -> curl_socket_t {
-                     return open_socket(self, static_cast<int>(purpose), address);
-                   });
+                   static_cast<curl_opensocket_callback>(
+                       [](void* self, curlsocktype, curl_sockaddr* address) { return open_socket(self, address); }));
 }
 
 Exchange::~Exchange() { curl_easy_cleanup(easy_); }
@@ -117,7 +116,7 @@ Exchange::Answer Exchange::answer(int code) const {
   return answer;
 }
 
-int Exchange::open_socket(void* self, int, curl_sockaddr* address) {
+int Exchange::open_socket(void* self, curl_sockaddr* address) {
   auto& exchange = *static_cast<Exchange*>(self);
   if (exchange.public_only && !is_public(address->addr)) {
     exchange.refused_address_ = to_text(address->addr);

@@ -48,7 +48,7 @@ class Exchange {
   Answer answer(int code) const;
 
  private:
-  static int open_socket(void* self, int purpose, curl_sockaddr* address);
+  static int open_socket(void* self, curl_sockaddr* address);
   static std::size_t take_body(char* data, std::size_t size, std::size_t count, void* self);
 
   void* easy_;

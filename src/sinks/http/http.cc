@@ -1,7 +1,8 @@
 // The sink: up to kRequests requests at once, one for a key, and those of other keys beside it.
 //
-// What can be tried again is tried again here, for ever, with back-off: a new sink would send again what other keys have
-// had answered since. Only what nobody can mend from here ends the sink: wrong credentials, an untrusted certificate.
+// What can be tried again is tried again here, for ever, with back-off: a new sink would send again what other keys
+// have had answered since. Only what nobody can mend from here ends the sink: wrong credentials, an untrusted
+// certificate.
 //
 // A refused event blocks. From then on only what stands before it is started; when that is done and nothing is under
 // way any more, it is reported. Events behind it may have been taken by then: they come again, under the same
@@ -37,9 +38,9 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kWindow = 8;
 constexpr std::size_t kRequests = 64;
-constexpr std::size_t kMostBytes = 32 * 1024 * 1024;      // of bodies under way
-constexpr std::size_t kKeptBuffer = 1024 * 1024;          // of an idle exchange
-constexpr milliseconds kFirstWait{100}, kLongestWait{10'000};        // before the same request goes again
+constexpr std::size_t kMostBytes = 32 * 1024 * 1024;           // of bodies under way
+constexpr std::size_t kKeptBuffer = 1024 * 1024;               // of an idle exchange
+constexpr milliseconds kFirstWait{100}, kLongestWait{10'000};  // before the same request goes again
 constexpr milliseconds kFirstArrayWait{200}, kLongestArrayWait{15'000};
 
 class HttpSink final : public Sink {
@@ -249,14 +250,14 @@ void HttpSink::put_back(Exchange& exchange) {
 void HttpSink::take_answer(Exchange& exchange, int code) {
   Unit& unit = *exchange.unit;
   const Exchange::Answer answer = exchange.answer(code);
-  const Verdict verdict = answer.private_address ? Verdict{Verdict::Action::refused, ErrorKind::config,
-                                                           "name the host in `allow_hosts`"}
+  const Verdict verdict = answer.private_address
+                              ? Verdict{Verdict::Action::refused, ErrorKind::config, "name the host in `allow_hosts`"}
                           : answer.failure != 0 ? classify_failure(answer.failure)
                                                 : classify_status(answer.status);
-  const std::string what = verdict.action == Verdict::Action::delivered
-                               ? std::string()
-                               : fmt::format("{} {}: {}", to_string(config_.method), without_query(exchange.url),
-                                             answer.text);
+  const std::string what =
+      verdict.action == Verdict::Action::delivered
+          ? std::string()
+          : fmt::format("{} {}: {}", to_string(config_.method), without_query(exchange.url), answer.text);
   const std::size_t bytes = exchange.body.size();
   --under_way_;
   bytes_under_way_ -= bytes;
@@ -324,7 +325,9 @@ void HttpSink::not_taken(Unit& unit, const std::string& what, Verdict verdict, l
     freed_.push_back(&unit);
     return;
   }
-  const std::string_view kind = verdict.kind == ErrorKind::config ? "routing" : status == 413 ? "too_large" : "rejected";
+  const std::string_view kind = verdict.kind == ErrorKind::config ? "routing"
+                                : status == 413                   ? "too_large"
+                                                                  : "rejected";
   refuse(unit, {unit.events[unit.done], std::string(kind), fmt::format("{} ({})", what, verdict.hint)});
 }
 

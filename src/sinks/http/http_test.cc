@@ -72,13 +72,15 @@ TEST(HttpConfig, EachProblemHasItsPlaceAndItsRemedy) {
   EXPECT_THAT(url_error("ftp://h"), AllOf(StartsWith("test.yaml:2:6: "), HasSubstr("http:// or https://")));
   EXPECT_THAT(url_error("https://u:canary@h"), AllOf(HasSubstr("headers"), Not(HasSubstr("canary"))));
   EXPECT_THAT(url_error("https://h/${table}"), HasSubstr("${source.table}"));
-  EXPECT_THAT(url_error("http://h", "tls: {ca_file: /ca.pem}\n"), AllOf(StartsWith("test.yaml:3:"), HasSubstr("https://")));
+  EXPECT_THAT(url_error("http://h", "tls: {ca_file: /ca.pem}\n"),
+              AllOf(StartsWith("test.yaml:3:"), HasSubstr("https://")));
   EXPECT_THAT(problems("tls: {cert_file: /c.pem}\n"), HasSubstr("belong together"));
   EXPECT_THAT(problems("headers:\n  \"X Y\": canary\n"),
               AllOf(StartsWith("test.yaml:4:"), HasSubstr("no name of a header"), Not(HasSubstr("canary"))));
   EXPECT_THAT(problems("headers: {Content-Length: \"5\"}\n"), HasSubstr("leave it out"));
   EXPECT_THAT(problems("headers: {Df-Event-Id: x}\n"), HasSubstr("written by the sink"));
-  EXPECT_THAT(problems("headers: {X: \"a\\r\\nY: canary\"}\n"), AllOf(HasSubstr("line break"), Not(HasSubstr("canary"))));
+  EXPECT_THAT(problems("headers: {X: \"a\\r\\nY: canary\"}\n"),
+              AllOf(HasSubstr("line break"), Not(HasSubstr("canary"))));
   EXPECT_THAT(problems("headers: [x]\n"), HasSubstr("Authorization"));
   EXPECT_THAT(problems("allow_hosts: [a]\n"), HasSubstr("leave it out"));
   EXPECT_THAT(url_error("https://${source.db}.h/", "allow_hosts: [\"h:80\"]\n"),
@@ -90,8 +92,9 @@ TEST(HttpConfig, EachProblemHasItsPlaceAndItsRemedy) {
 
 TEST(HttpConfig, SecretsDoNotShow) {
   Config config;
-  EXPECT_THAT(problems("headers: {Authorization: canary-1, X-Source: canary-2}\nsignature: {secret: canary-3}\n", &config),
-              IsEmpty());
+  EXPECT_THAT(
+      problems("headers: {Authorization: canary-1, X-Source: canary-2}\nsignature: {secret: canary-3}\n", &config),
+      IsEmpty());
   config::Echo echo;
   Config::spec().echo(config, echo);
   EXPECT_THAT(echo.text(), AllOf(Not(HasSubstr("canary")), HasSubstr("\"Authorization\":\"***\""),
@@ -181,9 +184,9 @@ TEST_F(HttpRequest, OneEvent) {
   const Made made = make("headers: {Authorization: Bearer x}\n");
   EXPECT_EQ(made.url, "https://h/events");
   EXPECT_EQ(made.body, payload(0));
-  EXPECT_THAT(made.headers, ElementsAre("Expect:", "Content-Type: application/json", "Authorization: Bearer x",
-                                        "df-key: 7", "Idempotency-Key: acme|shop.orders|700|" + id(0),
-                                        "df-event-id: " + id(0)));
+  EXPECT_THAT(made.headers,
+              ElementsAre("Expect:", "Content-Type: application/json", "Authorization: Bearer x", "df-key: 7",
+                          "Idempotency-Key: acme|shop.orders|700|" + id(0), "df-event-id: " + id(0)));
 }
 
 TEST_F(HttpRequest, KeyAndUrlFromTheEvent) {
@@ -231,14 +234,16 @@ TEST_F(HttpRequest, WhatCannotBeWrittenIsRefused) {
   batches_.insert_poison(9);
   EXPECT_THAT(make("batch_mode: true\n").refusal, StartsWith("serialization: "));
   batches_.insert(10);
-  EXPECT_THAT(make("", 1, "https://h/${before.note}").refusal, AllOf(StartsWith("routing: "), HasSubstr("before.note")));
+  EXPECT_THAT(make("", 1, "https://h/${before.note}").refusal,
+              AllOf(StartsWith("routing: "), HasSubstr("before.note")));
   batches_.insert(11, std::string(70'000, 'k'));
   EXPECT_THAT(make("key: \"${after.note}\"\n").refusal, AllOf(StartsWith("too_large: "), HasSubstr("key")));
 }
 
 TEST_F(HttpRequest, WhatProcessorsAdd) {
-  const std::vector<Header> headers{{"x-tier", "gold\r\nX-Evil: 1"}, {"Content-Length", "3"}, {"authorization", "stolen"},
-                                    {"DF-Key", "k"},                {"df-event-id", "outbox-1"}, {"x-sig", "forged"}};
+  const std::vector<Header> headers{{"x-tier", "gold\r\nX-Evil: 1"}, {"Content-Length", "3"},
+                                    {"authorization", "stolen"},     {"DF-Key", "k"},
+                                    {"df-event-id", "outbox-1"},     {"x-sig", "forged"}};
   Extra extra;
   extra.topic = "elsewhere";
   extra.key = "routed";

@@ -24,7 +24,8 @@ class KeyOrder {
   template <class F>
   void leave(std::uint32_t who, F&& first) {
     for (std::uint32_t node = std::exchange(entries_[who], kNobody); node != kNobody;) {
-      if (const std::uint32_t next = next_of_key(node); next != kNobody && !previous_of_key(node)) first(nodes_[next].who);
+      if (const std::uint32_t next = next_of_key(node); next != kNobody && !previous_of_key(node))
+        first(nodes_[next].who);
       node = remove(node);
     }
   }

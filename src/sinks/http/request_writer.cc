@@ -159,8 +159,8 @@ std::uint64_t RequestWriter::key_of(const Event& event) {
 }
 
 std::uint64_t RequestWriter::old_key_of(const Event& event) {
-  const bool other_may_be = event.op == Op::update && event.before.present && !config_.key &&
-                            (event.extra == nullptr || !event.extra->key);
+  const bool other_may_be =
+      event.op == Op::update && event.before.present && !config_.key && (event.extra == nullptr || !event.extra->key);
   if (!other_may_be) return key_of(event);
   Event gone = event;
   gone.op = Op::remove;

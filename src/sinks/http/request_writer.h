@@ -1,5 +1,5 @@
-// Makes the requests: from events to URL, headers and body. The same event gives the same bytes on every attempt, but for
-// the time and signature of signed requests. Lane thread.
+// Makes the requests: from events to URL, headers and body. The same event gives the same bytes on every attempt, but
+// for the time and signature of signed requests. Lane thread.
 #pragma once
 
 #include <cstdint>

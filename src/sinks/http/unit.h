@@ -1,9 +1,9 @@
 // What an HTTP sink has under way. All of it belongs to the lane thread.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <compare>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -55,8 +55,8 @@ bool has_dots_as_segment(std::string_view path) {
     const std::string_view segment = path.substr(0, path.find('/'));
     std::string plain;
     for (std::size_t i = 0; i < segment.size(); ++i) {
-      const bool encoded = segment[i] == '%' && i + 2 < segment.size() && segment[i + 1] == '2' &&
-                           lower(segment[i + 2]) == 'e';
+      const bool encoded =
+          segment[i] == '%' && i + 2 < segment.size() && segment[i + 1] == '2' && lower(segment[i + 2]) == 'e';
       plain += encoded ? '.' : segment[i];
       if (encoded) i += 2;
     }

@@ -46,9 +46,9 @@ class UrlWriter {
   enum class Where { host, path, query };
   struct Piece {
     Where where;
-    std::string literal;                         // of a text
-    std::string name;                            // of a variable: "${after.region}"
-    std::optional<encode::TemplateText> value;   // the same
+    std::string literal;                        // of a text
+    std::string name;                           // of a variable: "${after.region}"
+    std::optional<encode::TemplateText> value;  // the same
   };
   std::string append(const Piece&, const Event&, std::string& out);
 

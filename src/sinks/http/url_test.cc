@@ -89,7 +89,8 @@ TEST_F(HttpUrlWriter, ValuesStayInTheirPlace) {
 }
 
 TEST_F(HttpUrlWriter, WhatLeadsElsewhereIsRefused) {
-  for (const char* note : {"evil.com/", "a@evil", "a#", "evil.com:80", "..%2f", "a b", "a\\b", "a?b", "[::1]", "\xc3\xbc"})
+  for (const char* note :
+       {"evil.com/", "a@evil", "a#", "evil.com:80", "..%2f", "a b", "a\\b", "a?b", "[::1]", "\xc3\xbc"})
     EXPECT_THAT(refusal("https://${after.note}.api.internal/e", note), HasSubstr("no part of a host's name")) << note;
   for (const char* note : {".", "..", "a.", ".a", "a..b"})
     EXPECT_THAT(refusal("https://${after.note}.api.internal/e", note), HasSubstr("no valid host")) << note;

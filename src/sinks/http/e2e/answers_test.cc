@@ -21,13 +21,13 @@
 namespace deltaforge::sinks::http::e2e {
 namespace {
 
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::row_ids;
 using testing::sequence;
 using Ids = std::vector<std::int64_t>;
@@ -174,7 +174,8 @@ TEST_F(HttpE2e, WhatTheServerSaysIsShownWhileItLasts) {
   const Delivery delivery = batches_.rows(0, 3);
   lane_.send(*sink_, delivery);
   EXPECT_FALSE(lane_.drain(*sink_, milliseconds(700)));
-  EXPECT_THAT(lane_.trouble(), AllOf(HasSubstr("POST http://127.0.0.1:"), HasSubstr("503 Service Unavailable"), HasSubstr("again in")));
+  EXPECT_THAT(lane_.trouble(),
+              AllOf(HasSubstr("POST http://127.0.0.1:"), HasSubstr("503 Service Unavailable"), HasSubstr("again in")));
   receiver_.rules("[]");
   EXPECT_TRUE(lane_.drain(*sink_, seconds(10)));
   EXPECT_EQ(lane_.trouble(), "");
@@ -237,13 +238,16 @@ TEST_F(HttpE2e, ARefusedEventIsNamedAndBlocks) {
   receiver_.rules("[]");
   open();
   ASSERT_TRUE(lane_.deliver(*sink_, rest).delivered());
-  EXPECT_EQ(ids().back() == 2, false) << "what is behind it follows";
+  const Ids all = ids();
+  EXPECT_EQ(std::count(all.begin(), all.end(), 2), 1);
+  EXPECT_GE(std::count(all.begin(), all.end(), 4), 1);
 }
 
 TEST_F(HttpE2e, WhatStandsBeforeARefusedEventIsDelivered) {
   open();
   ASSERT_TRUE(lane_.deliver(*sink_, batches_.rows(100, 1)).delivered());
-  rule(R"([{@, "body": "\"after\":{\"id\":0,", "status": 503, "times": 3}, {@, "body": "\"after\":{\"id\":1,", "status": 400}])");
+  rule(
+      R"([{@, "body": "\"after\":{\"id\":0,", "status": 503, "times": 3}, {@, "body": "\"after\":{\"id\":1,", "status": 400}])");
   const Delivery delivery = batches_.rows(0, 3);
   lane_.send(*sink_, delivery);
   ASSERT_TRUE(lane_.drain(*sink_, seconds(5)));
@@ -298,7 +302,8 @@ TEST_F(HttpE2e, AnotherAuthorityIsNotTrusted) {
   EXPECT_EQ(fault.kind, ErrorKind::auth) << "the certificate is for another name: " << fault.message;
   EXPECT_THAT(ids(), IsEmpty());
   EXPECT_TRUE(lane_.deliver(open(ca, receiver_.tls_url() + path_), delivery).delivered());
-  EXPECT_TRUE(lane_.deliver(open("tls: {insecure_skip_verify: true}\n", receiver_.tls_url() + path_), delivery).delivered());
+  EXPECT_TRUE(
+      lane_.deliver(open("tls: {insecure_skip_verify: true}\n", receiver_.tls_url() + path_), delivery).delivered());
   EXPECT_THROW(open("tls: {ca_file: /nowhere/ca.pem}\n", receiver_.tls_url() + path_), Error);
 }
 

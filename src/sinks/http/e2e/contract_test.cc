@@ -56,8 +56,8 @@ class ServerSubject final : public testing::ServerSubject {
 
  private:
   std::unique_ptr<Sink> make(const std::string& token, SinkContext context) {
-    return maker(receiver_.url() + "/events", "key: all\nsend_timeout_secs: 1\nheaders: {Authorization: Bearer " +
-                                                  token + "}\n")
+    return maker(receiver_.url() + "/events",
+                 "key: all\nsend_timeout_secs: 1\nheaders: {Authorization: Bearer " + token + "}\n")
         .build(std::move(context));
   }
   Receiver receiver_{"right"};
@@ -88,5 +88,6 @@ INSTANTIATE_TEST_SUITE_P(Http, SinkContract, ::testing::Values(subject_of<http::
 INSTANTIATE_TEST_SUITE_P(HttpArrays, SinkContract, ::testing::Values(subject_of<http::e2e::ArraysSubject>()));
 INSTANTIATE_TEST_SUITE_P(HttpTls, SinkContract, ::testing::Values(subject_of<http::e2e::TlsSubject>()));
 INSTANTIATE_TEST_SUITE_P(Http, ServerSinkContract, ::testing::Values(server_subject_of<http::e2e::ServerSubject>()));
-INSTANTIATE_TEST_SUITE_P(HttpKilled, ServerSinkContract, ::testing::Values(server_subject_of<http::e2e::KilledSubject>()));
+INSTANTIATE_TEST_SUITE_P(HttpKilled, ServerSinkContract,
+                         ::testing::Values(server_subject_of<http::e2e::KilledSubject>()));
 }  // namespace deltaforge::sinks::testing

@@ -65,18 +65,12 @@ Receiver& Receiver::shared() {
 }
 
 void Receiver::start() {
-  std::vector<std::string> command{"python3",
-                                   DF_SOURCE_DIR "/tests/harness/webhook_receiver.py",
-                                   "--port",
-                                   std::to_string(port_),
-                                   "--tls-port",
-                                   std::to_string(tls_port_),
-                                   "--cert",
-                                   directory_ + "/server.crt",
-                                   "--key",
-                                   directory_ + "/server.key",
-                                   "--record",
-                                   directory_ + "/requests.jsonl"};
+  std::vector<std::string> command{"python3",    DF_SOURCE_DIR "/tests/harness/webhook_receiver.py",
+                                   "--port",     std::to_string(port_),
+                                   "--tls-port", std::to_string(tls_port_),
+                                   "--cert",     directory_ + "/server.crt",
+                                   "--key",      directory_ + "/server.key",
+                                   "--record",   directory_ + "/requests.jsonl"};
   if (!token_.empty()) command.insert(command.end(), {"--token", token_});
   pid_ = testing::spawn(command, directory_ + "/receiver.log");
   const auto deadline = std::chrono::steady_clock::now() + kStartTime;
@@ -112,8 +106,8 @@ std::vector<Request> Receiver::requests(const std::string& path) const {
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
     if (json.is_discarded()) continue;  // half a line: it is being written
-    Request request{json["method"], json["path"], json["body"], {}, json["status"], json["link"], json["begin"],
-                    json["end"]};
+    Request request{json["method"], json["path"], json["body"],  {},
+                    json["status"], json["link"], json["begin"], json["end"]};
     if (!request.path.starts_with(path)) continue;
     for (const auto& header : json["headers"]) {
       std::string name = header[0];
