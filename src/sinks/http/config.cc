@@ -103,7 +103,7 @@ const config::Spec<Config>& Config::spec() {
         .field(
             "allow_hosts", &Config::allow_hosts,
             "Hosts that may have a private address although the event names the host: `api.internal`, `*.internal`.");
-    return config::add_later_field(spec, "filter", &Config::filter, "sink filter", "Which events it takes");
+    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
   }();
   return s;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "config/later_fields.h"
+#include "config/sink_filter.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -38,7 +38,7 @@ struct Config {
   std::optional<config::Template> key;
   encode::EnvelopeConfig envelope;
   encode::EncodingConfig encoding;
-  config::NotInThisBuild filter;
+  std::optional<config::SinkFilter> filter;
   bool required = true;
   std::int64_t send_timeout_secs = 10;
   std::int64_t batch_timeout_secs = 30;

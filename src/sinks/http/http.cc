@@ -342,12 +342,12 @@ void HttpSink::complete() {
     Parcel& front = parcels_.front();
     if (front.open > 0 || !front.uncut.at_end()) break;
     if (refused_ && front.number == refused_->place.parcel) break;
-    std::exchange(front.receipt, std::nullopt)->delivered();
+    front.take_receipt().delivered();
     parcels_.pop_front();
   }
   if (!refused_ || under_way_ > 0 || !is_done_before_refused()) return;
   blocked_ = true;
-  std::exchange(parcels_.front().receipt, std::nullopt)->delivered_until(refused_->reject);
+  parcels_.front().take_receipt().delivered_until(refused_->reject);
 }
 
 bool HttpSink::is_done_before_refused() {
@@ -369,7 +369,7 @@ void HttpSink::give_up(const Fault& fault) {
   broken_ = fault;
   drop_requests();
   for (Parcel& parcel : parcels_)
-    if (parcel.receipt) std::exchange(parcel.receipt, std::nullopt)->failed(fault);
+    if (parcel.receipt) parcel.take_receipt().failed(fault);
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct Parcel {
   Parcel(const Delivery& delivery, Receipt answer, std::uint64_t nth)
       : uncut(delivery), batch(&*delivery.batch), receipt(std::move(answer)), number(nth) {}
 
+  Receipt take_receipt() { return *std::exchange(receipt, std::nullopt); }
+
   EventCursor uncut;
   const Batch* batch;
   std::optional<Receipt> receipt;
