@@ -32,14 +32,18 @@ bool Cutter::cut(std::deque<Parcel>& parcels, std::vector<Unit*>& ready) {
 }
 
 void Cutter::finish(Unit& unit, std::vector<Unit*>& ready) {
-  order_.leave(unit.number, [&](std::uint32_t next) {
-    if (--units_[next]->waits_for == 0) ready.push_back(units_[next].get());
-  });
+  step_aside(unit, ready);
   --unit.parcel->open;
   --live_;
   ahead_ -= unit.events.size();
   unit.parcel = nullptr;
   idle_.push_back(unit.number);
+}
+
+void Cutter::step_aside(Unit& unit, std::vector<Unit*>& ready) {
+  order_.leave(unit.number, [&](std::uint32_t next) {
+    if (--units_[next]->waits_for == 0) ready.push_back(units_[next].get());
+  });
 }
 
 Unit& Cutter::take(Parcel& parcel) {

@@ -31,6 +31,9 @@ class Cutter {
   bool cut(std::deque<Parcel>&, std::vector<Unit*>& ready);
   // Everything of it is done. Appends those that waited for it alone.
   void finish(Unit&, std::vector<Unit*>& ready);
+  // Nobody waits for it any more: it stands at, or behind, an event that is refused, and what it shares keys with
+  // before that is done. Once.
+  void step_aside(Unit&, std::vector<Unit*>& ready);
   std::size_t live() const { return live_; }
 
   template <class F>

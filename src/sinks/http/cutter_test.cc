@@ -157,6 +157,28 @@ TEST_F(HttpCutter, ArraysThatShareAKeyGoInTurn) {
   EXPECT_THAT(finish(1), ElementsAre(Events{3, 4}));
 }
 
+TEST_F(HttpCutter, AKeyMayStandInAnArrayTwice) {
+  use("https://h/", "batch_mode: true\n");
+  batches_.insert(1);
+  batches_.update(1, "a", "b");
+  batches_.insert(2);
+  batches_.update(1, "b", "c");
+  give(batches_.build());
+  EXPECT_THAT(cut(), ElementsAre(Events{0, 1, 2, 3}));
+}
+
+// Of two arrays that share a key, the first is stopped by a refused event behind that key.
+TEST_F(HttpCutter, NobodyWaitsForWhatSteppedAside) {
+  use("https://h/${op}", "batch_mode: true\n");
+  batches_.insert(1);
+  batches_.remove(1);
+  batches_.insert(2);
+  give(batches_.build());
+  EXPECT_THAT(cut(), ElementsAre(Events{0, 2}));
+  cutter_->step_aside(*running_[0], ready_);
+  EXPECT_THAT(take(), ElementsAre(Events{1}));
+}
+
 TEST_F(HttpCutter, AnArrayHasEventsOfOneDelivery) {
   use("https://h/", "batch_mode: true\n");
   batches_.insert(1);

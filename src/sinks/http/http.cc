@@ -73,6 +73,7 @@ class HttpSink final : public Sink {
   bool start_requests(SteadyTime at);
   bool may_start(SteadyTime at) const;
   Unit* next_unit(SteadyTime at);
+  void push_ready(Unit*);
   void start(Unit&);
   Exchange& take_exchange();
   void put_back(Exchange&);
@@ -115,6 +116,7 @@ class HttpSink final : public Sink {
   Backoff away_;              // of connections, to a fixed host
   bool proven_ = false;       // the server has taken something since the sink was made, or was away
   bool troubled_ = false;
+  std::minstd_rand random_{std::random_device{}()};
 
   struct Refused {
     Place place;
@@ -190,6 +192,11 @@ bool HttpSink::may_start(SteadyTime at) const {
   return under_way_ == 0 || (proven_ && bytes_under_way_ < kMostBytes);
 }
 
+void HttpSink::push_ready(Unit* unit) {
+  ready_.push_back(unit);
+  std::push_heap(ready_.begin(), ready_.end(), is_later);
+}
+
 // The first in order of those that may be sent now.
 Unit* HttpSink::next_unit(SteadyTime at) {
   while (!later_.empty() && later_.front().at <= at) {
@@ -197,16 +204,14 @@ Unit* HttpSink::next_unit(SteadyTime at) {
     std::pop_heap(later_.begin(), later_.end(), std::greater<>());
     later_.pop_back();
   }
-  for (Unit* unit : freed_) {
-    ready_.push_back(unit);
-    std::push_heap(ready_.begin(), ready_.end(), is_later);
-  }
-  freed_.clear();
+  for (; !freed_.empty(); freed_.pop_back()) push_ready(freed_.back());
   while (!ready_.empty()) {
     Unit* unit = ready_.front();
     std::pop_heap(ready_.begin(), ready_.end(), is_later);
     ready_.pop_back();
     if (is_before_refused(*unit)) return unit;
+    cutter_.step_aside(*unit, freed_);  // nobody waits for what is not sent
+    for (; !freed_.empty(); freed_.pop_back()) push_ready(freed_.back());
   }
   return nullptr;
 }
@@ -287,6 +292,7 @@ void HttpSink::taken(Unit& unit) {
 }
 
 void HttpSink::try_again(Unit& unit, const Exchange::Answer& answer, Verdict verdict, const std::string& what) {
+  if (!is_before_refused(unit)) return freed_.push_back(&unit);  // it is not sent again
   milliseconds wait = wait_of(unit);
   // Then nothing would be gained by asking it about others, either.
   const bool all_wait = fixed_host_ && (verdict.action == Verdict::Action::away || answer.status == 429 ||
@@ -312,9 +318,8 @@ milliseconds HttpSink::wait_of(Unit& unit) {
   const milliseconds first = config_.batch_mode ? kFirstArrayWait : kFirstWait;
   const milliseconds longest = config_.batch_mode ? kLongestArrayWait : kLongestWait;
   const milliseconds base = std::min(longest, first * (1U << std::min(unit.attempts++, 10U)));
-  static thread_local std::minstd_rand random{std::random_device{}()};
   std::uniform_real_distribution<double> jitter(0.8, 1.2);
-  return milliseconds(static_cast<std::int64_t>(static_cast<double>(base.count()) * jitter(random)));
+  return milliseconds(static_cast<std::int64_t>(static_cast<double>(base.count()) * jitter(random_)));
 }
 
 // Of an array it may be any of the events: parts of it are sent, until it is known which.
@@ -334,6 +339,12 @@ void HttpSink::not_taken(Unit& unit, const std::string& what, Verdict verdict, l
 void HttpSink::refuse(Unit& unit, Reject reject) {
   const Place place = unit.next();
   if (!refused_ || place < refused_->place) refused_ = {place, std::move(reject)};
+  freed_.push_back(&unit);
+  const auto kept =
+      std::partition(later_.begin(), later_.end(), [&](const Later& each) { return is_before_refused(*each.unit); });
+  for (auto each = kept; each != later_.end(); ++each) freed_.push_back(each->unit);
+  later_.erase(kept, later_.end());
+  std::make_heap(later_.begin(), later_.end(), std::greater<>());
 }
 
 // Answers what is done, in order.

@@ -268,6 +268,19 @@ TEST_F(HttpE2e, ARefusedItemIsFoundBySplitting) {
   EXPECT_LT(requests().size(), 60u);
 }
 
+// Two arrays that share a key; the first holds the refused event, the second one that stands before it.
+TEST_F(HttpE2e, WhatStandsBeforeARefusedItemIsDeliveredFromEveryArray) {
+  open("batch_mode: true\n", receiver_.url() + path_ + "${op}");
+  rule(R"([{@, "body": "\"after\":{\"id\":2,", "status": 422}])");
+  batches_.insert(1);
+  batches_.remove(1);
+  batches_.insert(2);
+  batches_.remove(1);
+  ASSERT_TRUE(lane_.deliver(*sink_, batches_.build()).outcome.refused);
+  EXPECT_EQ(lane_.answers().back().outcome.refused->event, 2u);
+  EXPECT_EQ(ids(), (Ids{1, -1})) << "-1: the deletion has no `after`";
+}
+
 TEST_F(HttpE2e, AnArrayIsOneRequestAndTheSameOneAgain) {
   for (std::int64_t id = 0; id < 1000; ++id) batches_.insert(id);
   const Delivery delivery = batches_.build();
