@@ -316,7 +316,7 @@ def test_an_event_without_an_url_waits_for_a_better_template(bench: Workbench, s
     engine.configure(json.loads(json.dumps(_document(engine)).replace("${after.note}", "${after.id}")))
     engine.start()
     arrive(hook, 3)
-    assert Counter(ids(hook)) == Counter(range(3))
+    assert Counter(ids(hook)[1:]) == Counter(range(3)), "the transaction begins again, as it was not stored"
 
 
 def _document(engine: Engine) -> Any:
