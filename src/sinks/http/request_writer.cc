@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "core/event_id.h"
 #include "encode/idempotency_key.h"
-#include "encode/key.h"
 #include "encode/make_encoder.h"
 
 namespace deltaforge::sinks::http {
@@ -54,7 +53,7 @@ std::optional<Refusal> RequestWriter::write_one(const Batch& batch, std::uint32_
   const Event& event = batch.event(index);
   const Commit& commit = batch.commits()[event.commit];
   text_.clear();
-  if (const std::string_view reason = append_key(event, text_); !reason.empty())
+  if (const std::string_view reason = key_.append(event, text_); !reason.empty())
     return Refusal{"serialization", std::string(reason)};
   if (const std::string_view reason = encoder_->encode(batch, event, body_); !reason.empty())
     return Refusal{"serialization", std::string(reason)};
@@ -135,12 +134,6 @@ bool RequestWriter::is_reserved(std::string_view name) const {
                      [&](const auto& each) { return is_same_name(each.first, name); });
 }
 
-std::string_view RequestWriter::append_key(const Event& event, Slab& out) {
-  if (event.extra == nullptr || !event.extra->key) return key_.append(event, out);
-  if (!event.extra->key->empty()) out.append(*event.extra->key);
-  return {};
-}
-
 std::string_view RequestWriter::content_type(const Event& event) const {
   if (event.extra != nullptr && event.extra->raw_payload) return "application/json";
   return encoder_->content_type();
@@ -154,7 +147,7 @@ void RequestWriter::sign(Exchange& to) {
 
 std::uint64_t RequestWriter::key_of(const Event& event) {
   text_.clear();
-  if (!append_key(event, text_).empty()) text_.append(event.schema->full_name);
+  if (!key_.append(event, text_).empty()) text_.append(event.schema->full_name);
   return xxh3_64(as_bytes(text_.view()));
 }
 

@@ -45,7 +45,6 @@ class RequestWriter {
   std::optional<Refusal> write_one(const Batch&, std::uint32_t event, Exchange&);
   std::optional<Refusal> write_array(Unit&, Exchange&);
   std::optional<Refusal> add_routed(const Event&, HeaderBlock&, bool& has_id);
-  std::string_view append_key(const Event&, Slab& out);
   std::string_view content_type(const Event&) const;
   void add_configured(HeaderBlock&, std::string_view content_type);
   void sign(Exchange&);
