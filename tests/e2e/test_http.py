@@ -332,6 +332,7 @@ def test_killed_again_and_again(which: int | str, bench: Workbench, servers: Ser
     Writer.create_tables(server, database)
     engine = bench.engine(server, database, [http_sink(hook.url + PATH)], tables=server.dialect.tables(database)).start()
     writer = Writer(server, database, rate=80, sizes=single_row).start()
+    hook.rules({"path": PATH, "delay": 0.03})  # so that some are under way at each kill
     for _ in range(5):
         time.sleep(1)
         engine.kill()
