@@ -50,9 +50,9 @@ class Registry {
  public:
   using M = Maker<Component, Context>;
 
-  // T has a nested Config (of a processor with its `type` among the fields) with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members
-  // `required` and `filter`, optionally `void check(const config::Node&, config::Report&) const` for rules over several
-  // fields, and a constructor T(Config, Context).
+  // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members `required`
+  // and `filter`, for processors `type` among the fields, optionally `void check(const config::Node&, config::Report&)
+  // const` for rules over several fields, and a constructor T(Config, Context).
   template <class T>
   void add(std::string type) {
     descriptions_[type] = [type] {
