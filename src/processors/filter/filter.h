@@ -24,8 +24,8 @@ class Filter final : public Processor {
   bool table_passes(const TableSchema&);
 
   const Config config_;
-  bool ops_[128] = {};  // by the letter
-  std::deque<Predicate> predicates_;  // none of them moves
+  bool ops_[128] = {};                              // by the letter
+  std::deque<Predicate> predicates_;                // none of them moves
   std::unordered_map<std::uint64_t, bool> tables_;  // by schema id: whether it passes
   const TableSchema* last_ = nullptr;
   bool last_passes_ = false;
