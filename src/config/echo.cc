@@ -54,6 +54,11 @@ void Echo::boolean(bool value) {
   text_ += value ? "true" : "false";
 }
 
+void Echo::literal(std::string_view number) {
+  separate();
+  text_ += number;
+}
+
 void Echo::number(std::int64_t value) {
   separate();
   text_ += fmt::to_string(value);

@@ -21,6 +21,7 @@ class Echo {
   void number(std::int64_t value);
   void number(std::uint64_t value);
   void number(double value);
+  void literal(std::string_view number);  // as it is written, which is as JSON does
   // What looks like a password inside it is masked.
   void string(std::string_view value);
   void secret(bool empty);  // an empty one shows as ""

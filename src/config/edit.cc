@@ -41,10 +41,10 @@ void write(const Node& node, std::string& out) {
   out += node.is_map() ? '}' : ']';
 }
 
-// `config.id` of a source, processor or sink.
+// Of a source or sink it stands in its `config`, of a processor beside its type.
 const std::string* id_of(const Node& component) {
   const Node* config = component.find("config");
-  const Node* id = config == nullptr ? nullptr : config->find("id");
+  const Node* id = (config == nullptr ? component : *config).find("id");
   return id != nullptr && id->is_scalar() ? &id->text() : nullptr;
 }
 

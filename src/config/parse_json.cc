@@ -93,6 +93,8 @@ SyntaxError explain(std::string_view text, std::string_view otherwise) {
   std::size_t at = 0;
   try {
     [[maybe_unused]] const auto read = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::out_of_range&) {  // a number
+    message = "a number that is too large";
   } catch (const nlohmann::json::parse_error& error) {
     at = error.byte > 0 ? error.byte - 1 : 0;
     message = error.what();

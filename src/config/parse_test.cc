@@ -154,6 +154,7 @@ TEST(Parse, WhatLooksLikeJsonIsToldItsMistakeAsJson) {
     EXPECT_EQ(said.find("last read"), std::string::npos) << said;
   }
   EXPECT_EQ(problems("{a: 1, b: [c, ]}"), "") << "YAML's brackets";
+  for (const char* huge : {R"({"a":1e400})", R"({"a":[-1e400})"}) problems(huge);  // ends, one way or the other
 }
 
 TEST(Parse, DuplicateKeysNameBothPlaces) {

@@ -7,6 +7,8 @@
 namespace deltaforge::encode {
 namespace {
 
+constexpr std::string_view kUnchanged = R"({"_unchanged":true})";  // as encoders write it
+
 const Image& image_of(const Event& event, Side side) { return side == Side::before ? event.before : event.after; }
 
 std::string_view shown_instead(const Event& event, Side side) {
@@ -45,7 +47,8 @@ FieldPath::FieldPath(std::string_view text) : text_(text) {
 
 std::optional<Value> FieldPath::find(const Event& event, Side side) const {
   if (const std::string_view json = shown_instead(event, side); !json.empty()) {
-    if (const auto whole = json_member(json, text_)) return Value::of_text(Kind::json, *whole);
+    if (const auto whole = json_member(json, text_))
+      return *whole == kUnchanged ? Value::unchanged() : Value::of_text(Kind::json, *whole);
     return names_.size() > 1 ? below(json, names_, 0) : std::nullopt;
   }
   if (const Value* value = column(event, side, text_)) return *value;
@@ -55,6 +58,8 @@ std::optional<Value> FieldPath::find(const Event& event, Side side) const {
 }
 
 bool FieldPath::is_untold(const Event& event, Side side) const {
+  if (const std::string_view json = shown_instead(event, side); !json.empty())
+    return json_member(json, text_) == kUnchanged;
   const Value* value = column(event, side, text_);
   if (value == nullptr) value = column(event, side, names_[0]);
   return value != nullptr && (value->kind() == Kind::absent || value->kind() == Kind::unchanged);

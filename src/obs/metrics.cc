@@ -225,6 +225,11 @@ void Metrics::forget_gauges(const std::string& label, const std::string& value) 
   impl_->erase(label, value, [](MetricType type) { return type == kGauge; });
 }
 
+void Metrics::forget_series(std::string_view name, const Labels& labels) {
+  std::lock_guard lock(impl_->mutex);
+  impl_->families[static_cast<std::size_t>(std::ranges::find(kTable, name, &Definition::name) - kTable)].erase(labels);
+}
+
 std::string Metrics::text() {
   const ProcessStats stats = process_stats();
   gauge("process_resident_memory_bytes", {}).set(stats.resident_bytes);

@@ -54,6 +54,8 @@ class Metrics {
   void forget(const std::string& label, const std::string& value);
   // Only its gauges, when it is stopped or made anew: what they last said is no longer so.
   void forget_gauges(const std::string& label, const std::string& value);
+  // One series.
+  void forget_series(std::string_view name, const Labels&);
   // The exposition format of GET /metrics.
   std::string text();
 

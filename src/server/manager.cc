@@ -104,11 +104,13 @@ double status_number(Status status) {
   return 0;
 }
 
-void publish_info(const Document& document) {
+constexpr std::string_view kInfo = "deltaforge_pipeline_info";
+
+obs::Labels info_labels(const Document& document) {
   obs::Labels labels{{"pipeline", document.name}};
   for (const auto& [name, text] : document.labels) labels[metric_label(name)] = text;
   labels["tenant"] = document.spec ? document.spec->tenant : "";
-  obs::Metrics::instance().gauge("deltaforge_pipeline_info", labels).set(1);
+  return labels;
 }
 
 }  // namespace
@@ -418,6 +420,8 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
   if (before == Status::paused) runnable(*fresh)->pause();
   if (was) was->forget_sinks(sinks_lacking(fresh->document, old->document));
   replace(old, fresh);
+  if (const obs::Labels labels = info_labels(old->document); labels != info_labels(fresh->document))
+    obs::Metrics::instance().forget_series(kInfo, labels);
   if (!fresh->document.from_api)
     obs::warn("the pipeline is changed until the next start: its file stays as it is",
               {{"pipeline", name}, {"file", fresh->document.file}});
@@ -427,6 +431,7 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
 void Manager::roll_back(Entry& old, Entry& fresh, Status before) {
   if (auto failed = runnable(fresh)) {
     failed->stop({});
+    obs::Metrics::instance().forget_gauges("pipeline", old.document.name);
     failed->forget_sinks(sinks_lacking(old.document, fresh.document));
   }
   hand_source_over(fresh, old);
@@ -568,7 +573,7 @@ void Manager::publish_metrics() const {
     const obs::Labels labels{{"pipeline", document.name}};
     metrics.gauge("deltaforge_pipeline_status", labels).set(status_number(info.state.status));
     metrics.gauge("deltaforge_pipeline_degraded", labels).set(info.state.status == Status::degraded ? 1 : 0);
-    publish_info(document);
+    metrics.gauge(kInfo, info_labels(document)).set(1);
   }
 }
 

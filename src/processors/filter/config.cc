@@ -26,13 +26,6 @@ bool wants_list(Test op) { return op == Test::in || op == Test::not_in; }
 bool wants_nothing(Test op) { return op == Test::exists || op == Test::not_exists || op == Test::changed; }
 bool orders(Test op) { return op == Test::gt || op == Test::gte || op == Test::lt || op == Test::lte; }
 
-std::optional<long double> number_in(const std::string& text) {
-  long double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // In quotes it is text, whatever it looks like.
 void read_operand(const Node& node, std::vector<Operand>& out, Report& report) {
   if (!node.is_scalar()) return report.add(node, "expected text, a number, true or false");
@@ -40,27 +33,36 @@ void read_operand(const Node& node, std::vector<Operand>& out, Report& report) {
   const auto before = report.problems().size();
   config::read(node, operand.text, {}, report);
   if (report.problems().size() != before) return;
-  if (!node.quoted()) {
-    operand.number = number_in(operand.text);
-    if (operand.text == "true" || operand.text == "false") operand.truth = operand.text == "true";
+  const std::string& text = operand.text;
+  if (!node.quoted() && is_number(text)) {
+    long double number = 0;
+    const auto whole = std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto real = std::from_chars(text.data(), text.data() + text.size(), operand.real);
+    if (whole.ec != std::errc() || real.ec != std::errc()) return report.add(node, "a number beyond all columns");
+    operand.number = number;
   }
+  if (!node.quoted() && (text == "true" || text == "false")) operand.truth = text == "true";
   out.push_back(std::move(operand));
 }
 
-void read_value(const Node& node, std::vector<Operand>& out, Report& report) {
-  out.clear();
-  if (!node.is_list()) return read_operand(node, out, report);
-  for (const Node& each : node.children()) read_operand(each, out, report);
+void read_value(const Node& node, Operands& out, Report& report) {
+  out = {};
+  out.list = node.is_list();
+  if (!out.list) return read_operand(node, out.all, report);
+  for (const Node& each : node.children()) read_operand(each, out.all, report);
 }
 
 void show_operand(const Operand& operand, config::Echo& echo) {
   if (operand.truth) return echo.boolean(*operand.truth);
-  if (!operand.number) return echo.string(operand.text);
-  std::int64_t whole = 0;
-  const char* end = operand.text.data() + operand.text.size();
-  if (const auto read = std::from_chars(operand.text.data(), end, whole); read.ec == std::errc() && read.ptr == end)
-    return echo.number(whole);
-  echo.number(static_cast<double>(*operand.number));
+  if (operand.number) return echo.literal(operand.text);
+  echo.string(operand.text);
+}
+
+void show_value(const Operands& value, config::Echo& echo) {
+  if (!value.list) return value.all.empty() ? echo.null() : show_operand(value.all[0], echo);
+  echo.begin_list();
+  for (const Operand& each : value.all) show_operand(each, echo);
+  echo.end_list();
 }
 
 void read_ops(const Node& node, std::vector<Op>& out, Report& report) {
@@ -76,6 +78,11 @@ void read_ops(const Node& node, std::vector<Op>& out, Report& report) {
 }
 
 }  // namespace
+
+bool is_number(std::string_view text) {
+  static const re2::RE2 number(R"(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)");
+  return re2::RE2::FullMatch({text.data(), text.size()}, number);
+}
 
 const config::Spec<Field>& Field::spec() {
   static const auto s = [] {
@@ -97,13 +104,7 @@ const config::Spec<Field>& Field::spec() {
                  {"regex", Test::regex}},
                 {.required = true})
         .custom("value", &Field::value, "What it is compared with; a list for `in` and `not_in`.", read_value, {},
-                [](const std::vector<Operand>& value, config::Echo& echo) {
-                  if (value.empty()) return echo.null();
-                  if (value.size() == 1) return show_operand(value[0], echo);
-                  echo.begin_list();
-                  for (const Operand& each : value) show_operand(each, echo);
-                  echo.end_list();
-                })
+                show_value)
         .shaped({.type = "operand"});
     return spec;
   }();
@@ -120,10 +121,10 @@ void Field::check(const Node& node, Report& report) const {
   if (!there) return report.add(node, "value", "this op needs a `value`");
   if (given->is_list() && !wants_list(op)) return report.add(*given, "a list goes with `in` and `not_in` only");
   if (!given->is_list() && wants_list(op)) return report.add(*given, "expected a list: [a, b]");
-  if (value.empty()) return;  // reported already
-  if (orders(op) && value[0].truth) report.add(*given, "expected a number or text");
+  if (value.all.empty()) return;  // reported already, or an empty list
+  if (orders(op) && value.all[0].truth) report.add(*given, "expected a number or text");
   if (op == Test::regex) {
-    const re2::RE2 pattern(value[0].text, re2::RE2::Quiet);
+    const re2::RE2 pattern(value.all[0].text, re2::RE2::Quiet);
     if (!pattern.ok()) report.add(*given, "not a regular expression: " + config::printable(pattern.error(), 120));
   }
 }

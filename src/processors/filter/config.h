@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/node.h"
@@ -19,13 +20,22 @@ enum class Test { eq, ne, exists, not_exists, gt, gte, lt, lte, in, not_in, cont
 struct Operand {
   std::string text;
   std::optional<long double> number;
+  double real = 0;  // the number as a column of double precision would hold it
   std::optional<bool> truth;
+};
+
+// As it is written in JSON; others are text.
+bool is_number(std::string_view text);
+
+struct Operands {
+  std::vector<Operand> all;
+  bool list = false;  // as it was written
 };
 
 struct Field {
   std::string path;
   Test op = Test::eq;
-  std::vector<Operand> value;  // one, but of `in` and `not_in`
+  Operands value;  // one, but of `in` and `not_in`
 
   static const config::Spec<Field>& spec();
   void check(const config::Node&, config::Report&) const;

@@ -4,6 +4,9 @@
 #include <utility>
 
 namespace deltaforge::processors::filter {
+namespace {
+constexpr std::uint32_t kHintEvery = 4096;
+}
 
 Filter::Filter(Config config, const ProcessorContext& context)
     : config_(std::move(config)),
@@ -17,6 +20,7 @@ Filter::Filter(Config config, const ProcessorContext& context)
 void Filter::process(Batch& batch) {
   std::uint64_t dropped = 0;
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    if (i % kHintEvery == 0) batch.passed(i);
     Event& event = batch.event(i);
     if (event.dropped || passes(event)) continue;
     event.dropped = true;

@@ -80,6 +80,77 @@ TEST(Filter, Equality) {
   EXPECT_EQ(left(one("status", "not_in", "[failed]")), (Ids{1, 3, 5}));
 }
 
+TEST(Filter, FloatsAreComparedAsTheirColumnHoldsThem) {
+  const auto with = [](const Value& total, const std::string& fields) {
+    TestBatch batch;
+    batch.insert({number(1), text("x"), total});
+    return left(fields, batch) == Ids{1};
+  };
+  for (const Value& tenth : {Value::float64(0.1), Value::float32(0.1F)}) {
+    EXPECT_TRUE(with(tenth, one("total", "eq", "0.1")));
+    EXPECT_TRUE(with(tenth, one("total", "lte", "0.1")));
+    EXPECT_FALSE(with(tenth, one("total", "gt", "0.1")));
+    EXPECT_FALSE(with(tenth, one("total", "ne", "0.1")));
+  }
+  EXPECT_TRUE(with(Value::int64(9007199254740993), one("total", "gt", "9007199254740992")));
+}
+
+TEST(Filter, WhatIsOnlyLikeANumberIsText) {
+  for (const char* word : {"nan", "Infinity", "007", "+5", "0x10", ".5"}) {
+    TestBatch batch;
+    batch.insert({number(1), text(word)});
+    EXPECT_EQ(left(one("status", "eq", word), batch), (Ids{1})) << word;
+  }
+  EXPECT_NE(read(one("status", "eq", "1e999999")).problems.find("a number beyond all columns"), std::string::npos);
+}
+
+TEST(Filter, BlanksAroundJsonSayNothing) {
+  TestBatch batch;
+  batch.insert({number(1), Value::null(), Value::null(), json(" [1, 2]\n")});
+  batch.insert({number(2), Value::null(), Value::null(), json(" null ")});
+  batch.insert({number(3), Value::null(), Value::null(), json(" \"x\" ")});
+  TestBatch same;
+  same.insert({number(3), Value::null(), Value::null(), json(" \"x\" ")});
+  EXPECT_EQ(left(one("doc", "eq", "x"), same), (Ids{3}));
+  TestBatch null;
+  null.insert({number(2), Value::null(), Value::null(), json(" null ")});
+  EXPECT_EQ(left(one("doc", "exists"), null), (Ids{}));
+  EXPECT_EQ(left(one("doc", "contains", "2"), batch), (Ids{1}));
+}
+
+TEST(Filter, WhatTheLogDoesNotTell) {
+  TestBatch large;  // TOAST, without a full identity
+  large.update({number(1), Value::absent(), Value::absent(), Value::absent()},
+               {number(1), text("x"), Value::null(), Value::unchanged()});
+  EXPECT_EQ(left(one("doc", "exists"), large), (Ids{1})) << "it is there, only not repeated";
+  TestBatch minimal;  // what it was is not known: it may have changed
+  minimal.update({number(1), Value::absent(), Value::absent(), Value::absent()},
+                 {number(1), Value::null(), Value::absent(), Value::absent()});
+  EXPECT_EQ(left(one("status", "changed"), minimal), (Ids{1}));
+  TestBatch kept;
+  kept.update({number(1), Value::absent(), Value::absent(), Value::absent()},
+              {number(1), Value::null(), Value::absent(), Value::absent()});
+  EXPECT_EQ(left(one("total", "changed"), kept), (Ids{}));
+}
+
+TEST(Filter, TheEchoReadsBackAsItWas) {
+  for (const char* value : {"[paid]", "[]", "[1, a, true]"}) {
+    config::Echo echo;
+    Config::spec().echo(read(one("a", "in", value)).config, echo);
+    config::Report report;
+    const auto documents = config::parse(echo.text(), "echo", report);
+    Config again;
+    Config::spec().parse(documents.at(0).root, again, report);
+    EXPECT_EQ(report.text(), "") << echo.text();
+    config::Echo second;
+    Config::spec().echo(again, second);
+    EXPECT_EQ(echo.text(), second.text());
+  }
+  config::Echo echo;
+  Config::spec().echo(read(one("a", "eq", "18446744073709551615")).config, echo);
+  EXPECT_NE(echo.text().find("18446744073709551615"), std::string::npos) << echo.text();
+}
+
 TEST(Filter, Presence) {
   EXPECT_EQ(left(one("status", "exists")), (Ids{1, 2, 4, 5}));
   EXPECT_EQ(left(one("status", "not_exists")), (Ids{3})) << "an event without `after` has no field that is missing";

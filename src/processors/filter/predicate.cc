@@ -15,19 +15,30 @@ namespace {
 
 // A value as the tests see it: text, a number or a truth value, or none of them. Decimals are both text and number.
 struct Seen {
+  enum class Width { exact, real64, real32 };
+
   std::optional<std::string_view> text;
   std::optional<long double> number;
+  Width width = Width::exact;  // of the number
   std::optional<bool> truth;
 };
 
+std::string_view trimmed(std::string_view json) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = json.find_first_not_of(kBlanks);
+  if (first == std::string_view::npos) return {};
+  return json.substr(first, json.find_last_not_of(kBlanks) + 1 - first);
+}
+
 std::optional<long double> number_in(std::string_view text) {
+  if (!is_number(text)) return std::nullopt;
   long double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
 
-// A text with escapes is written into `scratch`, where it lives until the next one.
+// Of JSON without blanks around it. A text with escapes is written into `scratch`, where it lives until the next one.
 Seen see_json(std::string_view json, Slab& scratch) {
   if (json.empty()) return {};
   switch (json[0]) {
@@ -49,23 +60,33 @@ Seen see(const Value& value, Slab& scratch) {
     case Kind::boolean: return {.truth = value.as_bool()};
     case Kind::int64: return {.number = value.as_int64()};
     case Kind::uint64: return {.number = value.as_uint64()};
-    case Kind::float32:
-    case Kind::float64: return {.number = value.as_real()};
+    case Kind::float32: return {.number = value.as_real(), .width = Seen::Width::real32};
+    case Kind::float64: return {.number = value.as_real(), .width = Seen::Width::real64};
     case Kind::decimal: return {.text = value.as_text(), .number = number_in(value.as_text())};
     case Kind::text:
     case Kind::date:
     case Kind::time:
     case Kind::datetime:
     case Kind::timestamp: return {.text = value.as_text()};
-    case Kind::json: return see_json(value.as_text(), scratch);
+    case Kind::json: return see_json(trimmed(value.as_text()), scratch);
     default: return {};
+  }
+}
+
+// Numbers with numbers - as the column would hold the operand: 0.1 is no binary fraction -, text with text.
+std::partial_ordering order(const Seen& seen, const Operand& operand) {
+  if (!operand.number) return seen.text ? seen.text->compare(operand.text) <=> 0 : std::partial_ordering::unordered;
+  if (!seen.number) return std::partial_ordering::unordered;
+  switch (seen.width) {
+    case Seen::Width::real32: return static_cast<float>(*seen.number) <=> static_cast<float>(operand.real);
+    case Seen::Width::real64: return static_cast<double>(*seen.number) <=> operand.real;
+    default: return *seen.number <=> *operand.number;
   }
 }
 
 bool equal(const Seen& seen, const Operand& operand) {
   if (operand.truth) return seen.truth == operand.truth;
-  if (operand.number) return seen.number == operand.number;
-  return seen.text == operand.text;
+  return order(seen, operand) == 0;
 }
 
 bool is_missing(const std::optional<Value>& value) {
@@ -74,14 +95,14 @@ bool is_missing(const std::optional<Value>& value) {
     case Kind::null:
     case Kind::absent:
     case Kind::unchanged: return true;
-    case Kind::json: return value->as_text() == "null";
+    case Kind::json: return trimmed(value->as_text()) == "null";
     default: return false;
   }
 }
 
 }  // namespace
 
-Predicate::Predicate(const Field& field) : path_(field.path), test_(field.op), operands_(field.value) {
+Predicate::Predicate(const Field& field) : path_(field.path), test_(field.op), operands_(field.value.all) {
   if (test_ == Test::regex) pattern_ = std::make_unique<re2::RE2>(operands_.at(0).text, re2::RE2::Quiet);
 }
 
@@ -93,11 +114,12 @@ bool Predicate::holds(const Event& event) {
   std::optional<Value> value = path_.find(event, encode::Side::after);
   // What an update did not repeat is as it was.
   if (event.op == Op::update && path_.is_untold(event, encode::Side::after))
-    value = path_.find(event, encode::Side::before);
+    if (auto before = path_.find(event, encode::Side::before); before && !is_missing(before)) value = before;
   const bool missing = is_missing(value);
   switch (test_) {
-    case Test::exists: return !missing;
-    case Test::not_exists: return missing;
+    // What the log leaves out for its size is there.
+    case Test::exists: return !missing || (value && value->kind() == Kind::unchanged);
+    case Test::not_exists: return missing && !(value && value->kind() == Kind::unchanged);
     case Test::eq:
     case Test::in: return !missing && equals_any(*value);
     case Test::ne:
@@ -117,20 +139,13 @@ bool Predicate::equals_any(const Value& value) {
   return std::ranges::any_of(operands_, [&](const Operand& operand) { return equal(seen, operand); });
 }
 
-// Numbers with numbers, text with text.
 bool Predicate::is_ordered(const Value& value) {
-  const Seen seen = see(value, scratch_);
-  const Operand& operand = operands_[0];
-  std::partial_ordering order = std::partial_ordering::unordered;
-  if (operand.number && seen.number)
-    order = *seen.number <=> *operand.number;
-  else if (!operand.number && seen.text)
-    order = seen.text->compare(operand.text) <=> 0;
+  const std::partial_ordering found = order(see(value, scratch_), operands_[0]);
   switch (test_) {
-    case Test::gt: return order > 0;
-    case Test::gte: return order >= 0;
-    case Test::lt: return order < 0;
-    default: return order <= 0;
+    case Test::gt: return found > 0;
+    case Test::gte: return found >= 0;
+    case Test::lt: return found < 0;
+    default: return found <= 0;
   }
 }
 
@@ -140,7 +155,7 @@ bool Predicate::contains(const Value& value) {
   if (value.kind() == Kind::array)
     return std::ranges::any_of(value.as_array(),
                                [&](const Value& item) { return equal(see(item, scratch_), operand); });
-  if (value.kind() == Kind::json && value.as_text().starts_with('[')) {
+  if (value.kind() == Kind::json && trimmed(value.as_text()).starts_with('[')) {
     encode::JsonItems items(value.as_text());
     for (std::string_view item; items.next(item);)
       if (equal(see_json(item, scratch_), operand)) return true;
@@ -153,6 +168,8 @@ bool Predicate::contains(const Value& value) {
 bool Predicate::changed(const Event& event) const {
   if (event.op != Op::update || !event.after.present) return true;
   if (path_.is_untold(event, encode::Side::after)) return false;  // the log says that it is as it was
+  // What it was nobody knows: it may have been something else.
+  if (!event.before.present || path_.is_untold(event, encode::Side::before)) return true;
   const auto before = path_.find(event, encode::Side::before), after = path_.find(event, encode::Side::after);
   if (is_missing(before) || is_missing(after)) return is_missing(before) != is_missing(after);
   return !(*before == *after);

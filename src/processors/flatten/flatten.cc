@@ -15,6 +15,8 @@
 namespace deltaforge::processors::flatten {
 namespace {
 
+constexpr std::uint32_t kHintEvery = 4096;
+
 // What stands between the quotes. Empty: not UTF-8, such an event cannot be encoded anyway.
 std::string in_json(std::string_view text) {
   Slab slab;
@@ -25,14 +27,22 @@ std::string in_json(std::string_view text) {
   return std::string(quoted.substr(1, quoted.size() - 2));
 }
 
+constexpr std::string_view kBlanks = " \t\r\n";
+
 char first_of(std::string_view json) {
-  const std::size_t at = json.find_first_not_of(" \t\r\n");
+  const std::size_t at = json.find_first_not_of(kBlanks);
   return at == std::string_view::npos ? '\0' : json[at];
 }
 
+// Of an object or a list.
 bool is_empty(std::string_view json) {
-  const std::size_t at = json.find_first_not_of(" \t\r\n{[");
+  const std::size_t at = json.find_first_not_of(kBlanks, json.find_first_of("{[") + 1);
   return at != std::string_view::npos && (json[at] == '}' || json[at] == ']');
+}
+
+// How a value is written that the log did not repeat, or that is no text: one value, not an object.
+bool is_one_value(std::string_view json) {
+  return json == R"({"_unchanged":true})" || json.starts_with(R"({"_base64":")");
 }
 
 }  // namespace
@@ -43,11 +53,13 @@ Flatten::Flatten(Config config, const ProcessorContext& context)
 void Flatten::process(Batch& batch) {
   Pages& pages = batch.pages();
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    if (i % kHintEvery == 0) batch.passed(i);
     Event& event = batch.event(i);
     if (event.dropped) continue;
     Extra extra = event.extra != nullptr ? *event.extra : Extra();
     const auto changed = [&](Result result) {
-      if (result == Result::collided) fail(batch, event);
+      if (result == Result::collided) fail_at(batch, event);
+      if (result == Result::too_large) fail_size(batch, event);
       return result == Result::changed;
     };
     bool any = changed(image(*event.schema, event.before, extra.before, pages, extra.before));
@@ -110,9 +122,11 @@ Flatten::Result Flatten::object(std::string_view json, Pages& pages, std::string
 
 Flatten::Result Flatten::finish(Pages& pages, std::string_view& to) {
   if (!collision_.empty()) return Result::collided;
+  if (members_.too_large()) return Result::too_large;
   out_.truncate(0);
   if (!members_.write(out_)) return Result::same;  // the encoder will say what is wrong with it
   to = pages.copy(out_.view());
+  if (out_.size() > Slab::kSize) out_.clear();
   return Result::changed;
 }
 
@@ -132,6 +146,7 @@ void Flatten::take(const Value& value, std::int64_t depth) {
   const bool whole = config_.max_depth && depth >= *config_.max_depth;
   const char first = value.kind() == Kind::json ? first_of(value.as_text()) : value.kind() == Kind::array ? '[' : '\0';
   if (first != '{' && first != '[') return put(value);
+  if (value.kind() == Kind::json && is_one_value(value.as_text())) return put(value);
   const bool empty = value.kind() == Kind::array ? value.as_array().empty() : is_empty(value.as_text());
   if (empty) {
     const OnEmpty policy = first == '{' ? config_.empty_object : config_.empty_list;
@@ -164,12 +179,22 @@ void Flatten::put(const Value& value) {
   if (!fresh && config_.on_collision == OnCollision::error && collision_.empty()) collision_ = path_;
 }
 
-void Flatten::fail(const Batch& batch, const Event& event) const {
-  throw Error(
-      ErrorKind::undecodable,
-      fmt::format("processor '{}': event {} of table {} has two fields that become \"{}\"", config_.id,
-                  to_string(event_id(batch.commits()[event.commit], event)), event.schema->full_name, collision_),
-      "choose another separator, or set on_collision to last or first");
+std::string Flatten::named(const Batch& batch, const Event& event) const {
+  return fmt::format("processor '{}': event {} of table {}", config_.id,
+                     to_string(event_id(batch.commits()[event.commit], event)), event.schema->full_name);
+}
+
+void Flatten::fail_at(const Batch& batch, const Event& event) const {
+  throw Error(ErrorKind::undecodable,
+              fmt::format("{} has two fields that become \"{}\"", named(batch, event), collision_),
+              "choose another separator, or set on_collision to last or first");
+}
+
+void Flatten::fail_size(const Batch& batch, const Event& event) const {
+  throw Error(ErrorKind::limit,
+              fmt::format("{}: the names of its fields take more than {} MiB together", named(batch, event),
+                          Members::kMostNames >> 20),
+              "set max_depth, or keep the table away from this processor");
 }
 
 void add(Catalogue& catalogue) { catalogue.processors.add<Flatten>("flatten"); }

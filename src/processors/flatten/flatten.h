@@ -19,11 +19,12 @@ class Flatten final : public Processor {
 
   Flatten(Config, const ProcessorContext&);
 
-  // Throws Error{undecodable} at a collision when that is an error; the batch is then as before.
+  // Throws Error{undecodable} at a collision when that is an error, Error{limit} when a flat object grows beyond
+  // reason.
   void process(Batch&) override;
 
  private:
-  enum class Result { same, changed, collided };
+  enum class Result { same, changed, collided, too_large };
 
   const std::vector<std::string>& names_of(const TableSchema&);
   bool is_apart(const Value&) const;
@@ -33,7 +34,9 @@ class Flatten final : public Processor {
   void members_of(std::string_view json, std::int64_t depth);
   void take(const Value&, std::int64_t depth);
   void put(const Value&);
-  [[noreturn]] void fail(const Batch&, const Event&) const;
+  std::string named(const Batch&, const Event&) const;
+  [[noreturn]] void fail_at(const Batch&, const Event&) const;
+  [[noreturn]] void fail_size(const Batch&, const Event&) const;
 
   const Config config_;
   const std::string pipeline_;

@@ -74,6 +74,29 @@ TEST_F(FlattenTest, ListsByIndex) {
   EXPECT_EQ(after(R"([[1]])"), R"({"id":1,"doc__0":[1],"tags":null})");
 }
 
+TEST_F(FlattenTest, AListOfEmptyOnesIsNotEmpty) {
+  config_.lists = Lists::index;
+  config_.empty_object = OnEmpty::drop;
+  config_.empty_list = OnEmpty::drop;
+  EXPECT_EQ(after(R"({"lines":[{},{"sku":7}],"l":[[],1]})"),
+            R"({"id":1,"doc__lines__1__sku":7,"doc__l__1":1,"tags":null})");
+  config_.lists = Lists::preserve;
+  EXPECT_EQ(after(R"({"l":[[],1],"o":[{}]})"), R"({"id":1,"doc__l":[[],1],"doc__o":[{}],"tags":null})");
+}
+
+TEST_F(FlattenTest, WhatIsNoObjectStaysWhole) {
+  TestBatch batch;
+  batch.insert({number(1), Value::unchanged(), Value::of_text(Kind::bytes, "\x01"), json(R"({"a":1})")});
+  batch.commit();
+  Flatten flatten({}, {"p", ""});
+  flatten.process(batch.batch());
+  const std::string once = batch.text(0);
+  EXPECT_NE(once.find(R"("status":{"_unchanged":true},"total":{"_base64":"AQ=="},"doc__a":1)"), std::string::npos)
+      << once;
+  flatten.process(batch.batch());
+  EXPECT_EQ(batch.text(0), once);
+}
+
 TEST_F(FlattenTest, Collisions) {
   const std::string_view document = R"({"a__b":1,"a":{"b":2},"c":3})";
   EXPECT_EQ(after(document), R"({"id":1,"doc__a__b":2,"doc__c":3,"tags":null})");

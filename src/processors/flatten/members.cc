@@ -7,10 +7,18 @@
 #include "encode/json_writer.h"
 
 namespace deltaforge::processors::flatten {
+namespace {
+constexpr std::size_t kKeptSlots = 4096, kKeptNames = 256 * 1024;
+}
 
 void Members::clear() {
+  // What one large document took is given back.
+  if (slots_.size() > kKeptSlots) std::vector<std::uint32_t>(64).swap(slots_);
+  if (names_.capacity() > kKeptNames) std::string().swap(names_);
+  if (members_.capacity() > kKeptSlots) std::vector<Member>().swap(members_);
   members_.clear();
   names_.clear();
+  too_large_ = false;
   std::ranges::fill(slots_, 0U);
 }
 
@@ -36,6 +44,10 @@ bool Members::put(std::string_view name, const Value& value, bool replace) {
   if (found != 0) {
     if (replace) members_[found - 1].value = value;
     return false;
+  }
+  if (names_.size() + name.size() > kMostNames) {
+    too_large_ = true;
+    return true;
   }
   members_.push_back({hash, names_.size(), name.size(), value});
   names_.append(name);

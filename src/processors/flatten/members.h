@@ -14,7 +14,11 @@ namespace deltaforge::processors::flatten {
 
 class Members {
  public:
+  static constexpr std::size_t kMostNames = 64 << 20;  // bytes
+
   void clear();
+  // More names than that: further ones were left out.
+  bool too_large() const { return too_large_; }
   // `name` is what stands between the quotes in JSON; it is copied, the value is not. Of an equal name the old value
   // stays unless `replace`. False: there was one.
   bool put(std::string_view name, const Value& value, bool replace);
@@ -33,6 +37,7 @@ class Members {
   void grow();
 
   std::vector<Member> members_;
+  bool too_large_ = false;
   std::string names_;                                                  // one after the other
   std::vector<std::uint32_t> slots_ = std::vector<std::uint32_t>(64);  // a hash table of indexes + 1
 };

@@ -25,6 +25,7 @@ constexpr auto kNotPublic4 = std::to_array<Range4>({
     {0x0A000000, 8},   // private
     {0x64400000, 10},  // a provider's own
     {0x7F000000, 8},   // loopback
+    {0xA83F8110, 32},  // a cloud's platform: metadata
     {0xA9FE0000, 16},  // link-local; metadata services
     {0xAC100000, 12},  // private
     {0xC0000000, 24},  // protocol assignments

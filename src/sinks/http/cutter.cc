@@ -97,9 +97,11 @@ void Cutter::cut_arrays(Parcel& parcel, std::vector<Unit*>& ready) {
     if (unit->waits_for == 0) ready.push_back(unit);
 }
 
-// The array that the event joins: the open one of its group, unless one of its keys stands in a later array already.
+// The array that the event joins: the open one of its group, unless another array of its URL was begun since, or one of
+// its keys stands in a later array already.
 Unit& Cutter::array_for(Parcel& parcel, const Event& event) {
   const std::string& group = writer_.group_of(event);
+  const std::uint64_t url = xxh3_64(as_bytes(RequestWriter::url_of(group)));
   const auto found = open_.find(group);
   if (found != open_.end() && !group.empty() && found->second->events.size() < kLongestArray) {
     Unit& unit = *found->second;
@@ -109,11 +111,11 @@ Unit& Cutter::array_for(Parcel& parcel, const Event& event) {
              units_[last]->events.front() < unit.events.front();
     };
     const std::uint64_t key = writer_.key_of(event);
-    if (fits(key) && (event.op != Op::update || fits(writer_.old_key_of(event)))) return unit;
+    if (order_.last(url) == unit.number && fits(key) && (event.op != Op::update || fits(writer_.old_key_of(event))))
+      return unit;
   }
   Unit& fresh = take(parcel);
-  const std::string_view url = RequestWriter::url_of(group);
-  enter(fresh, xxh3_64(as_bytes(url)));
+  enter(fresh, url);
   open_[group] = &fresh;
   filled_.push_back(&fresh);
   return fresh;

@@ -44,7 +44,6 @@ void set_up_connections(void* easy, const Config& config) {
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "deltaforge/" DELTAFORGE_VERSION);
 
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);  // rather one more stream than one more connection
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, kTrustSeconds);
   if (!config.tls) return;
@@ -88,6 +87,7 @@ Exchange& Exchange::of(void* easy) {
 void Exchange::begin() {
   received_ = 0;
   refused_address_.clear();
+  tried_ = false;
   error_[0] = '\0';
   curl_easy_setopt(easy_, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -107,8 +107,10 @@ Exchange::Answer Exchange::answer(int code) const {
     if (classify_status(answer.status).action != Verdict::Action::delivered) answer.text = status_text(answer.status);
     return answer;
   }
+  // Then the server has taken it, however its answer went on.
+  if (classify_status(answer.status).action == Verdict::Action::delivered) return answer;
   answer.failure = code;
-  answer.private_address = code == CURLE_COULDNT_CONNECT && !refused_address_.empty();
+  answer.private_address = code == CURLE_COULDNT_CONNECT && !refused_address_.empty() && !tried_;
   if (answer.private_address)
     answer.text = fmt::format("its host has the private address {}", refused_address_);
   else
@@ -122,6 +124,7 @@ int Exchange::open_socket(void* self, curl_sockaddr* address) {
     exchange.refused_address_ = to_text(address->addr);
     return CURL_SOCKET_BAD;
   }
+  exchange.tried_ = true;
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 

@@ -54,7 +54,8 @@ class Exchange {
   void* easy_;
   std::size_t received_ = 0;
   std::string refused_address_;
-  char error_[256];  // CURL_ERROR_SIZE
+  bool tried_ = false;  // an address that is allowed
+  char error_[256];     // CURL_ERROR_SIZE
 };
 
 }  // namespace deltaforge::sinks::http

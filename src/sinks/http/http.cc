@@ -157,8 +157,12 @@ bool HttpSink::poll() {
   complete();
   if (blocked_) return false;
   if (moved) return true;
-  // Nothing is started before the pause ends.
-  const SteadyTime due = pause_until_ > at ? pause_until_ : later_.empty() ? SteadyTime::max() : later_.front().at;
+  // Nothing is started before the pause ends, nor before there is room; then an answer wakes the lane.
+  SteadyTime due = SteadyTime::max();
+  if (pause_until_ > at)
+    due = pause_until_;
+  else if (!later_.empty() && may_start(at))
+    due = later_.front().at;
   if (under_way_ > 0 || due != SteadyTime::max()) transport_->watch(due);
   return false;
 }

@@ -20,7 +20,7 @@ class Pacer {
   Pause pause_after(std::size_t bytes) {
     burst_ += bytes;
     if (!pausing_) return burst_ >= kBusy ? begin() : Pause::zero();
-    if (bytes < kQuiet) {
+    if (bytes * 1'000 < kQuiet * static_cast<std::size_t>(pause_.count())) {
       pausing_ = false;
       burst_ = 0;
       return Pause::zero();
@@ -40,7 +40,7 @@ class Pacer {
 
  private:
   static constexpr std::size_t kBusy = 64 * 1024;  // since the last wait
-  static constexpr std::size_t kQuiet = 4 * 1024;  // in one pause
+  static constexpr std::size_t kQuiet = 4 * 1024;  // in a millisecond of a pause
   static constexpr Pause kShortest{250}, kLongest{4'000};
   static constexpr int kFullReads = 4;  // one after the other, before the pause becomes shorter
 
