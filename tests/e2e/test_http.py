@@ -18,7 +18,7 @@ from flow import SERVERS, assert_silent
 from harness.engine import Engine, http_sink
 from harness.mysql import MysqlFamily
 from harness.oracle import check
-from harness.procs import wait_until
+from harness.procs import cpu_seconds, wait_until
 from harness.tls import Authority
 from harness.webhook import Request, Webhook
 from harness.workload import Writer, single_row
@@ -149,6 +149,24 @@ def test_the_receiver_is_down_and_back(bench: Workbench, servers: Servers, hook:
     wait_until(lambda: engine.get("/health")["status"] == "healthy", 20, "healthy")
     assert engine.terminate() == 0
     assert Counter(ids(hook)) == Counter(range(1010)), "nothing was answered twice: nothing comes twice"
+
+
+def test_nobody_spins_while_the_receiver_is_silent(bench: Workbench, servers: Servers, hook: Webhook) -> None:
+    """What is to be sent again is due while a single request asks whether anybody is there."""
+    pg = servers(15)
+    database, engine = capture(bench, pg, hook, send_timeout_secs=2)
+    engine.start()
+    insert(pg, database, 100_000, 1)
+    arrive(hook, 1)
+    hook.rules({"path": PATH, "delay": 60})
+    insert(pg, database, 0, 200)
+    time.sleep(3)  # those under way have run into their time-out
+    before, begun = cpu_seconds(engine.pid), time.monotonic()
+    time.sleep(5)
+    used = (cpu_seconds(engine.pid) - before) / (time.monotonic() - begun)
+    hook.rules({"path": PATH})
+    arrive(hook, 201, 60)
+    assert used < 0.3, f"{used:.0%} of a core while waiting"
 
 
 def test_retry_after_is_longer_than_the_cap(bench: Workbench, servers: Servers, hook: Webhook) -> None:
