@@ -77,6 +77,12 @@ void read_ops(const Node& node, std::vector<Op>& out, Report& report) {
     if (const auto index = config::read_choice(each, names, report)) out.push_back(kOps[*index].second);
 }
 
+void show_ops(const std::vector<Op>& all, config::Echo& echo) {
+  echo.begin_list();
+  for (const Op op : all) echo.string(std::ranges::find(kOps, op, &std::pair<std::string_view, Op>::second)->first);
+  echo.end_list();
+}
+
 }  // namespace
 
 bool is_number(std::string_view text) {
@@ -141,14 +147,7 @@ const config::Spec<Config>& Config::spec() {
     config::Spec<Config> spec("filter", "Drops events that do not pass every test that is given.");
     spec.choice("type", &Config::type, "`filter`.", {{"filter", Type::filter}}, {.required = true})
         .field("id", &Config::id, "Name in metrics and messages.", {.min = 1})
-        .custom(
-            "ops", &Config::ops, "Operations that pass; empty: all.", read_ops, {},
-            [](const std::vector<Op>& ops, config::Echo& echo) {
-              echo.begin_list();
-              for (Op op : ops)
-                echo.string(std::string(std::ranges::find(kOps, op, &std::pair<std::string_view, Op>::second)->first));
-              echo.end_list();
-            })
+        .custom("ops", &Config::ops, "Operations that pass; empty: all.", read_ops, {}, show_ops)
         .shaped({.type = "list of strings"})
         .nested("tables", &Config::tables, "Tables that pass.")
         .nested("fields", &Config::fields,
