@@ -79,7 +79,7 @@ const config::Spec<Config>& Config::spec() {
     config::Spec<Config> spec("http", "Sends change events to an HTTP server, at least once, in order for each key.");
     spec.field("id", &Config::id, "Name used for checkpoints and metrics.", {.min = 1})
         .custom("url", &Config::url, "Where to send; may hold variables, whose values are percent-encoded.", read_url,
-                {.required = true, .min = 1}, [](const Url& url, config::Echo& to) { config::echo(url.text, to); })
+                {.required = true, .min = 1}, [](const Url& shown, config::Echo& to) { config::echo(shown.text, to); })
         .shaped({.type = "template"})
         .choice("method", &Config::method, "Method of the requests.",
                 {{"POST", Method::post}, {"PUT", Method::put}, {"PATCH", Method::patch}})
