@@ -219,7 +219,7 @@ def test_checkpoints_are_shown_and_forgotten(bench: Workbench, servers: Servers)
     engine.wait_ready()
 
 
-@pytest.mark.parametrize("clients, calls", [(16, 60)])
+@pytest.mark.parametrize("clients, calls", [(16, 63)])
 def test_a_storm_of_calls(bench: Workbench, servers: Servers, clients: int, calls: int) -> None:
     """Random calls about three pipelines from many clients: none fails by itself, and what is left is one truth."""
     pg = servers(15)
