@@ -2,7 +2,8 @@
 """How long a commit takes to be acknowledged by Kafka at a steady rate of small transactions.
 
 From the commit time in the event to the time at which the broker appended the record (LogAppendTime), both by the clock of
-this machine and in whole milliseconds. The first seconds warm the broker up and do not count. Beside it the engine's own histogram, from received to acknowledged.
+this machine and in whole milliseconds. The first seconds warm the broker up and do not count. Beside it the engine's own
+histogram, from received to acknowledged.
 """
 
 from __future__ import annotations
