@@ -26,6 +26,12 @@ bool wants_list(Test op) { return op == Test::in || op == Test::not_in; }
 bool wants_nothing(Test op) { return op == Test::exists || op == Test::not_exists || op == Test::changed; }
 bool orders(Test op) { return op == Test::gt || op == Test::gte || op == Test::lt || op == Test::lte; }
 
+// As it is written in JSON; others are text.
+bool is_number(std::string_view text) {
+  static const re2::RE2 number(R"(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)");
+  return re2::RE2::FullMatch({text.data(), text.size()}, number);
+}
+
 // In quotes it is text, whatever it looks like.
 void read_operand(const Node& node, std::vector<Operand>& out, Report& report) {
   if (!node.is_scalar()) return report.add(node, "expected text, a number, true or false");
@@ -84,11 +90,6 @@ void show_ops(const std::vector<Op>& all, config::Echo& echo) {
 }
 
 }  // namespace
-
-bool is_number(std::string_view text) {
-  static const re2::RE2 number(R"(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?)");
-  return re2::RE2::FullMatch({text.data(), text.size()}, number);
-}
 
 const config::Spec<Field>& Field::spec() {
   static const auto s = [] {

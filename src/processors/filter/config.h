@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "config/node.h"
@@ -23,9 +22,6 @@ struct Operand {
   double real = 0;  // the number as a column of double precision would hold it
   std::optional<bool> truth;
 };
-
-// As it is written in JSON; others are text.
-bool is_number(std::string_view text);
 
 struct Operands {
   std::vector<Operand> all;

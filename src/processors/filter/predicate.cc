@@ -30,8 +30,9 @@ std::string_view trimmed(std::string_view json) {
   return json.substr(first, json.find_last_not_of(kBlanks) + 1 - first);
 }
 
+// Of a decimal or of JSON. What does not end with a digit is no number: NaN, Infinity, null, a list.
 std::optional<long double> number_in(std::string_view text) {
-  if (!is_number(text)) return std::nullopt;
+  if (text.empty() || text.back() < '0' || text.back() > '9') return std::nullopt;
   long double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
