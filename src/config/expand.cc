@@ -46,12 +46,25 @@ std::optional<std::string> value_of(const Node& scalar, const Piece& piece, bool
   return value;
 }
 
+// The variables that a field takes.
+enum class Variables { none, event, columns };
+
+std::optional<Template::Part> variable_of(const Piece& piece, Variables variables) {
+  if (piece.fallback || variables == Variables::none) return std::nullopt;
+  return Template::variable(variables == Variables::columns ? "after." + piece.text : piece.text);
+}
+
 // Problems that do not depend on the environment. A secret's own text is not repeated.
-void refuse(const Node& scalar, const Piece& piece, bool secret, bool templated, Report& report) {
+void refuse(const Node& scalar, const Piece& piece, bool secret, Variables variables, Report& report) {
+  const bool templated = variables == Variables::event;
   if (piece.kind == Piece::Kind::unclosed) {
     report.add(scalar, "'${' without its '}': close it, or write '$${' for a literal '${'");
   } else if (templated && piece.fallback && Template::variable(piece.text)) {
     report.add(scalar, fmt::format("'${{{}}}' takes no default: only environment variables do", printable(piece.text)));
+  } else if (variables == Variables::columns) {
+    report.add(scalar, fmt::format("'${{{}}}' names no column: write '${{column}}' or '${{column.member}}', without a "
+                                   "default",
+                                   printable(piece.text)));
   } else if (templated) {
     report.add(scalar, fmt::format("'${{{}}}' is no template variable: use one of {}, or an environment variable in "
                                    "upper case",
@@ -77,7 +90,7 @@ void append(std::vector<Template::Part>& parts, std::string literal) {
   }
 }
 
-std::optional<std::vector<Template::Part>> expand_parts(const Node& scalar, bool secret, bool templated,
+std::optional<std::vector<Template::Part>> expand_parts(const Node& scalar, bool secret, Variables variables,
                                                         Report& report) {
   std::vector<Template::Part> parts;
   bool good = true;
@@ -86,13 +99,14 @@ std::optional<std::vector<Template::Part>> expand_parts(const Node& scalar, bool
     std::optional<std::string> literal;
     if (piece.kind == Piece::Kind::literal) {
       literal = std::move(piece.text);
-    } else if (piece.kind == Piece::Kind::reference && is_environment_name(piece.text)) {
+    } else if (piece.kind == Piece::Kind::reference && is_environment_name(piece.text) &&
+               (variables != Variables::columns || look_up(scalar, piece))) {
       literal = value_of(scalar, piece, secret, report);
-    } else if (auto part = Template::variable(piece.text); part && templated && !piece.fallback) {
+    } else if (auto part = variable_of(piece, variables); part && piece.kind == Piece::Kind::reference) {
       parts.push_back(std::move(*part));
       continue;
     } else {
-      refuse(scalar, piece, secret, templated, report);
+      refuse(scalar, piece, secret, variables, report);
     }
     good = good && literal;
     size += literal ? literal->size() : 0;
@@ -117,15 +131,28 @@ Environment process_environment() {
 }
 
 std::optional<std::string> expand(const Node& scalar, bool secret, Report& report) {
-  auto parts = expand_parts(scalar, secret, false, report);
+  auto parts = expand_parts(scalar, secret, Variables::none, report);
   if (!parts) return std::nullopt;
   return parts->empty() ? std::string() : std::move(parts->front().text);
 }
 
 std::optional<Template> expand_template(const Node& scalar, Report& report) {
-  auto parts = expand_parts(scalar, false, true, report);
+  auto parts = expand_parts(scalar, false, Variables::event, report);
   if (!parts) return std::nullopt;
   return Template(std::move(*parts));
+}
+
+std::optional<Template> expand_columns(const Node& scalar, Report& report) {
+  auto parts = expand_parts(scalar, false, Variables::columns, report);
+  if (!parts) return std::nullopt;
+  return Template(std::move(*parts));
+}
+
+std::string columns_text(const Template& of) {
+  std::string text;
+  for (const Template::Part& part : of.parts())
+    text += part.what == Template::What::after ? "${" + part.text + "}" : Template(std::vector{part}).text();
+  return text;
 }
 
 }  // namespace deltaforge::config

@@ -20,4 +20,10 @@ std::optional<std::string> expand(const Node& scalar, bool secret, Report& repor
 // The same for a field that takes template variables besides.
 std::optional<Template> expand_template(const Node& scalar, Report& report);
 
+// A template whose variables are the columns of one table: `${total.currency}` is the variable that is
+// `${after.total.currency}` elsewhere. A name of the environment that is set there is none; one that is not is a
+// column.
+std::optional<Template> expand_columns(const Node& scalar, Report& report);
+std::string columns_text(const Template&);  // as it would be written
+
 }  // namespace deltaforge::config

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/digits.h"
 #include "base/utf8.h"
-#include "encode/base64.h"
+#include "base/base64.h"
 
 namespace deltaforge::encode {
 namespace {

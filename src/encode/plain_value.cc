@@ -1,6 +1,7 @@
 #include "encode/plain_value.h"
 
-#include "encode/base64.h"
+#include "base/base64.h"
+#include "encode/json_member.h"
 
 namespace deltaforge::encode {
 
@@ -21,6 +22,18 @@ bool write_plain(const Value& value, JsonWriter& to) {
       return true;
     default: return to.value(value);
   }
+}
+
+bool append_plain(const Value& value, Slab& out) {
+  if (!is_known(value)) return false;
+  if (value.kind() == Kind::json) {
+    if (value.as_text() == "null") return false;
+    if (value.as_text().starts_with('"')) return append_unescaped(value.as_text(), out);
+  }
+  JsonWriter to(out);
+  if (!write_plain(value, to)) return false;
+  to.commit();
+  return true;
 }
 
 }  // namespace deltaforge::encode

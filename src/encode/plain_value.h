@@ -14,4 +14,8 @@ inline bool is_known(const Value& value) {
 // Of a known value. False: not UTF-8, what was written is of no use.
 [[nodiscard]] bool write_plain(const Value&, JsonWriter& to);
 
+// The same of any value that is read as text: what is text in JSON stands without its quotes. False: there is no value,
+// or it cannot be written, and `out` is as before.
+[[nodiscard]] bool append_plain(const Value&, Slab& out);
+
 }  // namespace deltaforge::encode

@@ -1,7 +1,5 @@
 #include "encode/template_text.h"
 
-#include "encode/json_member.h"
-#include "encode/json_writer.h"
 #include "encode/plain_value.h"
 
 namespace deltaforge::encode {
@@ -14,21 +12,9 @@ bool append_some(std::string_view text, Slab& out) {
   return !text.empty();
 }
 
-bool append_value(const Value& value, Slab& out) {
-  if (!is_known(value)) return false;
-  if (value.kind() == Kind::json) {
-    if (value.as_text() == "null") return false;
-    if (value.as_text().starts_with('"')) return append_unescaped(value.as_text(), out);
-  }
-  JsonWriter to(out);
-  if (!write_plain(value, to)) return false;
-  to.commit();
-  return true;
-}
-
 bool append_field(const FieldPath& path, const Event& event, Side side, Slab& out) {
   const auto value = path.find(event, side);
-  return value && append_value(*value, out);
+  return value && append_plain(*value, out);
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ void Transform::freeze(BatchPtr batch) {
   const std::int64_t wall_us = clock_.wall_us();
   auto count_run = [&] {
     if (run == 0) return;
-    const double age = static_cast<double>(wall_us - batch->commits()[commit].ts_us) / 1e6;
+    const std::int64_t ts_us = batch->commits()[commit].ts_us;
+    const double age = ts_us != 0 ? static_cast<double>(wall_us - ts_us) / 1e6 : 0;
     probe_.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
   };
   for (std::uint32_t i = 0; i < batch->size(); ++i) {

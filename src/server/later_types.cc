@@ -7,10 +7,9 @@
 namespace deltaforge::server {
 
 bool comes_later(std::string_view kind, std::string_view type) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kLater{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kLater{{
       {"source", "turso"},
       {"processor", "javascript"},
-      {"processor", "outbox"},
       {"sink", "clickhouse"},
       {"sink", "nats"},
       {"sink", "s3"},

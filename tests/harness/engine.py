@@ -209,8 +209,9 @@ class Engine:
 
 def capture(server: Postgres | MysqlFamily, root: Path, database: str, sinks: list[dict[str, Any]], *,
             port: int | None = None, tables: list[str] | None = None, name: str = "p", dsn: str = "",
-            **spec: Any) -> Engine:
+            more_of_source: dict[str, Any] | None = None, **spec: Any) -> Engine:
     """An engine that captures one database of `server`; slot and publication are named after the database."""
     source_of = mysql_source if isinstance(server, MysqlFamily) else postgres_source
-    source = source_of(dsn or server.dsn(database, port=port), name=database, tables=tables)
+    source = source_of(dsn or server.dsn(database, port=port), name=database, tables=tables,
+                       **(more_of_source or {}))
     return Engine(root, pipeline(source, sinks, name=name, **spec))

@@ -55,6 +55,7 @@ class KafkaReader:
     def __init__(self, brokers: str, topic: str, partitions: int = 1) -> None:
         self.records: list[bytes] = []
         self.keys: list[bytes | None] = []
+        self.headers: list[dict[str, str]] = []
         self.topic, self.partitions = topic, partitions
         self.consumer = Consumer({"bootstrap.servers": brokers, "group.id": f"reader-{topic}",
                                   "enable.auto.commit": False, "auto.offset.reset": "earliest",
@@ -76,6 +77,7 @@ class KafkaReader:
                     continue
                 self.records.append(message.value())
                 self.keys.append(message.key())
+                self.headers.append({name: value.decode() for name, value in message.headers() or []})
         return self.records[start:]
 
     def held(self) -> int:

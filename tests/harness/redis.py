@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 from pathlib import Path
@@ -116,6 +117,7 @@ class RedisReader:
         self.redis, self.stream = redis, stream
         self.records: list[bytes] = []
         self.keys: list[bytes | None] = []
+        self.headers: list[dict[str, str]] = []
         self._last = b"-"
 
     def held(self) -> int:
@@ -129,9 +131,11 @@ class RedisReader:
             while len(self.records) - start < 200_000 and (
                     entries := client("XRANGE", self.stream, self._last, "+", "COUNT", 2000)):
                 for identifier, fields in entries:
-                    assert fields[0::2] == [b"event", b"event_id", b"idempotency_key", b"df-key"], fields[0::2]
+                    names = [b"event", b"event_id", b"idempotency_key", b"df-key", b"df-headers"]
+                    assert fields[0::2] in (names, names[:4]), fields[0::2]
                     self.records.append(fields[1])
                     self.keys.append(fields[7])
+                    self.headers.append(json.loads(fields[9]) if len(fields) > 8 else {})
                     self._last = b"(" + identifier
         finally:
             client.close()

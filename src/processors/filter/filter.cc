@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/outbox.h"
+
 namespace deltaforge::processors::filter {
 namespace {
 constexpr std::uint32_t kHintEvery = 4096;
@@ -41,8 +43,9 @@ bool Filter::table_passes(const TableSchema& table) {
   if (&table == last_) return last_passes_;
   auto found = tables_.find(table.id);
   if (found == tables_.end()) {
-    const std::string& qualifier = table.schema.empty() ? table.database : table.schema;
-    const auto matches = [&](const config::TablePattern& pattern) { return pattern.matches(qualifier, table.table); };
+    const auto matches = [&](const config::TablePattern& pattern) {
+      return pattern.matches(qualifier_of(table), table.table);
+    };
     const auto& [include, exclude] = config_.tables;
     const bool passes =
         (include.empty() || std::ranges::any_of(include, matches)) && std::ranges::none_of(exclude, matches);

@@ -55,9 +55,12 @@ obs::Level level_of(int syslog_level) {
 }  // namespace
 
 Client::Client(const Config& config, const SinkContext& context, const Limits& limits, Use use)
-    : config_(config), context_(context), topic_name_(config.topic.text()), secrets_(secret_values(config)) {
+    : config_(config),
+      context_(context),
+      topic_name_(config.topic.is_static() ? config.topic.text() : ""),
+      secrets_(secret_values(config)) {
   configure(limits, use);
-  topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
+  if (!topic_name_.empty()) topic_ = rd_kafka_topic_new(handle_, topic_name_.c_str(), nullptr);
   queue_ = rd_kafka_queue_get_main(handle_);
   rd_kafka_queue_cb_event_enable(
       queue_, [](rd_kafka_t*, void* client) { static_cast<Client*>(client)->context_.wake(); }, this);
@@ -103,8 +106,21 @@ Client::~Client() {
   closing_ = true;
   rd_kafka_queue_cb_event_enable(queue_, nullptr, nullptr);
   rd_kafka_queue_destroy(queue_);
-  rd_kafka_topic_destroy(topic_);
+  if (topic_ != nullptr) rd_kafka_topic_destroy(topic_);
+  for (const auto& [name, topic] : topics_) rd_kafka_topic_destroy(topic);
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+rd_kafka_topic_s* Client::topic(std::string_view name) {
+  if (last_.second != nullptr && last_.first == name) return last_.second;
+  if (topic_ != nullptr && name == topic_name_) return topic_;
+  auto found = topics_.find(name);
+  if (found == topics_.end()) {
+    const std::string text(name);
+    found = topics_.emplace(text, rd_kafka_topic_new(handle_, text.c_str(), nullptr)).first;
+  }
+  last_ = {found->first, found->second};
+  return found->second;
 }
 
 std::size_t Client::connect() { return static_cast<std::size_t>(find_topic(false).partitions); }
@@ -122,7 +138,11 @@ Client::Topic Client::find_topic(bool may_be_missing) {
       Owned<rd_kafka_event_t, rd_kafka_event_destroy> owned(event);
       if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) note(event);
     }
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt > 0) {
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && topic_ == nullptr && metadata->broker_cnt > 0) {
+      acknowledged();
+      return {metadata->broker_cnt, metadata->brokers[0].id, 0};
+    }
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && topic_ != nullptr && metadata->topic_cnt > 0) {
       const rd_kafka_metadata_topic& found = metadata->topics[0];
       Topic topic{metadata->broker_cnt, metadata->broker_cnt > 0 ? metadata->brokers[0].id : -1, found.partition_cnt};
       if (found.err == RD_KAFKA_RESP_ERR_NO_ERROR && found.partition_cnt > 0) {
@@ -154,6 +174,7 @@ void Client::throw_unconnected(const std::optional<Fault>& topic_fault) const {
 }
 
 std::size_t Client::topic_limit() {
+  if (topic_ == nullptr) return 0;
   const std::string value = setting(RD_KAFKA_RESOURCE_TOPIC, topic_name_, "max.message.bytes");
   std::size_t limit = 0;
   std::from_chars(value.data(), value.data() + value.size(), limit);
@@ -224,10 +245,12 @@ void Client::acknowledged() {
   context_.trouble({});
 }
 
-Fault Client::fault(int code, std::string_view detail) const {
+Fault Client::fault(int code, std::string_view detail, std::string_view topic) const {
   Verdict verdict = classify(code);
   std::string what = detail.empty() ? rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)) : std::string(detail);
-  std::string message = fmt::format("writing to topic '{}' at {}: {}", topic_name_, config_.brokers, what);
+  if (topic.empty()) topic = topic_name_;
+  std::string message = topic.empty() ? fmt::format("writing to Kafka at {}: {}", config_.brokers, what)
+                                      : fmt::format("writing to topic '{}' at {}: {}", topic, config_.brokers, what);
   if (verdict.action == Verdict::Action::stop) return Fault::stop(verdict.kind, message, std::string(verdict.hint));
   return Fault::retry(message, std::string(verdict.hint));
 }

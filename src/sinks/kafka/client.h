@@ -1,4 +1,4 @@
-// One librdkafka producer for one topic. Owned and called by the lane thread. librdkafka's own threads come in at two
+// One librdkafka producer. Owned and called by the lane thread. librdkafka's own threads come in at two
 // places only: the log callback, and `wake` when an event waits (a delivery report, an error, statistics). The lane
 // then takes the events with next_event(), so that nothing of the sink is shared between threads.
 #pragma once
@@ -7,9 +7,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -37,8 +40,8 @@ class Client {
   // Drops what is queued or in flight without waiting for it. Afterwards nothing refers to the slabs any more.
   ~Client();
 
-  // Waits, 3 s at most, until a broker knows the topic. How many partitions it has. Throws Error{unavailable, auth,
-  // config}.
+  // Waits, 3 s at most, until a broker knows the topic, or answers where topics are named by events. How many
+  // partitions it has; 0: not known. Throws Error{unavailable, auth, config}.
   std::size_t connect();
   // The same; a topic that does not exist is an answer, too.
   struct Topic {
@@ -53,7 +56,10 @@ class Client {
   std::size_t topic_limit();
 
   rd_kafka_s* handle() { return handle_; }
+  // The configured one; null where topics are named by events.
   rd_kafka_topic_s* topic() { return topic_; }
+  // Another one, kept for as long as this client.
+  rd_kafka_topic_s* topic(std::string_view name);
 
   // To be given back by rd_kafka_event_destroy(). Null: none came within `wait`.
   rd_kafka_op_s* next_event(std::chrono::milliseconds wait = {});
@@ -62,8 +68,8 @@ class Client {
   // The brokers acknowledge again: forgets the trouble.
   void acknowledged();
 
-  // The error `code` of this topic, for people, with the remedy.
-  Fault fault(int code, std::string_view detail) const;
+  // The error `code`, for people, with the remedy. `topic`: empty for the configured one.
+  Fault fault(int code, std::string_view detail, std::string_view topic = {}) const;
 
  private:
   void configure(const Limits&, Use);
@@ -76,10 +82,12 @@ class Client {
 
   const Config& config_;
   const SinkContext& context_;
-  const std::string topic_name_;
+  const std::string topic_name_;  // empty: events name it
   const std::vector<std::string> secrets_;
   rd_kafka_s* handle_ = nullptr;
   rd_kafka_topic_s* topic_ = nullptr;
+  std::map<std::string, rd_kafka_topic_s*, std::less<>> topics_;
+  std::pair<std::string_view, rd_kafka_topic_s*> last_;  // of these
   rd_kafka_queue_s* queue_ = nullptr;
 
   std::atomic<bool> closing_{false};  // what librdkafka says of dropped messages is no news

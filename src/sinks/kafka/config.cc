@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kLongestTopic = 249;
 
+}  // namespace
+
 bool is_topic_name(std::string_view name) {
   if (name.empty() || name.size() > kLongestTopic || name == "." || name == "..") return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
@@ -18,15 +20,14 @@ bool is_topic_name(std::string_view name) {
   });
 }
 
-}  // namespace
-
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
-    config::Spec<Config> spec("kafka", "Publishes change events to an Apache Kafka topic, at least once and in order.");
+    config::Spec<Config> spec("kafka", "Publishes change events to Apache Kafka, at least once and in order.");
     spec.field("id", &Config::id, "Name used for checkpoints and metrics.", {.min = 1})
         .field("brokers", &Config::brokers, "Brokers to start from, `host:port`, separated by commas.",
                {.required = true, .min = 1})
-        .field("topic", &Config::topic, "Topic to write to.", {.required = true, .min = 1})
+        .field("topic", &Config::topic, "Topic to write to; may hold variables: `cdc.${source.table}`.",
+               {.required = true, .min = 1})
         .field("key", &Config::key, "Message key; may hold variables. Without it the primary key of the row.");
     encode::add_format_fields(spec)
         .field("required", &Config::required, "Whether checkpoints wait for this sink.")
@@ -46,11 +47,8 @@ const config::Spec<Config>& Config::spec() {
 void Config::check(const config::Node& node, config::Report& report) const {
   if (brokers.find("://") != std::string::npos)
     report.add(node, "brokers", "no list of brokers: write host:port, without kafka:// or http://");
-  if (!topic.is_static()) {
-    report.add(node, "topic", "not in this build: topic templates; write the name of one topic");
-  } else if (!topic.empty() && !is_topic_name(topic.text())) {
+  if (topic.is_static() && !topic.empty() && !is_topic_name(topic.text()))
     report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");
-  }
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for kafka; leave it out for at-least-once");
 

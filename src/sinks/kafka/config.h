@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "config/sink_filter.h"
 #include "config/spec.h"
@@ -14,6 +15,9 @@
 namespace deltaforge::sinks::kafka {
 
 enum class Headers { none, standard };
+
+// As Kafka takes it.
+bool is_topic_name(std::string_view name);
 
 struct Config {
   std::string id;

@@ -15,7 +15,6 @@
 #include "sinks/kafka/kafka.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -27,6 +26,7 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include "encode/destination.h"
 #include "encode/idempotency_key.h"
 #include "encode/key_writer.h"
 #include "encode/make_encoder.h"
@@ -48,6 +48,11 @@ constexpr std::size_t kRowsPerSlab = 32'768;
 // After a fatal error of the client: time for the report that tells its cause. It is on its way already.
 constexpr std::chrono::milliseconds kLastWords{200};
 constexpr std::size_t kEventIdSize = 36;
+constexpr std::size_t kHeaderOverhead = 10;  // the lengths of a header's name and value, at most
+constexpr char kEventIdHeader[] = "df-event-id", kIdempotencyHeader[] = "df-idempotency-key",
+               kTypeHeader[] = "content-type";
+// Of all topics together, where events name them.
+constexpr std::size_t kUsualPartitions = 8;
 // So few messages librdkafka sends in a request of their own, whatever else is under way.
 constexpr std::size_t kFew = 5;
 
@@ -59,6 +64,7 @@ class KafkaSink final : public Sink {
       : config_(std::move(config)),
         context_(std::move(context)),
         encoder_(encode::make_encoder(config_.envelope, config_.encoding, context_.tenant)),
+        topic_(config_.topic, context_.tenant, "topic"),
         key_(config_.key, context_, config_.id),
         probe_(context_.pipeline, config_.id) {}
 
@@ -84,11 +90,18 @@ class KafkaSink final : public Sink {
   bool at_rest() const { return broken_ || (blocked_ && awaited() == 0); }
   bool ship_next();
   void encode_rows(Shipment&, bool quiet);
-  std::string_view encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
+  std::optional<Reject> encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
+  std::string route(Shipment::Row&, const Event&);
   void hand_over(Shipment&);
   std::size_t fitting(const Shipment&);
-  std::size_t produce_plain(Shipment&, std::size_t end);
-  std::size_t produce_with_headers(Shipment&, std::size_t end);
+  std::size_t produce(Shipment&, std::size_t end);
+  bool has_headers(const Shipment::Row& row) const {
+    return config_.headers != Headers::none || row.with_headers != nullptr;
+  }
+  rd_kafka_topic_t* topic_of(const Shipment::Row& row) const {
+    return row.topic != nullptr ? row.topic : client_->topic();
+  }
+  bool produce_plain(Shipment&, std::size_t& begin, std::size_t end);
   rd_kafka_resp_err_t produce_one(Shipment&, const Shipment::Row&);
   void not_taken_yet(rd_kafka_resp_err_t);
 
@@ -98,14 +111,16 @@ class KafkaSink final : public Sink {
   void rows_done(Shipment&, std::size_t rows);
   void complete_parcels();
   void refuse(Parcel&, Reject);
-  std::string not_sent(std::size_t size) const;
-  std::string not_taken(std::size_t size) const;
+  std::string not_sent(std::size_t size, std::string_view topic) const;
+  std::string not_taken(std::size_t size, std::string_view topic) const;
   void give_up(const Fault&);
 
   const Config config_;
   const SinkContext context_;
   const std::unique_ptr<Encoder> encoder_;
+  const encode::Destination topic_;
   encode::KeyWriter key_;
+  Slab name_;  // of a topic
   Probe probe_;
   std::unique_ptr<Client> client_;
   std::size_t topic_limit_ = 0;  // 0: the brokers do not tell
@@ -118,6 +133,8 @@ class KafkaSink final : public Sink {
   std::size_t round_ = 0;        // bytes that this round has taken so far
   std::size_t round_limit_ = 0;
   std::vector<rd_kafka_message_t> messages_;
+  std::vector<rd_kafka_vu_t> parts_;      // of one message
+  std::deque<std::string> header_names_;  // of its headers: librdkafka wants them to end
   // The first row of a client goes alone. A broker that has refused the first batch of a producer accepts what follows
   // it, and only later ones must be without a gap.
   bool proven_ = false;
@@ -152,7 +169,7 @@ void KafkaSink::use(const Limits& limits) {
   proven_ = false;
   client_ = std::make_unique<Client>(config_, context_, limits_);
   const std::size_t partitions = client_->connect();
-  round_limit_ = std::min(batch_size(config_, limits) * partitions, Slab::kSize);
+  round_limit_ = std::min(batch_size(config_, limits) * (partitions != 0 ? partitions : kUsualPartitions), Slab::kSize);
 }
 
 void KafkaSink::send(const Delivery& delivery, Receipt receipt) {
@@ -213,20 +230,20 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
     Shipment::Row row{};
     row.event = index;
     row.key_at = slab.size();
-    if (std::string_view reason = encode_row(row, *parcel.batch, parcel.unsent.event(), slab); !reason.empty())
-        [[unlikely]] {
+    if (auto refused = encode_row(row, *parcel.batch, parcel.unsent.event(), slab)) [[unlikely]] {
       slab.truncate(row.key_at);
-      return refuse(parcel, {index, "serialization", std::string(reason)});
+      return refuse(parcel, std::move(*refused));
     }
     if (row.size() > limits_.ordinary) [[unlikely]] {
       if (row.size() > limits_.largest) {
         slab.truncate(row.key_at);
-        return refuse(parcel, {index, "too_large", not_sent(row.size())});
+        return refuse(parcel, {index, "too_large", not_sent(row.size(), topic_.name(parcel.unsent.event()))});
       }
       alone_ = true;
       if (!quiet || !shipment.rows.empty()) return slab.truncate(row.key_at);
       if (row.size() > limits_.capacity)
         use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
+      if (row.topic != nullptr) row.topic = client_->topic(name_.view());  // of this client, if it is another one now
       shipment.rows.push_back(row);
       return parcel.unsent.pass();
     }
@@ -234,22 +251,43 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
   }
 }
 
-std::string_view KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, const Event& event, Slab& slab) {
-  if (std::string_view reason = key_.append(event, slab); !reason.empty()) return reason;
+std::optional<Reject> KafkaSink::encode_row(Shipment::Row& row, const Batch& batch, const Event& event, Slab& slab) {
+  const auto refused = [&row](std::string_view reason) {
+    return Reject{row.event, "serialization", std::string(reason)};
+  };
+  if (!topic_.is_fixed(event)) [[unlikely]]
+    if (std::string reason = route(row, event); !reason.empty()) return Reject{row.event, "routing", std::move(reason)};
+  if (std::string_view reason = key_.append(event, slab); !reason.empty()) return refused(reason);
   row.value_at = slab.size();
-  if (std::string_view reason = encoder_->encode(batch, event, slab); !reason.empty()) return reason;
+  if (std::string_view reason = encoder_->encode(batch, event, slab); !reason.empty()) return refused(reason);
   row.headers_at = slab.size();
   if (config_.headers == Headers::standard)
     encode::append_idempotency_key(context_.tenant, batch.commits()[event.commit], event, slab);
   row.end = slab.size();
+  if (event.extra == nullptr || event.extra->headers.empty()) [[likely]]
+    return std::nullopt;
+  row.with_headers = &event;
+  for (const Header& each : event.extra->headers)
+    row.more += static_cast<std::uint32_t>(each.name.size() + each.value.size() + kHeaderOverhead);
+  return std::nullopt;
+}
+
+// Why it has no topic, or "".
+std::string KafkaSink::route(Shipment::Row& row, const Event& event) {
+  name_.truncate(0);
+  if (std::string reason = topic_.append(event, name_); !reason.empty()) return reason;
+  if (!is_topic_name(name_.view()))
+    return fmt::format("'{}' is no valid topic name: use up to 249 letters, digits, '.', '_' and '-'", name_.view());
+  if (name_.view().starts_with("__"))
+    return fmt::format("topic '{}' is one of Kafka's own: events do not go there", name_.view());
+  row.topic = client_->topic(name_.view());
   return {};
 }
 
 // Gives the client what it has not taken yet. What this round has no room for stays in waiting_, in order.
 void KafkaSink::hand_over(Shipment& shipment) {
   const std::size_t begin = shipment.handed, end = fitting(shipment);
-  const std::size_t taken =
-      config_.headers == Headers::none ? produce_plain(shipment, end) : produce_with_headers(shipment, end);
+  const std::size_t taken = produce(shipment, end);
   if (broken_) return;
   shipment.handed = taken;
   at_client_ += taken - begin;
@@ -272,12 +310,33 @@ std::size_t KafkaSink::fitting(const Shipment& shipment) {
   return end;
 }
 
-std::size_t KafkaSink::produce_plain(Shipment& shipment, std::size_t end) {
-  const std::size_t begin = shipment.handed, count = end - begin;
+// The end of the rows that the client has taken.
+std::size_t KafkaSink::produce(Shipment& shipment, std::size_t end) {
+  for (std::size_t at = shipment.handed; at < end;) {
+    const Shipment::Row& row = shipment.rows[at];
+    if (!has_headers(row)) {
+      std::size_t until = at + 1;
+      while (until < end && shipment.rows[until].topic == row.topic && !has_headers(shipment.rows[until])) ++until;
+      if (!produce_plain(shipment, at, until)) return at;
+      continue;
+    }
+    const rd_kafka_resp_err_t error = produce_one(shipment, row);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      not_taken_yet(error);
+      return at;
+    }
+    ++at;
+  }
+  return end;
+}
+
+// Rows of one topic, without headers. Moves `begin` behind what was taken. False: that is not all.
+bool KafkaSink::produce_plain(Shipment& shipment, std::size_t& begin, std::size_t end) {
+  const std::size_t first = begin, count = end - first;
   char* data = shipment.slab->data();
   messages_.resize(std::max(messages_.size(), count));
   for (std::size_t i = 0; i < count; ++i) {
-    const Shipment::Row& row = shipment.rows[begin + i];
+    const Shipment::Row& row = shipment.rows[first + i];
     rd_kafka_message_t& message = messages_[i];
     message.err = RD_KAFKA_RESP_ERR_NO_ERROR;
     message.key = data + row.key_at;
@@ -286,48 +345,57 @@ std::size_t KafkaSink::produce_plain(Shipment& shipment, std::size_t end) {
     message.len = row.headers_at - row.value_at;
     message._private = &shipment;
   }
-  if (count == 0) return begin;
-  int taken =
-      rd_kafka_produce_batch(client_->topic(), RD_KAFKA_PARTITION_UA, 0, messages_.data(), static_cast<int>(count));
-  if (static_cast<std::size_t>(taken) == count) return end;
+  int taken = rd_kafka_produce_batch(topic_of(shipment.rows[first]), RD_KAFKA_PARTITION_UA, 0, messages_.data(),
+                                     static_cast<int>(count));
+  begin = end;
+  if (static_cast<std::size_t>(taken) == count) return true;
   // Once the queue is full librdkafka takes nothing more of the same call, so that order holds.
   for (std::size_t i = 0; i < count; ++i)
     if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      begin = first + i;
       not_taken_yet(messages_[i].err);
-      return begin + i;
+      return false;
     }
-  return end;
-}
-
-std::size_t KafkaSink::produce_with_headers(Shipment& shipment, std::size_t end) {
-  for (std::size_t i = shipment.handed; i < end; ++i) {
-    rd_kafka_resp_err_t error = produce_one(shipment, shipment.rows[i]);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    not_taken_yet(error);
-    return i;
-  }
-  return end;
+  return true;
 }
 
 rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::Row& row) {
   char* data = shipment.slab->data();
-  std::string_view content_type = encoder_->content_type();
-  std::array<rd_kafka_vu_t, 8> parts{};
-  parts[0].vtype = RD_KAFKA_VTYPE_RKT;
-  parts[0].u.rkt = client_->topic();
-  parts[1].vtype = RD_KAFKA_VTYPE_MSGFLAGS;  // 0: no copy
-  parts[2].vtype = RD_KAFKA_VTYPE_KEY;
-  parts[2].u.mem = {data + row.key_at, row.value_at - row.key_at};
-  parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
-  parts[3].u.mem = {data + row.value_at, row.headers_at - row.value_at};
-  parts[4].vtype = parts[5].vtype = parts[6].vtype = RD_KAFKA_VTYPE_HEADER;
-  // The idempotency key ends with the event id.
-  parts[4].u.header = {"df-event-id", data + row.end - kEventIdSize, kEventIdSize};
-  parts[5].u.header = {"df-idempotency-key", data + row.headers_at, static_cast<ssize_t>(row.end - row.headers_at)};
-  parts[6].u.header = {"content-type", content_type.data(), static_cast<ssize_t>(content_type.size())};
-  parts[7].vtype = RD_KAFKA_VTYPE_OPAQUE;
-  parts[7].u.ptr = &shipment;
-  rd_kafka_error_t* error = rd_kafka_produceva(client_->handle(), parts.data(), parts.size());
+  const auto add = [this](rd_kafka_vtype_t type) -> auto& {
+    parts_.push_back({});
+    parts_.back().vtype = type;
+    return parts_.back().u;
+  };
+  const auto add_header = [&add](std::string_view name, std::string_view value) {
+    add(RD_KAFKA_VTYPE_HEADER).header = {name.data(), value.data(), static_cast<ssize_t>(value.size())};
+  };
+  parts_.clear();
+  add(RD_KAFKA_VTYPE_RKT).rkt = topic_of(row);
+  add(RD_KAFKA_VTYPE_MSGFLAGS).i = 0;  // no copy
+  add(RD_KAFKA_VTYPE_KEY).mem = {data + row.key_at, row.value_at - row.key_at};
+  add(RD_KAFKA_VTYPE_VALUE).mem = {data + row.value_at, row.headers_at - row.value_at};
+  add(RD_KAFKA_VTYPE_OPAQUE).ptr = &shipment;
+  const bool standard = config_.headers == Headers::standard;
+  bool has_id = false;
+  if (row.with_headers != nullptr) {
+    for (const Header& each : row.with_headers->extra->headers) {
+      // An outbox gives its events the application's own id.
+      if (each.name == kEventIdHeader) has_id = true;
+      if (standard && (each.name == kIdempotencyHeader || each.name == kTypeHeader)) continue;
+      header_names_.emplace_back(each.name);
+      add_header(header_names_.back(), each.value);
+    }
+  }
+  if (standard) {
+    const std::string_view idempotency(data + row.headers_at, row.end - row.headers_at);
+    // It ends with the event id.
+    if (!has_id) add_header(kEventIdHeader, idempotency.substr(idempotency.size() - kEventIdSize));
+    add_header(kIdempotencyHeader, idempotency);
+    const bool raw = row.with_headers != nullptr && row.with_headers->extra->raw_payload;
+    add_header(kTypeHeader, raw ? "application/json" : encoder_->content_type());
+  }
+  rd_kafka_error_t* error = rd_kafka_produceva(client_->handle(), parts_.data(), parts_.size());
+  header_names_.clear();
   rd_kafka_resp_err_t code = rd_kafka_error_code(error);
   rd_kafka_error_destroy(error);
   return code;
@@ -390,10 +458,10 @@ void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
   const std::size_t size = message.len + message.key_len;
   // All before it are acknowledged, nothing is behind it: it alone is refused.
   if (action == Verdict::Action::too_large && awaited() == 1) {
-    refuse(*shipment.parcel, {index, "too_large", not_taken(size)});
+    refuse(*shipment.parcel, {index, "too_large", not_taken(size, topic_.name(event))});
     return rows_done(shipment, 1);
   }
-  Fault fault = client_->fault(message.err, "");
+  Fault fault = client_->fault(message.err, "", message.rkt != nullptr ? rd_kafka_topic_name(message.rkt) : "");
   fault.message += fmt::format(" (table {}, {} bytes)", event.schema->full_name, size);
   if (action != Verdict::Action::follow_up) return give_up(fault);
   if (!giving_up_) giving_up_ = std::move(fault);
@@ -418,23 +486,23 @@ void KafkaSink::refuse(Parcel& parcel, Reject row) {
   blocked_ = true;
 }
 
-std::string KafkaSink::not_sent(std::size_t size) const {
+std::string KafkaSink::not_sent(std::size_t size, std::string_view topic) const {
   if (wanted_max_record(config_) != 0)
     return fmt::format(
         "the record of {} bytes is larger than message.max.bytes in client_conf, which is {}: raise it and, where it "
         "is smaller, max.message.bytes of topic '{}'",
-        size, limits_.largest, config_.topic.text());
+        size, limits_.largest, topic);
   return fmt::format(
       "the record of {} bytes is larger than the {} bytes that a broker usually takes in one request: raise "
       "socket.request.max.bytes of the brokers and set message.max.bytes in client_conf",
       size, limits_.largest);
 }
 
-std::string KafkaSink::not_taken(std::size_t size) const {
+std::string KafkaSink::not_taken(std::size_t size, std::string_view topic) const {
   return fmt::format(
       "the broker refuses the record of {} bytes as larger than topic '{}' takes{}: raise "
       "max.message.bytes of the topic",
-      size, config_.topic.text(), topic_limit_ != 0 ? fmt::format(" ({} bytes, compressed)", topic_limit_) : "");
+      size, topic, topic_limit_ != 0 ? fmt::format(" ({} bytes, compressed)", topic_limit_) : "");
 }
 
 // Nothing more can be done with this client: the lane sends again what has no answer.

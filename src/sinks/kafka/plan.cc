@@ -17,6 +17,7 @@ void look_at_brokers(const Config& config, const SinkContext& context, PlanRepor
   Client client(config, context, Limits::of(wanted_max_record(config), 0), Client::Use::look);
   const Client::Topic topic = client.look_at_topic();
   report.fact(fmt::format("Kafka answers at {}, {} brokers", config.brokers, topic.brokers));
+  if (!config.topic.is_static()) return report.fact("topics are named by the event: " + config.topic.text());
   if (topic.partitions > 0)
     return report.fact(fmt::format("topic {}: {} partitions", config.topic.text(), topic.partitions));
   if (client.broker_setting(topic.a_broker, "auto.create.topics.enable") == "true")

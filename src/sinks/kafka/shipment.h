@@ -11,6 +11,8 @@
 #include "base/slab.h"
 #include "core/event_cursor.h"
 
+struct rd_kafka_topic_s;
+
 namespace deltaforge::sinks::kafka {
 
 // A delivery on its way, and what is known of its rows so far.
@@ -40,7 +42,10 @@ struct Shipment {
   struct Row {
     std::size_t key_at, value_at, headers_at, end;  // each part ends where the next begins
     std::uint32_t event;
-    std::size_t size() const { return end - key_at; }  // what the limits are about
+    std::uint32_t more;                                       // bytes of headers that do not lie here
+    rd_kafka_topic_s* topic;                                  // null: the configured one
+    const Event* with_headers;                                // that a processor gave it; null: none
+    std::size_t size() const { return end - key_at + more; }  // what the limits are about
   };
 
   // The event of a message, by where its value lies.

@@ -6,6 +6,7 @@
 
 #include "core/event_id.h"
 #include "encode/idempotency_key.h"
+#include "encode/json_writer.h"
 #include "encode/make_encoder.h"
 #include "sinks/redis/bulk.h"
 
@@ -15,7 +16,10 @@ namespace {
 constexpr std::string_view kEventId = "$8\r\nevent_id\r\n$36\r\n";
 constexpr std::string_view kIdempotencyKey = "\r\n$15\r\nidempotency_key\r\n";
 constexpr std::string_view kKey = "$6\r\ndf-key\r\n";
+constexpr std::string_view kHeaders = "$10\r\ndf-headers\r\n";
 constexpr std::string_view kOldPayload = "$8\r\ndf-event\r\n";
+
+bool has_headers(const Event& event) { return event.extra != nullptr && !event.extra->headers.empty(); }
 
 }  // namespace
 
@@ -23,20 +27,18 @@ EntryWriter::EntryWriter(const Config& config, const SinkContext& context)
     : tenant_(context.tenant),
       payload_field_(config.payload_field),
       encoder_(encode::make_encoder(config.envelope, config.encoding, tenant_)),
-      stream_(config.stream, tenant_),
+      stream_(config.stream, tenant_, "stream"),
       key_(config.key, context, config.id) {
   const std::size_t fields = payload_field_ == PayloadField::both ? 5 : 4;
   const std::size_t trim = config.maxlen ? 3 : 0;
-  head_ = fmt::format("*{}\r\n", 3 + trim + 2 * fields) + bulk_text("XADD");
+  begin_ = fmt::format("*{}\r\n", 3 + trim + 2 * fields) + bulk_text("XADD");
+  begin_with_headers_ = fmt::format("*{}\r\n", 3 + trim + 2 * (fields + 1)) + bulk_text("XADD");
   if (config.maxlen)
     tail_ =
         bulk_text("MAXLEN") + bulk_text(config.maxlen_exact ? "=" : "~") + bulk_text(std::to_string(*config.maxlen));
   tail_ += bulk_text("*");
   tail_ += bulk_text(payload_field_ == PayloadField::df_event ? "df-event" : "event");
-  if (!stream_.is_static()) return;
-  Slab name;
-  stream_.append(Event{}, name);
-  head_ += bulk_text(name.view()) + tail_;
+  if (stream_.is_static()) fixed_head_ = begin_ + bulk_text(stream_.fixed()) + tail_;
 }
 
 std::optional<EntryWriter::Refusal> EntryWriter::append(const Batch& batch, const Event& event, Slab& out) {
@@ -62,6 +64,8 @@ std::optional<EntryWriter::Refusal> EntryWriter::append(const Batch& batch, cons
     if (problem.empty()) [[likely]]
       key_size_ = key.close();
   }
+  if (problem.empty() && has_headers(event)) [[unlikely]]
+    problem = append_headers(event, out);
   if (!problem.empty()) [[unlikely]] {
     out.truncate(begin);
     return Refusal{"serialization", std::string(problem)};
@@ -73,15 +77,37 @@ std::optional<EntryWriter::Refusal> EntryWriter::append(const Batch& batch, cons
 }
 
 std::optional<EntryWriter::Refusal> EntryWriter::append_head(const Event& event, Slab& out) {
-  out.append(head_);
-  if (stream_.is_static()) return std::nullopt;
+  const bool headers = has_headers(event);
+  if (!headers && stream_.is_fixed(event)) [[likely]] {
+    out.append(fixed_head_);
+    return std::nullopt;
+  }
+  out.append(headers ? begin_with_headers_ : begin_);
   Bulk stream(out, stream_size_);
-  const std::string_view missing = stream_.append(event, out);
-  if (!missing.empty()) return Refusal{"routing", fmt::format("the event has no value for {} in `stream`", missing)};
+  if (std::string reason = stream_.append(event, out); !reason.empty()) return Refusal{"routing", std::move(reason)};
   stream_size_ = stream.close();
-  if (stream_size_ == 0) return Refusal{"routing", "the variables in `stream` give an empty name for this event"};
   out.append(tail_);
   return std::nullopt;
+}
+
+// A JSON object.
+std::string_view EntryWriter::append_headers(const Event& event, Slab& out) {
+  out.append(kHeaders);
+  Bulk bulk(out, headers_size_);
+  {
+    encode::JsonWriter json(out);
+    json.raw('{');
+    for (const Header& each : event.extra->headers) {
+      if (!json.string(each.name)) return "a header's name is not UTF-8";
+      json.raw(':');
+      if (!json.string(each.value)) return "a header's value is not UTF-8";
+      json.raw(',');
+    }
+    json.close('}');
+    json.commit();
+  }
+  headers_size_ = bulk.close();
+  return {};
 }
 
 std::string_view EntryWriter::append_payload(const Batch& batch, const Event& event, Slab& out) {
@@ -106,10 +132,6 @@ std::optional<EntryWriter::Refusal> EntryWriter::check_size(std::size_t entry, s
   return std::nullopt;
 }
 
-std::string EntryWriter::stream_of(const Event& event) const {
-  Slab name;
-  stream_.append(event, name);
-  return std::string(name.view());
-}
+std::string EntryWriter::stream_of(const Event& event) const { return stream_.name(event); }
 
 }  // namespace deltaforge::sinks::redis

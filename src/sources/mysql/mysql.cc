@@ -31,6 +31,14 @@ std::uint32_t server_id_of(std::string_view source_id) {
   return 1 + static_cast<std::uint32_t>(crc % 4'000'000'000U);
 }
 
+const config::Spec<Outbox>& Outbox::spec() {
+  static const auto s = config::Spec<Outbox>("outbox_tables", "Which tables are an outbox.")
+                            .field("tables", &Outbox::tables,
+                                   "Their names: shop.outbox, *.outbox, shop.*_outbox. `tables` of the source must "
+                                   "name them, too.");
+  return s;
+}
+
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
     config::Spec<Config> spec("mysql", "Reads row changes from MySQL or MariaDB out of the binary log.");
@@ -45,8 +53,9 @@ const config::Spec<Config>& Config::spec() {
                {.min = 1, .max = 4'294'967'295})
         .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
                 {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
-        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.");
-    return config::add_later_field(spec, "outbox", &Config::outbox, "outbox", "Outbox tables");
+        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.")
+        .nested("outbox", &Config::outbox, "Tables whose rows are messages of applications.");
+    return spec;
   }();
   return s;
 }
@@ -84,6 +93,11 @@ bool MySql::captures(std::string_view database, std::string_view table) const {
          std::ranges::any_of(config_.tables, [&](const auto& pattern) { return pattern.matches(database, table); });
 }
 
+bool MySql::is_outbox(std::string_view database, std::string_view table) const {
+  return std::ranges::any_of(config_.outbox.tables,
+                             [&](const auto& pattern) { return pattern.matches(database, table); });
+}
+
 std::vector<std::string> MySql::patterns_without_table(const std::vector<SeenTable>& tables) const {
   std::vector<std::string> unmatched;
   for (const auto& pattern : config_.tables)
@@ -104,7 +118,8 @@ void MySql::run_until_stopped(Intake& intake, const Start& start, int stop_fd, c
   const bool mariadb = server.flavor == Flavor::mariadb;
   CatalogueLookup catalogue(options, *start.state);
   TableCache tables(
-      {config_.id, mariadb ? "mariadb" : "mysql", server.flavor},
+      {config_.id, mariadb ? "mariadb" : "mysql", server.flavor,
+       [this](std::string_view database, std::string_view table) { return is_outbox(database, table); }},
       [this](std::string_view database, std::string_view table) { return captures(database, table); },
       [&catalogue](const TableMap& map) { return catalogue.look_up(map); }, schemas_, &shared_.tables);
   LogWatch watch(options, server, at, doubted_);
@@ -154,6 +169,24 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
   start.warn("tables", unmatched.empty() ? ""
                                          : "no table that the user may see matches " + unmatched +
                                                " in `tables`: check the spelling");
+  start.warn("outbox", config_.outbox.tables.empty() ? "" : about_outbox(session));
+}
+
+std::string MySql::about_outbox(Session& session) const {
+  std::string forgetful;
+  for (const SeenTable& table : read_tables_that_forget(session))
+    if (is_outbox(table.database, table.name))
+      forgetful += (forgetful.empty() ? "" : ", ") + table.database + "." + table.name;
+  if (!forgetful.empty())
+    return "BLACKHOLE keeps no count for AUTO_INCREMENT: all rows of " + forgetful +
+           " get the same id, and with it the same df-event-id; make the id in the application, or by DEFAULT (UUID())";
+  for (const auto& pattern : config_.outbox.tables)
+    if (pattern.has_qualifier() && pattern.text().find_first_of("*%\\\"") == std::string::npos) {
+      const std::size_t dot = pattern.text().find('.');
+      if (!captures(pattern.text().substr(0, dot), pattern.text().substr(dot + 1)))
+        return "the outbox " + pattern.text() + " is not among `tables`, so that nothing of it is read: add it there";
+    }
+  return "";
 }
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {

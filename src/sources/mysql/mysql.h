@@ -1,5 +1,5 @@
 // The MySQL and MariaDB source: the binary log by GTID, or by file and offset. Which of the two it is, the handshake
-// tells. Streaming only; snapshots and the outbox are not in this build. Owned by the pipeline; run() on its source
+// tells. Streaming only; snapshots are not in this build. Owned by the pipeline; run() on its source
 // thread, release() and gauges() on any.
 #pragma once
 
@@ -25,6 +25,13 @@ namespace deltaforge::sources::mysql {
 
 enum class OnSchemaDrift { adapt, halt };
 
+// Tables whose rows are messages of applications.
+struct Outbox {
+  std::vector<config::TablePattern> tables;
+
+  static const config::Spec<Outbox>& spec();
+};
+
 struct Config {
   std::string id;
   config::Secret dsn;
@@ -32,7 +39,7 @@ struct Config {
   std::optional<std::int64_t> server_id;     // without: made from the id
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
   config::Snapshot snapshot;
-  config::NotInThisBuild outbox;
+  Outbox outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;
@@ -56,9 +63,11 @@ class MySql final : public Source {
   // Everything that must hold before streaming; returns where it begins.
   BinlogPosition prepare(Session&, const ServerFacts&, const Start&) const;
   void warn(Session&, const ServerFacts&, const Start&) const;
+  std::string about_outbox(Session&) const;
   Session::Options session_options(int stop_fd) const;
   std::uint32_t server_id() const;
   bool captures(std::string_view database, std::string_view table) const;
+  bool is_outbox(std::string_view database, std::string_view table) const;
   std::vector<std::string> patterns_without_table(const std::vector<SeenTable>&) const;
 
   const Config config_;

@@ -151,6 +151,14 @@ void check_file(const BinlogPosition& stored, const ServerFacts& server, const L
                      stored.pos));
 }
 
+std::vector<SeenTable> tables_of(Session& session, const std::string& statement) {
+  std::vector<SeenTable> tables;
+  for (const auto& row : session.query("listing the tables", statement))
+    if (row.size() == 2 && !is_system_database(row[0].value_or("")))
+      tables.push_back({row[0].value_or(""), row[1].value_or("")});
+  return tables;
+}
+
 }  // namespace
 
 ServerFacts read_server(Session& session) {
@@ -245,13 +253,17 @@ std::vector<SizedFile> read_files(Session& session) {
 }
 
 std::vector<SeenTable> read_tables(Session& session) {
-  std::vector<SeenTable> tables;
-  for (const auto& row : session.query("listing the tables",
-                                       "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
-                                       " WHERE TABLE_TYPE = 'BASE TABLE' ORDER BY TABLE_SCHEMA, TABLE_NAME"))
-    if (row.size() == 2 && !is_system_database(row[0].value_or("")))
-      tables.push_back({row[0].value_or(""), row[1].value_or("")});
-  return tables;
+  return tables_of(session,
+                   "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'"
+                   " ORDER BY TABLE_SCHEMA, TABLE_NAME");
+}
+
+std::vector<SeenTable> read_tables_that_forget(Session& session) {
+  return tables_of(session,
+                   "SELECT t.TABLE_SCHEMA, t.TABLE_NAME FROM information_schema.TABLES t"
+                   " JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA"
+                   " AND c.TABLE_NAME = t.TABLE_NAME AND c.EXTRA LIKE '%auto_increment%'"
+                   " WHERE t.ENGINE = 'BLACKHOLE' ORDER BY t.TABLE_SCHEMA, t.TABLE_NAME");
 }
 
 LogFacts read_log(Session& session, const ServerFacts& server, const BinlogPosition& asked) {

@@ -55,6 +55,8 @@ struct SeenTable {
 
 // Those that the user may see, which are not all that are in the log. None of the system's.
 std::vector<SeenTable> read_tables(Session&);
+// Of these, whose engine is BLACKHOLE and whose key is counted up: by an engine that keeps no count.
+std::vector<SeenTable> read_tables_that_forget(Session&);
 
 struct LogFacts {
   BinlogPosition tail;

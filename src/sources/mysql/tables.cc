@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "core/outbox.h"
 #include "sources/mysql/column_name.h"
 #include "sources/mysql/errors.h"
 #include "sources/mysql/reader.h"
@@ -80,6 +81,7 @@ TableSchema TableCache::blank(const std::string& database, const std::string& ta
   schema.connector = origin_.connector;
   schema.source_id = origin_.source_id;
   schema.database = database;
+  if (origin_.is_outbox && origin_.is_outbox(database, table)) schema.schema = kOutboxSchema;
   schema.table = table;
   schema.full_name = database + "." + table;
   return schema;

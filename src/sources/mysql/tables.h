@@ -40,6 +40,7 @@ class TableCache {
     std::string source_id;
     std::string connector;  // "mysql", "mariadb"
     Flavor flavor = Flavor::mysql;
+    std::function<bool(std::string_view database, std::string_view table)> is_outbox = {};  // none: no table is
   };
   using Captures = std::function<bool(std::string_view database, std::string_view table)>;
 

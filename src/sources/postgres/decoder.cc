@@ -1,5 +1,6 @@
 #include "sources/postgres/decoder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -27,6 +28,7 @@ void Decoder::message(std::span<std::byte> bytes, bool in_pages, Lsn at) {
     case 'B': return begin(bytes, at);
     case 'C': return commit(bytes, at);
     case 'T': return truncate(bytes, at);
+    case 'M': return logical(bytes, at);
     case 'R': {
       auto result = relations_.put(bytes);
       if (!result) stop(type, at, result.failure().what);
@@ -40,7 +42,9 @@ void Decoder::message(std::span<std::byte> bytes, bool in_pages, Lsn at) {
 bool Decoder::may_drop(Bytes head) const {
   const Relation* relation = relations_.find(row_relation(head));
   if (relation != nullptr) return in_transaction_ && relation->schema == nullptr;
-  return !head.empty() && may_be_ignored(static_cast<char>(head[0]));
+  if (head.empty()) return false;
+  const char type = static_cast<char>(head[0]);
+  return may_be_ignored(type) || (type == 'M' && messages_ == nullptr);
 }
 
 void Decoder::begin(Bytes bytes, Lsn at) {
@@ -86,7 +90,7 @@ void Decoder::row(std::span<std::byte> bytes, bool in_pages, Lsn at) {
   scratch_.pages = &intake_.pages();
   auto row = read_row(bytes, of, settings_.utf8_unchecked, scratch_);
   if (!row) stop(type, at, "table " + of.schema->full_name + ": " + row.failure().what);
-  Event& event = new_event(of);
+  Event& event = new_event(of.schema, *of.counter);
   event.op = row->op;
   event.before = row->before;
   event.after = row->after;
@@ -99,36 +103,81 @@ void Decoder::truncate(Bytes bytes, Lsn at) {
     const Relation& of = relation(oid, 'T', at);
     if (of.schema == nullptr) continue;
     describe_transaction();
-    new_event(of).op = Op::truncate;
+    new_event(of.schema, *of.counter).op = Op::truncate;
   }
 }
 
-Event& Decoder::new_event(const Relation& of) {
-  if (of.counter->transaction != transactions_) *of.counter = {transactions_, 0};
+// One that belongs to no transaction is sent at once, also when its own is rolled back. It stands between two others,
+// and is one of its own. The server keeps no time for it, and ours would be another one after a restart.
+void Decoder::logical(Bytes bytes, Lsn at) {
+  auto message = read_logical(bytes);
+  if (!message) stop('M', at, message.failure().what);
+  if (message->transactional != in_transaction_)
+    stop(
+        'M', at,
+        in_transaction_ ? "it stands inside a transaction that it is no part of" : "it stands outside any transaction");
+  Messages::Table* table = messages_ != nullptr ? messages_->find(message->prefix) : nullptr;
+  if (!message->transactional) {
+    end_ = std::max(end_, message->end);
+    ++transactions_;
+    described_ = false;
+  }
+  if (table != nullptr) {
+    if (message->transactional) {
+      describe_transaction();
+    } else {
+      begin_ = {};
+      describe("message/" + to_string(message->end), message->end, 0);
+    }
+    Extra extra;
+    extra.after = messages_->row(message->content, intake_.pages());
+    Event& event = new_event(table->schema, table->counter);
+    event.op = Op::create;
+    event.after.present = true;
+    event.extra = new (intake_.pages().array<Extra>(1).data()) Extra(extra);
+  }
+  if (message->transactional) return;
+  const Mark mark = Mark::of(WalMark{message->end, 0, settings_.timeline});
+  if (table != nullptr)
+    intake_.commit(mark, info_);
+  else
+    intake_.idle(mark);
+}
+
+Event& Decoder::new_event(const TableSchema* schema, RowCounter& counter) {
+  if (counter.transaction != transactions_) counter = {transactions_, 0};
   Event& event = intake_.event();
-  event.schema = of.schema;
-  event.ordinal = ++of.counter->rows;
+  event.schema = schema;
+  event.ordinal = ++counter.rows;
   event.locus = locus_;
   return event;
 }
 
 void Decoder::describe_transaction() {
   if (described_) return;
-  described_ = true;
   char lsn[18];
-  std::string_view place(lsn, print_lsn(begin_.commit, lsn));
-  char xid[10];
-  std::string_view number(xid, static_cast<std::size_t>(std::to_chars(xid, xid + sizeof xid, begin_.xid).ptr - xid));
+  describe({lsn, print_lsn(begin_.commit, lsn)}, begin_.commit, begin_.xid);
+}
+
+// `xid` 0: it is no transaction.
+void Decoder::describe(std::string_view place, Lsn lsn, std::uint32_t xid) {
+  described_ = true;
+  char printed[18];
+  const std::string_view where(printed, print_lsn(lsn, printed));
+  char digits[10];
+  std::string_view number(digits,
+                          static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, xid).ptr - digits));
 
   char text[64];
   char* at = text;
-  for (std::string_view part : {std::string_view(R"("lsn":")"), place, std::string_view(R"(","txId":)"), number})
+  for (std::string_view part : {std::string_view(R"("lsn":")"), where, std::string_view(R"(","txId":)"), number})
     at = std::copy(part.begin(), part.end(), at);
   std::string_view locus = intake_.pages().copy({text, static_cast<std::size_t>(at - text)});
+  if (xid == 0) locus = locus.substr(0, locus.find(','));
   locus_ = locus;
   info_.ts_us = begin_.ts_us;
   info_.id_hash = transaction_hash(settings_.source_id, settings_.epoch, place);
-  info_.transaction_id = locus.substr(locus.size() - number.size());
+  info_.transaction_id = xid != 0 ? locus.substr(locus.size() - number.size()) : std::string_view();
 }
 
 void Decoder::stop(char type, Lsn at, const std::string& why) const {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/source.h"
+#include "sources/postgres/messages.h"
 #include "sources/postgres/relations.h"
 #include "sources/postgres/wal_position.h"
 
@@ -24,8 +25,9 @@ class Decoder {
     bool utf8_unchecked = false;
   };
 
-  Decoder(Settings settings, RelationCache& relations, Intake& intake)
-      : settings_(std::move(settings)), relations_(relations), intake_(intake) {}
+  // `messages`: of applications; null: none is wanted.
+  Decoder(Settings settings, RelationCache& relations, Intake& intake, Messages* messages = nullptr)
+      : settings_(std::move(settings)), relations_(relations), intake_(intake), messages_(messages) {}
 
   // One message. `in_pages`: it lies in intake.pages() already, else it is copied there if its row is wanted.
   // `at`: where in the log the server says it stems from.
@@ -43,15 +45,19 @@ class Decoder {
   void commit(Bytes, Lsn at);
   void row(std::span<std::byte>, bool in_pages, Lsn at);
   void truncate(Bytes, Lsn at);
+  void logical(Bytes, Lsn at);
   const Relation& relation(std::uint32_t oid, char type, Lsn at) const;
-  Event& new_event(const Relation&);
+  Event& new_event(const TableSchema*, RowCounter&);
   // Once per transaction, at its first captured row.
   void describe_transaction();
+  // `place`: of the commit record, or what stands for it.
+  void describe(std::string_view place, Lsn lsn, std::uint32_t xid);
   [[noreturn]] void stop(char type, Lsn at, const std::string& why) const;
 
   const Settings settings_;
   RelationCache& relations_;
   Intake& intake_;
+  Messages* const messages_;
   Scratch scratch_;
 
   bool in_transaction_ = false;

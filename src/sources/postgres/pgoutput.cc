@@ -71,6 +71,16 @@ Result<TruncateMessage> read_truncate(Bytes bytes) {
   return finish(std::move(message), in, "truncate message");
 }
 
+Result<LogicalMessage> read_logical(Bytes bytes) {
+  ByteReader in = body_of(bytes);
+  LogicalMessage message;
+  message.transactional = (in.u8() & 1) != 0;
+  message.end = Lsn{in.u64()};
+  message.prefix = in.c_string();
+  message.content = in.text(in.u32());
+  return finish(std::move(message), in, "logical message");
+}
+
 std::uint32_t row_relation(Bytes bytes) {
   if (bytes.size() < 5) return 0;
   char type = static_cast<char>(bytes[0]);
@@ -78,6 +88,6 @@ std::uint32_t row_relation(Bytes bytes) {
   return ByteReader(bytes.subspan(1)).u32();
 }
 
-bool may_be_ignored(char type) { return type == 'Y' || type == 'O' || type == 'M' || type == 'A'; }
+bool may_be_ignored(char type) { return type == 'Y' || type == 'O' || type == 'A'; }
 
 }  // namespace deltaforge::sources::postgres

@@ -44,17 +44,25 @@ struct TruncateMessage {
   std::vector<std::uint32_t> relations;
 };
 
+// Of pg_logical_emit_message().
+struct LogicalMessage {
+  bool transactional = false;
+  Lsn end{};  // where its record ends
+  std::string_view prefix, content;
+};
+
 // Each takes a whole message, its type byte included.
 Result<BeginMessage> read_begin(Bytes);
 Result<CommitMessage> read_commit(Bytes);
 Result<RelationMessage> read_relation(Bytes);
 Result<TruncateMessage> read_truncate(Bytes);
+Result<LogicalMessage> read_logical(Bytes);
 
 // The relation of an insert, update or delete; 0 for anything else.
 std::uint32_t row_relation(Bytes);
 
-// Messages that never carry row data and change nothing here: type, origin, logical message, and the stream abort
-// that PostgreSQL 18 sends to readers of protocol 1 as well.
+// Messages that never carry data and change nothing here: type, origin, and the stream abort that PostgreSQL 18 sends
+// to readers of protocol 1 as well.
 bool may_be_ignored(char type);
 
 }  // namespace deltaforge::sources::postgres

@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kSlotPatience = 3s;
+constexpr int kMessagesSince = 140'000;
 constexpr const char* kLockTimeout = "[55P03]";
 
 void show_start_position(const StartPosition& start, config::Echo& to) {
@@ -41,6 +42,20 @@ bool is_slot_name(std::string_view name) {
 
 }  // namespace
 
+const config::Spec<Outbox>& Outbox::spec() {
+  static const auto s = config::Spec<Outbox>("outbox_messages", "Which messages are captured.")
+                            .field("prefixes", &Outbox::prefixes,
+                                   "Their prefixes: outbox, outbox_%, *. A prefix is the table of its events.");
+  return s;
+}
+
+void Outbox::check(const config::Node& node, config::Report& report) const {
+  const config::Node* list = node.find("prefixes");
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
+    if (std::string why = prefix_problem(prefixes[i]); !why.empty())
+      report.add(list->children()[i], "not a pattern of prefixes: " + why);
+}
+
 const config::Spec<Config>& Config::spec() {
   static const auto s = [] {
     config::Spec<Config> spec("postgres", "Reads row changes from PostgreSQL by logical replication.");
@@ -59,8 +74,9 @@ const config::Spec<Config>& Config::spec() {
         .shaped(start_position_shape())
         .choice("on_schema_drift", &Config::on_schema_drift, "What to do when tables differ after a fail-over.",
                 {{"adapt", OnSchemaDrift::adapt}, {"halt", OnSchemaDrift::halt}})
-        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.");
-    return config::add_later_field(spec, "outbox", &Config::outbox, "outbox", "Outbox messages");
+        .nested("snapshot", &Config::snapshot, "Reading of rows that exist already; not in this build.")
+        .nested("outbox", &Config::outbox, "Messages that applications write with pg_logical_emit_message().");
+    return spec;
   }();
   return s;
 }
@@ -84,7 +100,8 @@ Postgres::Postgres(Config config, const SourceContext& context)
           [this](std::string_view schema, std::string_view table) {
             return captured_by(config_.tables, schema, table);
           },
-          schemas_, &shared_.relations) {}
+          schemas_, &shared_.relations),
+      messages_(config_.outbox.prefixes, config_.id, schemas_) {}
 
 void Postgres::run(Intake& intake, const Start& start, std::stop_token stop) {
   // Level-triggered and never cleared: every wait of this run ends at once.
@@ -114,6 +131,7 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
 
   ServerFacts server = read_server(replication);
   check_server(server);
+  check_messages(server);
   const bool plain = replication.crosses_network_in_plain_text();
   start.warn("plain_text", plain ? "rows and password cross the network to " + replication.where() +
                                        " in plain text: add sslmode=verify-full to the dsn"
@@ -124,6 +142,7 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
 
   CatalogueLookup lookup(statements, *start.state);
   relations_.begin(lookup, server.database);
+  messages_.begin(server.database);
   last_backend_ = replication.backend_pid();
   statements.query("setting up the session", "SET lock_timeout = '500ms'");
   WalPosition looked_at = at;
@@ -153,6 +172,7 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
   Stream stream({.session = replication,
                  .intake = intake,
                  .relations = relations_,
+                 .messages = messages_.any() ? &messages_ : nullptr,
                  .shared = shared_,
                  .server = server,
                  .decoder = {config_.id, context_.epoch, server.timeline, utf8_unchecked},
@@ -164,6 +184,12 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
                  .stop_fd = stop_fd,
                  .stop = stop});
   stream.run();
+}
+
+void Postgres::check_messages(const ServerFacts& server) const {
+  if (messages_.any() && server.version < kMessagesSince)
+    throw Error(ErrorKind::config, "the server sends no logical messages: outbox.prefixes needs PostgreSQL 14 or later",
+                "upgrade the server, or leave `outbox` out and capture a table");
 }
 
 WalPosition Postgres::prepare(Session& replication, Session& statements, const ServerFacts& server,

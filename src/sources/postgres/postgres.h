@@ -1,5 +1,5 @@
-// The PostgreSQL source: logical replication with pgoutput, PostgreSQL 13 to 18. Streaming only; snapshots and the
-// outbox are not in this build. Owned by the pipeline; run() on its source thread, release() and gauges() on any.
+// The PostgreSQL source: logical replication with pgoutput, PostgreSQL 13 to 18. Streaming only; snapshots are not in
+// this build. Owned by the pipeline; run() on its source thread, release() and gauges() on any.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,7 @@
 #include "core/source.h"
 #include "schema/registry.h"
 #include "sources/postgres/first_start.h"
+#include "sources/postgres/messages.h"
 #include "sources/postgres/publication.h"
 #include "sources/postgres/relations.h"
 #include "sources/postgres/stream.h"
@@ -24,6 +25,14 @@
 namespace deltaforge::sources::postgres {
 
 enum class OnSchemaDrift { adapt, halt };
+
+// Messages that applications write into the log.
+struct Outbox {
+  std::vector<std::string> prefixes;
+
+  static const config::Spec<Outbox>& spec();
+  void check(const config::Node&, config::Report&) const;
+};
 
 struct Config {
   std::string id;
@@ -34,7 +43,7 @@ struct Config {
   StartPosition start_position;
   OnSchemaDrift on_schema_drift = OnSchemaDrift::adapt;
   config::Snapshot snapshot;
-  config::NotInThisBuild outbox;
+  Outbox outbox;
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;
@@ -57,6 +66,7 @@ class Postgres final : public Source {
   void run_until_stopped(Intake&, const Start&, int stop_fd, const std::stop_token&);
   // Everything that must hold before streaming; returns where it begins.
   WalPosition prepare(Session& replication, Session& statements, const ServerFacts&, Publication&, const Start&);
+  void check_messages(const ServerFacts&) const;
   void check_stored(Session& replication, Session& statements, const ServerFacts&, const Start&);
   // Our own former connection may still hold the slot for a moment.
   void wait_for_slot(Session& statements);
@@ -69,6 +79,7 @@ class Postgres final : public Source {
   schema::Registry schemas_;
   Shared shared_;
   RelationCache relations_;
+  Messages messages_;
   int last_backend_ = 0;  // of our walsender, in this process
 };
 

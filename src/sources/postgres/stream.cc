@@ -25,11 +25,11 @@ constexpr auto kLongWait = 500us;
 
 constexpr std::size_t kDataHeader = 25;  // 'w', start, end, clock
 
-std::string start_command(const std::string& slot, Lsn start, const std::string& publications) {
+std::string start_command(const std::string& slot, Lsn start, const std::string& publications, bool messages) {
   std::string names;
   for (char c : publications) names += c == '\'' ? "''" : std::string(1, c);
-  return fmt::format("START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '{}')", slot,
-                     to_string(start), names);
+  return fmt::format("START_REPLICATION SLOT \"{}\" LOGICAL {} (proto_version '1', publication_names '{}'{})", slot,
+                     to_string(start), names, messages ? ", messages 'true'" : "");
 }
 
 }  // namespace
@@ -37,14 +37,14 @@ std::string start_command(const std::string& slot, Lsn start, const std::string&
 Stream::Stream(Parts parts)
     : parts_(std::move(parts)),
       wire_(parts_.session, *this),
-      decoder_(parts_.decoder, parts_.relations, parts_.intake),
+      decoder_(parts_.decoder, parts_.relations, parts_.intake, parts_.messages),
       feedback_(parts_.server.wal_sender_timeout, std::chrono::steady_clock::now()),
       received_(parts_.start),
       idle_(parts_.start),
       next_look_(std::chrono::steady_clock::now() + kLookInterval) {}
 
 void Stream::run() {
-  wire_.send_query(start_command(parts_.slot, parts_.start, parts_.publications));
+  wire_.send_query(start_command(parts_.slot, parts_.start, parts_.publications, parts_.messages != nullptr));
   while (!parts_.stop.stop_requested()) {
     SteadyTime now = std::chrono::steady_clock::now();
     service(now);
@@ -86,9 +86,9 @@ std::byte* Stream::place(char type, Bytes head, std::size_t size) {
 
 bool Stream::consume() {
   while (auto frame = wire_.next()) {
-    bool was_inside = decoder_.in_transaction();
+    const Lsn end = decoder_.end();
     handle(*frame);
-    if (was_inside && !decoder_.in_transaction() && !parts_.intake.room()) return false;
+    if (decoder_.end() != end && !parts_.intake.room()) return false;
   }
   return true;
 }

@@ -43,6 +43,7 @@ class Stream final : private Placer {
     Session& session;  // of kind replication, idle
     Intake& intake;
     RelationCache& relations;
+    Messages* messages;  // of applications; null: none is wanted
     Shared& shared;
     const ServerFacts& server;
     Decoder::Settings decoder;

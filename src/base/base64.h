@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace deltaforge::encode {
+namespace deltaforge {
 
 constexpr std::size_t base64_size(std::size_t bytes) { return (bytes + 2) / 3 * 4; }
 
@@ -30,4 +30,4 @@ inline char* print_base64(std::string_view bytes, char* to) {
   return to;
 }
 
-}  // namespace deltaforge::encode
+}  // namespace deltaforge

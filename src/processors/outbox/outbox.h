@@ -1,0 +1,73 @@
+// Makes of a row of an outbox, or of a message in PostgreSQL's log, the event that the application meant: its payload,
+// its topic, key and headers. Other events pass untouched.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/json_text.h"
+#include "core/component.h"
+#include "encode/template_text.h"
+#include "obs/metrics.h"
+#include "processors/outbox/config.h"
+#include "schema/registry.h"
+
+namespace deltaforge::processors::outbox {
+
+class Outbox final : public Processor {
+ public:
+  using Config = outbox::Config;
+
+  Outbox(Config, const ProcessorContext&);
+
+  // Throws Error{undecodable} in strict mode at an event that lacks something; the message names all of it.
+  void process(Batch&) override;
+
+ private:
+  struct HeaderField {
+    std::string name;
+    encode::FieldPath path;
+  };
+  // What becomes of the events of a table.
+  struct Table {
+    bool mine = false;
+    const TableSchema* published = nullptr;  // as others see it from here on
+  };
+
+  const Table& table_of(const TableSchema&);
+  // Why the event is dropped; empty: it is not.
+  std::string_view refused(const Event&) const;
+  void transform(const Batch&, Event&, const Table&, Pages&);
+  std::optional<std::string_view> text_of(const encode::TemplateText&, const Event&, Pages&);
+  std::optional<std::string_view> text_of(const encode::FieldPath&, const Event&, Pages&);
+  std::optional<std::string_view> topic_of(const Event&, Pages&);
+  std::optional<std::string_view> key_of(const Event&, Pages&);
+  std::span<const Header> headers_of(const Event&, Pages&);
+  // Nothing: the event has none, or it cannot be encoded.
+  std::optional<std::string_view> payload_of(const Event&, Pages&);
+  void drop(Event&, std::string_view reason);
+  void check_complete(const Batch&, const Event&, const Extra&, bool payload);
+
+  const Config config_;
+  const std::string pipeline_;
+  const encode::FieldPath payload_, topic_column_, aggregate_id_;
+  std::optional<encode::TemplateText> topic_, default_topic_, key_;
+  std::vector<HeaderField> headers_;
+  std::vector<std::pair<std::string_view, encode::FieldPath>> needed_;  // in strict mode
+  std::unordered_map<std::uint64_t, Table> tables_;                     // by schema id
+  const TableSchema* last_ = nullptr;
+  const Table* last_table_ = nullptr;
+  schema::Registry published_;
+  JsonText json_;
+  Slab out_;
+  std::vector<Header> found_;  // headers of one event
+  obs::Counter transformed_;
+};
+
+void add(Catalogue&);
+
+}  // namespace deltaforge::processors::outbox
