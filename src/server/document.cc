@@ -210,7 +210,10 @@ class Assembly {
       } else if (!known.knows(type->text())) {
         document_.problems.add(*type, no_such_type("processor", type->text(), known.types()));
       } else {
-        ProcessorMaker maker = known.check(type->text(), entry, document_.problems);
+        // Several of one type need no ids; their order tells them apart.
+        std::string derived = type->text();
+        for (int number = 2; ids.contains(derived); ++number) derived = fmt::format("{}-{}", type->text(), number);
+        ProcessorMaker maker = known.check(type->text(), entry, document_.problems, derived);
         if (!ids.insert(maker.id).second)
           document_.problems.add(entry, "id", "id '" + maker.id + "' is taken by another processor; give each its own");
         check_id(entry, maker.id);

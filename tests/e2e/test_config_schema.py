@@ -111,7 +111,7 @@ def changed(document: Json, at: Path_, value: Any) -> Json:
     return result
 
 
-FREE_MAPS = ("labels", "annotations", "client_conf", "headers")
+FREE_MAPS = ("labels", "annotations", "client_conf", "headers", "additional_headers")
 
 
 def mutants(document: Json) -> Iterator[tuple[str, Json]]:
@@ -209,6 +209,12 @@ CONTRACT: dict[str, Json] = {
     "filter_field": {"path": REQUIRED, "op": REQUIRED, "value": None},
     "processor.flatten": {"type": REQUIRED, "id": "flatten", "separator": "__", "max_depth": None, "on_collision": "last",
                           "empty_object": "preserve", "lists": "preserve", "empty_list": "preserve"},
+    "processor.outbox": {"type": REQUIRED, "id": "outbox", "tables": [], "topic": None, "default_topic": None, "key": None,
+                         "raw_payload": False, "strict": False, "columns": None, "additional_headers": {}},
+    "outbox_columns": {"payload": "payload", "aggregate_type": "aggregate_type", "aggregate_id": "aggregate_id",
+                       "event_type": "event_type", "topic": "topic", "event_id": "id"},
+    "outbox_messages": {"prefixes": []},
+    "outbox_tables": {"tables": []},
     "filter": {"exclude_synthetic": False, "synthetic_only": False, "producers": []},
     "tls": {"ca_file": None, "cert_file": None, "key_file": None, "insecure_skip_verify": False},
     "schema_sensing": {"enabled": False, "tables": None, "deep_inspect": None, "sampling": None,
@@ -255,7 +261,7 @@ def test_the_full_files_hold_every_field(schema: Json) -> None:
 
 
 LATER = {  # what is known and refused, in the place where it stands
-    "source.config": {"snapshot": {"mode": "initial"}, "outbox": {"tables": ["outbox"]}, "on_schema_drift": "halt"},
+    "source.config": {"snapshot": {"mode": "initial"}, "on_schema_drift": "halt"},
     "sinks.0.config": {"exactly_once": True, "encoding": {"type": "avro", "schema_registry_url": "http://h"}},
     "spec": {"schema_sensing": {"enabled": True}, "journal": {"enabled": True},
              "processors": [{"type": "javascript", "config": {"id": "j", "inline": "x"}}]},

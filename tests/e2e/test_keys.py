@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from conftest import Outlets, Servers, Workbench
+from harness.kafka import Kafka
 from harness.procs import wait_until
+from harness.readers import KafkaReader
 from harness.redis import Redis, RedisReader
 
 
@@ -37,4 +39,44 @@ def test_a_stream_for_each_table(bench: Workbench, servers: Servers, outlet: Out
         reader = RedisReader(redis, f"{database}.public.{table}")
         wait_until(lambda: reader.drain() is not None and len(reader.records) == len(keys), 20, table)  # noqa: B023
         assert reader.keys == keys
+    assert engine.terminate() == 0
+
+
+def test_a_topic_for_each_table(bench: Workbench, servers: Servers, outlet: Outlets, kafka: Kafka) -> None:
+    """A topic that is not there yet is named, and waited for."""
+    pg = servers(15)
+    database = bench.database(pg)
+    for table in ("a", "b"):
+        pg.execute(f"CREATE TABLE {table} (id int PRIMARY KEY)", database)
+    sink = outlet("kafka", database, client_conf={"allow.auto.create.topics": "false", "topic.metadata.propagation.max.ms": 1000})
+    sink.config["config"]["topic"] = f"{database}.${{source.schema}}.${{source.table}}"
+    kafka.create_topic(f"{database}.public.a")
+    engine = bench.engine(pg, database, [sink.config]).start()
+    pg.execute("INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (3); INSERT INTO a VALUES (4)", database)
+    wait_until(lambda: f"{database}.public.b" in str(engine.pipeline()), 30, "the missing topic to be named")
+    kafka.create_topic(f"{database}.public.b")
+    for table, keys in (("b", [b"3"]), ("a", [b"1", b"2", b"4"])):
+        reader = KafkaReader(kafka.brokers, f"{database}.public.{table}")
+        wait_until(lambda: reader.drain() is not None and len(reader.records) >= len(keys), 60, table)  # noqa: B023
+        assert sorted(set(reader.keys)) == keys
+    assert engine.terminate() == 0
+
+
+def test_a_topic_that_is_none_blocks_until_it_is_mended(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, region text)", database)
+    sink = outlet("kafka", database)
+    wrong = {**sink.config["config"], "topic": f"{database}${{after.region}}"}
+    engine = bench.engine(pg, database, [{**sink.config, "config": wrong}]).start()
+    reader = sink.reader()
+    for number, region in ((1, "'../x'"), (2, "NULL"), (3, "'" + "a" * 250 + "'")):
+        pg.execute(f"INSERT INTO t VALUES ({number}, {region})", database)
+    wait_until(lambda: "degraded" in str(engine.pipeline()) and "routing" in str(engine.pipeline()), 30, "it to be told")
+    assert reader.held() == 0
+    name = engine.get("/pipelines")[0]["name"]
+    status, text = engine.request("PATCH", f"/pipelines/{name}", {"spec": {"sinks": [sink.config]}})
+    assert status == 200, text
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 3, 30, "all three")
+    assert reader.keys == [b"1", b"2", b"3"]
     assert engine.terminate() == 0

@@ -32,8 +32,10 @@ struct PostgresDecoding {
             {"shop", ""},
             [flags](std::string_view, std::string_view table) { return (flags & 2) == 0 || !table.ends_with('f'); },
             registry),
-        decoder({"shop", "1", 1, (flags & 1) != 0}, relations, intake) {
+        messages({"out*"}, "shop", registry),
+        decoder({"shop", "1", 1, (flags & 1) != 0}, relations, intake, &messages) {
     relations.begin(catalogue, "app");
+    messages.begin("app");
     intake.room();
   }
 
@@ -41,6 +43,7 @@ struct PostgresDecoding {
   InventedCatalogue catalogue;
   ContractIntake intake;
   sources::postgres::RelationCache relations;
+  sources::postgres::Messages messages;
   sources::postgres::Decoder decoder;
 };
 

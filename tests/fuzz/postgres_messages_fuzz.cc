@@ -13,9 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::uint64_t at = 1; !in.empty(); ++at) {
       auto message = in.bytes(in.size16());
       decoding.decoder.may_drop(message);
-      const bool was_inside = decoding.decoder.in_transaction();
+      const sources::postgres::Lsn end = decoding.decoder.end();
       decoding.decoder.message(message, false, sources::postgres::Lsn{at});
-      if (was_inside && !decoding.decoder.in_transaction()) decoding.intake.room();
+      if (decoding.decoder.end() != end) decoding.intake.room();
     }
   });
   return 0;

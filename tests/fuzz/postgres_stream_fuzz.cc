@@ -21,9 +21,9 @@ class StreamOfBytes final : private Placer {
 
   void feed(Bytes bytes, std::size_t piece) {
     fuzz::feed(frames_, bytes, piece, [this](Frame& frame) {
-      const bool was_inside = decoding_.decoder.in_transaction();
+      const sources::postgres::Lsn end = decoding_.decoder.end();
       handle(frame);
-      if (was_inside && !decoding_.decoder.in_transaction()) decoding_.intake.room();
+      if (decoding_.decoder.end() != end) decoding_.intake.room();
     });
   }
 

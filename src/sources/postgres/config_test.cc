@@ -64,8 +64,13 @@ TEST(Config, WhatIsNotInThisBuild) {
     EXPECT_EQ(read(text).problems, "") << text;
   EXPECT_THAT(read("snapshot: {mode: initial}").problems, HasSubstr("not in this build: snapshot"));
   EXPECT_THAT(read("snapshot: {mode: always}").problems, HasSubstr("not in this build: snapshot"));
-  EXPECT_THAT(read("outbox: {prefixes: [o]}").problems, HasSubstr("not in this build: outbox"));
   EXPECT_THAT(read("on_schema_drift: halt").problems, HasSubstr("not in this build"));
+}
+
+TEST(Config, PrefixesOfMessages) {
+  EXPECT_EQ(read("outbox: {prefixes: [outbox, 'app.%_x', '*']}").problems, "");
+  EXPECT_THAT(read("outbox: {prefixes: ['']}").problems, HasSubstr("not a pattern of prefixes"));
+  EXPECT_THAT(read("outbox: {prefix: [o]}").problems, HasSubstr("did you mean 'prefixes'"));
 }
 
 TEST(Config, NamesAndPatterns) {

@@ -110,15 +110,17 @@ void Decoder::truncate(Bytes bytes, Lsn at) {
 // One that belongs to no transaction is sent at once, also when its own is rolled back. It stands between two others,
 // and is one of its own. The server keeps no time for it, and ours would be another one after a restart.
 void Decoder::logical(Bytes bytes, Lsn at) {
+  if (messages_ == nullptr) return;
   auto message = read_logical(bytes);
   if (!message) stop('M', at, message.failure().what);
   if (message->transactional != in_transaction_)
     stop(
         'M', at,
         in_transaction_ ? "it stands inside a transaction that it is no part of" : "it stands outside any transaction");
-  Messages::Table* table = messages_ != nullptr ? messages_->find(message->prefix) : nullptr;
+  Messages::Table* table = messages_->find(message->prefix);
   if (!message->transactional) {
-    end_ = std::max(end_, message->end);
+    if (message->end <= end_) stop('M', at, "it stands before what came before it");
+    end_ = message->end;
     ++transactions_;
     described_ = false;
   }

@@ -222,6 +222,48 @@ TEST(Decoder, MessagesWithoutRowsAreIgnored) {
   EXPECT_EQ(fixture.intake.all().size(), 1u);
 }
 
+std::string logical(bool transactional, const std::string& prefix, const std::string& content, std::uint64_t end) {
+  std::string message = "M" + std::string(1, transactional ? '\1' : '\0');
+  for (int shift = 56; shift >= 0; shift -= 8) message += static_cast<char>(end >> shift & 0xff);
+  message += prefix + '\0';
+  for (int shift = 24; shift >= 0; shift -= 8) message += static_cast<char>(content.size() >> shift & 0xff);
+  return message + content;
+}
+
+TEST(Decoder, MessagesOfApplicationsAreEvents) {
+  Fixture fixture;
+  Messages messages({"out%", "a.b"}, "shop", fixture.registry);
+  messages.begin("app");
+  Decoder decoder({"shop", "1", 1, false}, fixture.relations, fixture.intake, &messages);
+  auto feed = [&](std::string bytes) {
+    decoder.message({reinterpret_cast<std::byte*>(bytes.data()), bytes.size()}, false, Lsn{1});
+    std::ranges::fill(bytes, '#');
+  };
+  std::vector<std::string> rows;
+  fixture.intake.on_event = [&rows](const Event& event) {
+    rows.push_back(event.schema->schema + " " + event.schema->table + " " + std::string(event.extra->after) + " " +
+                   std::string(event.locus));
+  };
+  feed(logical(false, "outbox", R"({"a": 1})", 0x500));
+  feed(logical(false, "other", "{}", 0x600));
+  feed(begin());
+  feed(logical(true, "a.b", "[1, 123456789012345678901234567890]", 0x700));
+  feed(logical(true, "outbox", "\xff", 0x800));
+  feed(logical(true, "outbox", "{}", 0x900));
+  feed(commit());
+  EXPECT_THAT(fixture.intake.events(),
+              ElementsAre(HasSubstr("message:outbox#1"), HasSubstr("message:a.b#1"), HasSubstr("message:outbox#1"),
+                          HasSubstr("message:outbox#2")));
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[0], R"(__outbox outbox {"a":1} "lsn":"0/500")");
+  EXPECT_THAT(rows[1], HasSubstr("__outbox a.b [1,123456789012345678901234567890] \"lsn\":"));
+  EXPECT_THAT(rows[2], HasSubstr(R"( {"_base64":"/w=="} "lsn":)"));
+  EXPECT_THAT(fixture.intake.transactions()[0].transaction_id, "");
+  EXPECT_EQ(fixture.intake.all().size(), 3U) << "what was not wanted is a position";
+  EXPECT_THROW(feed(logical(true, "outbox", "{}", 0xa00)), Error) << "it belongs to no transaction that began";
+  EXPECT_THROW(feed(logical(false, "outbox", "{}", 0xa00).substr(0, 19)), Error);
+}
+
 TEST(Decoder, WhatDoesNotFitStops) {
   auto after_begin = [](const std::string& message) {
     Fixture fixture;
