@@ -13,9 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (std::uint64_t at = 1; !in.empty(); ++at) {
       auto message = in.bytes(in.size16());
       decoding.decoder.may_drop(message);
-      const sources::postgres::Lsn end = decoding.decoder.end();
+      const std::uint64_t commits = decoding.decoder.commits();
       decoding.decoder.message(message, false, sources::postgres::Lsn{at});
-      if (decoding.decoder.end() != end) decoding.intake.room();
+      if (decoding.decoder.commits() != commits) decoding.intake.room();
     }
   });
   return 0;

@@ -21,9 +21,9 @@ class StreamOfBytes final : private Placer {
 
   void feed(Bytes bytes, std::size_t piece) {
     fuzz::feed(frames_, bytes, piece, [this](Frame& frame) {
-      const sources::postgres::Lsn end = decoding_.decoder.end();
+      const std::uint64_t commits = decoding_.decoder.commits();
       handle(frame);
-      if (decoding_.decoder.end() != end) decoding_.intake.room();
+      if (decoding_.decoder.commits() != commits) decoding_.intake.room();
     });
   }
 

@@ -63,6 +63,7 @@ void Decoder::commit(Bytes bytes, Lsn at) {
   if (!in_transaction_ || message->commit != begin_.commit) stop('C', at, "it ends a transaction that did not begin");
   in_transaction_ = false;
   end_ = message->end;
+  ++commits_;
   Mark mark = Mark::of(WalMark{message->end, begin_.xid, settings_.timeline});
   if (described_)
     intake_.commit(mark, info_);
@@ -121,6 +122,7 @@ void Decoder::logical(Bytes bytes, Lsn at) {
   if (!message->transactional) {
     if (message->end <= end_) stop('M', at, "it stands before what came before it");
     end_ = message->end;
+    ++commits_;
     ++transactions_;
     described_ = false;
   }

@@ -39,6 +39,8 @@ class Decoder {
   bool in_transaction() const { return in_transaction_; }
   // End of the last transaction, captured or not.
   Lsn end() const { return end_; }
+  // Changes whenever the intake was given a transaction.
+  std::uint64_t commits() const { return commits_; }
 
  private:
   void begin(Bytes, Lsn at);
@@ -67,6 +69,7 @@ class Decoder {
   std::string_view locus_;
   TransactionInfo info_;
   Lsn end_{};
+  std::uint64_t commits_ = 0;
 };
 
 }  // namespace deltaforge::sources::postgres

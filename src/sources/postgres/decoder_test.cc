@@ -251,9 +251,8 @@ TEST(Decoder, MessagesOfApplicationsAreEvents) {
   feed(logical(true, "outbox", "\xff", 0x800));
   feed(logical(true, "outbox", "{}", 0x900));
   feed(commit());
-  EXPECT_THAT(fixture.intake.events(),
-              ElementsAre(HasSubstr("message:outbox#1"), HasSubstr("message:a.b#1"), HasSubstr("message:outbox#1"),
-                          HasSubstr("message:outbox#2")));
+  EXPECT_THAT(fixture.intake.events(), ElementsAre(HasSubstr("message:outbox#1"), HasSubstr("message:a.b#1"),
+                                                   HasSubstr("message:outbox#1"), HasSubstr("message:outbox#2")));
   ASSERT_EQ(rows.size(), 4U);
   EXPECT_EQ(rows[0], R"(__outbox outbox {"a":1} "lsn":"0/500")");
   EXPECT_THAT(rows[1], HasSubstr("__outbox a.b [1,123456789012345678901234567890] \"lsn\":"));

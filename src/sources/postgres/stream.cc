@@ -86,9 +86,9 @@ std::byte* Stream::place(char type, Bytes head, std::size_t size) {
 
 bool Stream::consume() {
   while (auto frame = wire_.next()) {
-    const Lsn end = decoder_.end();
+    const std::uint64_t commits = decoder_.commits();
     handle(*frame);
-    if (decoder_.end() != end && !parts_.intake.room()) return false;
+    if (decoder_.commits() != commits && !parts_.intake.room()) return false;
   }
   return true;
 }
