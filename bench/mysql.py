@@ -26,7 +26,7 @@ sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 from measure import Run, conditions, cpu_seconds, drain, keep, per_event, show, summary  # noqa: E402
 
 from harness.engine import (  # noqa: E402
-    BINARY, Engine, blackhole_sink, file_sink, kafka_sink, mysql_source, pipeline, redis_sink)
+    BINARY, Engine, blackhole_sink, file_sink, kafka_sink, mysql_source, nats_sink, pipeline, redis_sink)
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import PASSWORD, Mysql, tool  # noqa: E402
 from harness.procs import Process, wait_until  # noqa: E402
@@ -58,7 +58,7 @@ class Backlog:
         self.first_file = self.server.binlog_status()[0]
         base = Engine(root / f"{name}-base", pipeline(self.source, [
             blackhole_sink(), file_sink(root / f"{name}-none"), kafka_sink("127.0.0.1:1", "none"),
-            redis_sink("redis://127.0.0.1:1", "none")]))
+            redis_sink("redis://127.0.0.1:1", "none"), nats_sink("nats://127.0.0.1:1", "none")]))
         base.start(ready=False)
         wait_until(lambda: "streaming from the binary log" in base.log_text(), 30, "the first start")
         base.kill()

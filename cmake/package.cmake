@@ -19,7 +19,7 @@ set(CPACK_PACKAGE_NAME deltaforge)
 set(CPACK_PACKAGE_CONTACT "DeltaForge <dev@deltaforge.invalid>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "change data capture from PostgreSQL, MySQL and MariaDB")
 set(CPACK_PACKAGE_DESCRIPTION "Reads the replication log of a database and delivers every committed change of a row,
-in commit order and whole transactions at a time, to files, Apache Kafka, Redis or a web service.")
+in commit order and whole transactions at a time, to files, Apache Kafka, Redis, NATS or a web service.")
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION database)

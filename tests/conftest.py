@@ -15,7 +15,9 @@ from harness.disk import SmallDisk
 from harness.engine import Engine, capture
 from harness.kafka import Kafka
 from harness.mysql import SERVERS, MysqlFamily
-from harness.outlets import Outlet, arrays_outlet, file_outlet, http_outlet, kafka_outlet, redis_outlet
+from harness import nats as nats_server
+from harness.outlets import (Outlet, arrays_outlet, file_outlet, http_outlet, kafka_outlet, nats_outlet,
+                             redis_outlet)
 from harness.postgres import Postgres
 from harness.procs import Process
 from harness.proxy import Proxy
@@ -23,10 +25,11 @@ from harness.redis import PROGRAMS, Redis
 from harness.webhook import Webhook
 
 Servers = Callable[..., Any]  # a version of PostgreSQL, or "mysql" or "mariadb", to a server that runs; tls=True
-Outlets = Callable[..., Outlet]  # "file", "kafka" or one of Redis, and the name of the topic or stream; proxied=True
+Outlets = Callable[..., Outlet]  # "file", "kafka", one of Redis or NATS, and the name of the topic or stream; proxied=True
 
 _WITH_SERVER: dict[str, Outlets] = {"kafka": kafka_outlet, "http": http_outlet, "arrays": arrays_outlet,
-                                   **dict.fromkeys(PROGRAMS, redis_outlet)}
+                                   **dict.fromkeys(PROGRAMS, redis_outlet),
+                                   **dict.fromkeys(nats_server.PROGRAMS, nats_outlet)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -135,6 +138,24 @@ def http(webhook: Webhook) -> Webhook:
 @pytest.fixture
 def arrays(webhook: Webhook) -> Webhook:
     return webhook
+
+
+def _nats(root: Path, kind: str) -> Iterator[nats_server.Nats]:
+    server = nats_server.Nats(root / kind, kind, options="max_payload: 8MB")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def nats(root: Path) -> Iterator[nats_server.Nats]:
+    yield from _nats(root, "nats")
+
+
+@pytest.fixture(scope="session", name="nats-new")
+def nats_new(root: Path) -> Iterator[nats_server.Nats]:
+    yield from _nats(root, "nats-new")
 
 
 @pytest.fixture

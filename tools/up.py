@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Starts a private PostgreSQL 15 and 18, MySQL 9, MariaDB, Kafka and Redis, prints how to reach them, and stops them at Ctrl-C."""
+"""Starts a private PostgreSQL 15 and 18, MySQL 9, MariaDB, Kafka, Redis and NATS, prints how to reach them, and stops them at Ctrl-C."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import SERVERS  # noqa: E402
+from harness.nats import Nats  # noqa: E402
 from harness.postgres import VERSIONS, Postgres  # noqa: E402
 from harness.redis import Redis  # noqa: E402
 
@@ -39,6 +40,9 @@ def main() -> int:
             redis = Redis(root / "redis")
             stack.callback(redis.stop)
             print(f"Redis: {redis.start().uri}", flush=True)
+            nats = Nats(root / "nats")
+            stack.callback(nats.stop)
+            print(f"NATS: {nats.start().url}", flush=True)
             print("Ctrl-C stops them.", flush=True)
             signal.pause()
         except KeyboardInterrupt:

@@ -145,6 +145,7 @@ config::ParseOptions book_environment() {
     if (name == "MYSQL_DSN") return "mysql://user:pass@127.0.0.1:3306/orders";
     if (name == "KAFKA_BROKERS") return "127.0.0.1:9092";
     if (name == "REDIS_URI") return "redis://127.0.0.1:6379";
+    if (name == "NATS_URL") return "nats://127.0.0.1:4222";
     if (name.starts_with("NO_SUCH")) return std::nullopt;
     return "value-of-" + std::string(name);
   };

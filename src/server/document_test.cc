@@ -117,8 +117,8 @@ TEST(Document, WhatTheApiShowsOfABrokenOne) {
   Document document = check("  sinks: []\n  batch: {max_event: 1}\n");
   EXPECT_EQ(document.error().kind, "config");
   EXPECT_THAT(document.error().message, HasSubstr("pipe.yaml:4:10: sinks: required field is empty (and 1 more)"));
-  EXPECT_EQ(check("  sinks: [{type: nats, config: {id: r}}]\n").error().kind, "unsupported");
-  EXPECT_EQ(check("  sinks: [{type: nats, config: {id: r}}]\n  batch: {max_event: 1}\n").error().kind, "config");
+  EXPECT_EQ(check("  sinks: [{type: s3, config: {id: r}}]\n").error().kind, "unsupported");
+  EXPECT_EQ(check("  sinks: [{type: s3, config: {id: r}}]\n  batch: {max_event: 1}\n").error().kind, "config");
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ from harness.procs import Timeout, wait_until
 from harness.workload import Book, Server, Writer
 
 SERVERS: tuple[int | str, ...] = (15, "mysql", "mariadb")
-SINKS = ("file", "kafka", "redis", "valkey", "http", "arrays")
+SINKS = ("file", "kafka", "redis", "valkey", "nats", "nats-new", "http", "arrays")
 
 _ID = re.compile(rb'"event_id":"([0-9a-f-]+)"')
 

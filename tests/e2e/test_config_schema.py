@@ -22,7 +22,7 @@ Json = dict[str, Any]
 Path_ = tuple[Any, ...]
 
 ENVIRONMENT = {"POSTGRES_DSN": "postgresql://h/d", "MYSQL_DSN": "mysql://u:p@h/d", "KAFKA_BROKERS": "h:9092",
-               "REDIS_URI": "redis://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "PATH": "/usr/bin"}
+               "REDIS_URI": "redis://h", "NATS_URL": "nats://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "PATH": "/usr/bin"}
 
 # Of the files below tests/config/broken: what no schema can say, being about several fields, two documents, the
 # spelling of a text or the environment.
@@ -201,6 +201,10 @@ CONTRACT: dict[str, Json] = {
                          "send_timeout_secs": 10, "batch_timeout_secs": 30, "connect_timeout_secs": 5, "tls": None,
                          "signature": None, "allow_hosts": []},
     "signature": {"secret": REQUIRED, "header": "df-signature"},
+    "sink.nats.config": {**_FORMAT, "url": REQUIRED, "subject": REQUIRED, "stream": None, "key": None,
+                         "exactly_once": False, "send_timeout_secs": 5, "batch_timeout_secs": 30,
+                         "connect_timeout_secs": 10, "credentials_file": None, "username": None, "password": None,
+                         "token": None, "nkey": None, "tls": None},
     "sink.file.config": {**_FORMAT, "path": REQUIRED, "roll_bytes": 0, "roll_ms": 0, "exactly_once": True},
     "sink.stdout.config": {**_FORMAT, "format": "json"},
     "sink.blackhole.config": _FORMAT,

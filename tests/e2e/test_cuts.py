@@ -22,7 +22,8 @@ def wait_health(engine: Engine, status: str, seconds: float) -> None:
     wait_until(lambda: health(engine) == status, seconds, f"/health to say {status}")
 
 
-@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-valkey-silence 15-http-cut mysql-arrays-silence", SERVERS, SINKS[1:],
+@matrix("which, kind, fault", "15-kafka-cut 15-kafka-silence 15-redis-cut 15-valkey-silence 15-nats-cut 15-nats-silence "
+        "15-http-cut mysql-arrays-silence", SERVERS, SINKS[1:],
         ("cut", "silence"))
 def test_sink_unreachable(which: int | str, kind: str, fault: str, bench: Workbench, servers: Servers,
                           outlet: Outlets) -> None:
@@ -46,7 +47,7 @@ def test_sink_unreachable(which: int | str, kind: str, fault: str, bench: Workbe
     flow.finish()
 
 
-@matrix("which, kind", "mysql-kafka mariadb-valkey", SERVERS, SINKS[1:])
+@matrix("which, kind", "mysql-kafka mysql-nats mariadb-valkey mariadb-nats-new", SERVERS, SINKS[1:])
 def test_sink_killed(which: int | str, kind: str, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
     flow = Flow.start(bench, servers(which), lambda name: outlet(kind, name))
     flow.sink.server.kill()

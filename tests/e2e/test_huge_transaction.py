@@ -78,7 +78,7 @@ def test_one_segment_when_killed_in_the_middle(bench: Workbench, servers: Callab
     _assert_whole(reader, list(range(committed)))
 
 
-@matrix("which, kind", "mysql-redis mariadb-kafka 15-arrays", SERVERS, SINKS)
+@matrix("which, kind", "mysql-redis mariadb-kafka 15-arrays 15-nats-new", SERVERS, SINKS)
 def test_whole_in_every_sink(which: int | str, kind: str, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
     """The engine is killed in the middle; what comes twice is the same, and first copies are whole and in order."""
     server = servers(which)

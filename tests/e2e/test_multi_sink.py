@@ -23,7 +23,9 @@ def _away(outlet: Outlet) -> Iterator[None]:
         outlet.server.proxy.heal()
 
 
-@matrix("which, other, ahead", "15-kafka-file 15-kafka-other mysql-valkey-other mariadb-redis-file 15-http-other", SERVERS, SINKS[1:],
+@matrix("which, other, ahead",
+        "15-kafka-file 15-kafka-other mysql-valkey-other mariadb-redis-file 15-http-other mysql-nats-new-other",
+        SERVERS, SINKS[1:],
         ("file", "other"))
 def test_restart_with_one_sink_ahead(which: int | str, other: str, ahead: str, bench: Workbench, servers: Servers,
                                      outlet: Outlets, small_disk: SmallDisk) -> None:

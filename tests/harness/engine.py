@@ -51,6 +51,10 @@ def http_sink(url: str, **more: Any) -> dict[str, Any]:
     return {"type": "http", "config": {"id": "http", "url": url, **more}}
 
 
+def nats_sink(url: str, subject: str, **more: Any) -> dict[str, Any]:
+    return {"type": "nats", "config": {"id": "nats", "url": url, "subject": subject, **more}}
+
+
 def blackhole_sink(**more: Any) -> dict[str, Any]:
     return {"type": "blackhole", "config": {"id": "blackhole", **more}}
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engine import Engine, file_sink, http_sink, kafka_sink, redis_sink
+from .engine import Engine, file_sink, http_sink, kafka_sink, nats_sink, redis_sink
 from .kafka import Kafka
+from .nats import Nats, NatsError, NatsReader
 from .readers import FileReader, KafkaReader
 from .redis import Redis, RedisReader
 from .stored import stored_position
 from .webhook import Webhook, WebhookReader
 
-Reader = FileReader | KafkaReader | RedisReader | WebhookReader
+Reader = FileReader | KafkaReader | NatsReader | RedisReader | WebhookReader
 
 
 @dataclass
@@ -23,14 +24,18 @@ class Outlet:
     kind: str  # and the sink's id
     config: dict[str, Any]
     reader: Callable[[], Reader]  # a new one, for one thread
-    server: Kafka | Redis | Webhook | None = None
+    server: Kafka | Nats | Redis | Webhook | None = None
 
     @property
     def exactly_once(self) -> bool:
-        return self.kind == "file"
+        """Each event shows once. At NATS within the stream's window, which is longer than any test."""
+        return self.kind in ("file", "nats", "nats-new")
 
     def discard(self) -> None:
-        """What lies in the server's memory, or in one file for all, is in the way of the next test."""
+        """Streams lie in the server's memory, or on its disk, or in one file for all: in the way of the next test."""
+        if isinstance(self.server, Nats):
+            with suppress(OSError, NatsError):
+                self.server.delete_stream(self.config["config"]["stream"])
         if isinstance(self.server, Redis):
             with suppress(OSError):  # some tests end with a server that is down
                 self.server.ask("FLUSHALL")
@@ -70,3 +75,11 @@ def arrays_outlet(webhook: Webhook, path: str, **more: Any) -> Outlet:
     outlet = http_outlet(webhook, path, batch_mode=True, **more)
     outlet.kind = outlet.config["config"]["id"] = "arrays"
     return outlet
+
+
+def nats_outlet(server: Nats, stream: str, *, proxied: bool = False, **more: Any) -> Outlet:
+    """A stream of its own, which captures its name and all below it."""
+    server.create_stream(stream, stream, f"{stream}.>")
+    config = {"id": server.kind, "stream": stream, **more}
+    return Outlet(server.kind, nats_sink(server.proxied if proxied else server.url, config.pop("subject", stream), **config),
+                  lambda: NatsReader(server, stream), server)
