@@ -188,13 +188,17 @@ class PositionWatch:
             if not seen or seen[-1].reach < positions[each.kind]:
                 self.add(each.kind, positions[each.kind], readers[each.kind].held())
 
+    def moved(self) -> bool:
+        """Whether it has seen enough to mean something."""
+        return len(self._moved) > 2
+
     def stop(self) -> None:
         self._stop.set()
         self._thread.join(30)
         if self._failure is not None:
             raise self._failure
         assert not self.problems, self.problems[:3]
-        assert len(self._moved) > 2, f"no position moved during the test: {self._moved}"
+        assert self.moved(), f"no position moved during the test: {self._moved}"
 
     def assert_covered(self, kind: str, verdict: Verdict) -> None:
         """Every captured commit below a sampled position was in the sink by then."""

@@ -34,7 +34,7 @@ def test_kill_loop(which: int | str, sinks: str, bench: Workbench, servers: Serv
 
     wanted, counted, kills = (20 if full else 3), 0, 0
     give_up = time.monotonic() + (1200 if full else 120)
-    while counted < wanted or any(each.duplicates == 0 for each in repeating):
+    while counted < wanted or not watch.moved() or any(each.duplicates == 0 for each in repeating):
         assert time.monotonic() < give_up, f"{counted} counted kills of {kills}; the test does not test"
         if not engine.alive():
             engine.start(ready=False)
