@@ -20,6 +20,17 @@ pkg_check_modules(NATS REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
 
+# SpiderMonkey, for the JavaScript processor alone.
+option(DELTAFORGE_JAVASCRIPT "Build the javascript processor (needs libmozjs-102-dev)" ON)
+if(DELTAFORGE_JAVASCRIPT)
+  pkg_check_modules(MOZJS REQUIRED IMPORTED_TARGET mozjs-102)
+  add_library(df_mozjs INTERFACE)
+  # It has an abort() and a getenv() of its own, which must not be ours: the C library comes before it.
+  target_link_libraries(df_mozjs INTERFACE -l:libc.so.6 PkgConfig::MOZJS)
+  # Its roots are a list through the stack; g++ takes them for pointers that are left behind.
+  target_compile_options(df_mozjs INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-dangling-pointer>)
+endif()
+
 # DF_RDKAFKA_ROOT: where ./dev setup installed its own build.
 set(DF_RDKAFKA_ROOT "$ENV{HOME}/.cache/deltaforge/librdkafka" CACHE PATH "librdkafka built by ./dev setup")
 add_library(df_rdkafka INTERFACE)

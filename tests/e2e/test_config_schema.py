@@ -32,7 +32,8 @@ ONLY_VALIDATE_KNOWS = {
     "40-journal-comes-later", "45-table-pattern-empty", "47-snapshot-comes-later", "49-kafka-exactly-once-comes-later",
     "50-kafka-client-setting-unknown", "52-storage-comes-later", "53-storage-twice", "54-name-taken",
     "60-http-user-in-url", "61-http-port-is-a-variable", "62-http-not-http", "64-http-header-of-the-sink",
-    "66-http-allowed-host-with-port", "67-http-tls-without-https",
+    "66-http-allowed-host-with-port", "67-http-tls-without-https", "68-javascript-syntax", "69-javascript-without-entry", "70-javascript-throws-at-once",
+    "71-javascript-dead-letters-come-later", "74-javascript-endless",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document
@@ -219,6 +220,9 @@ CONTRACT: dict[str, Json] = {
                        "event_type": "event_type", "topic": "topic", "event_id": "id"},
     "outbox_messages": {"prefixes": []},
     "outbox_tables": {"tables": []},
+    "processor.javascript": {"type": REQUIRED, "id": "javascript", "inline": REQUIRED, "limits": None, "on_error": "fail",
+                             "clock": "wall"},
+    "limits": {"cpu_ms": 50, "mem_mb": 128, "timeout_ms": 500},
     "filter": {"exclude_synthetic": False, "synthetic_only": False, "producers": []},
     "tls": {"ca_file": None, "cert_file": None, "key_file": None, "insecure_skip_verify": False},
     "schema_sensing": {"enabled": False, "tables": None, "deep_inspect": None, "sampling": None,
@@ -268,7 +272,7 @@ LATER = {  # what is known and refused, in the place where it stands
     "source.config": {"snapshot": {"mode": "initial"}, "on_schema_drift": "halt"},
     "sinks.0.config": {"exactly_once": True, "encoding": {"type": "avro", "schema_registry_url": "http://h"}},
     "spec": {"schema_sensing": {"enabled": True}, "journal": {"enabled": True},
-             "processors": [{"type": "javascript", "config": {"id": "j", "inline": "x"}}]},
+             "processors": [{"type": "javascript", "id": "j", "inline": "(e) => [e]", "on_error": "dlq"}]},
     "root": {"storage": {"backend": "postgres", "dsn": "postgresql://h/d"}},
 }
 

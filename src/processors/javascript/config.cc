@@ -1,0 +1,68 @@
+#include "processors/javascript/config.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "processors/javascript/script.h"
+
+namespace deltaforge::processors::javascript {
+namespace {
+
+// As it was written: variables of the environment look like parts of JavaScript's template texts.
+void read_script(const config::Node& node, std::string& to, config::Report& report) {
+  if (!node.is_scalar() || node.text().empty())
+    return report.add(node, "write the script as text, for example behind `inline: |`");
+  to = node.text();
+}
+
+}  // namespace
+
+const config::Spec<Limits>& Limits::spec() {
+  static const auto s = [] {
+    config::Spec<Limits> spec("limits", "What one call of the script may take; it is stopped when it takes more.");
+    spec.field("cpu_ms", &Limits::cpu_ms, "Milliseconds of processor time.", {.min = 1, .max = 60'000})
+        .field("mem_mb", &Limits::mem_mb, "MiB that the script holds, what it keeps between calls included.",
+               {.min = 8, .max = 4'095})
+        .field("timeout_ms", &Limits::timeout_ms, "Milliseconds that may pass.", {.min = 1, .max = 600'000});
+    return spec;
+  }();
+  return s;
+}
+
+const config::Spec<Config>& Config::spec() {
+  static const auto s = [] {
+    config::Spec<Config> spec("javascript", "Runs a script over the events of each transaction.");
+    spec.choice("type", &Config::type, "`javascript`.", {{"javascript", Type::javascript}}, {.required = true})
+        .field("id", &Config::id, "Name in metrics and messages, and in `synthetic` of new events.", {.min = 1})
+        .custom("inline", &Config::script,
+                "The script: `function processBatch(events)`, or `(event) => [event]` at its end. `${...}` in it is "
+                "JavaScript's own.",
+                read_script, {.required = true})
+        .shaped({.type = "string"})
+        .nested("limits", &Config::limits, "What one call may take.")
+        .choice("on_error", &Config::on_error,
+                "What becomes of a failed call: `fail` stops the pipeline before it; `drop` repeats it event by event "
+                "and drops those that fail alone; `dlq` comes with dead letters, not in this build.",
+                {{"fail", OnError::fail}, {"dlq", OnError::dlq}, {"drop", OnError::drop}})
+        .choice("clock", &Config::clock,
+                "What `Date` shows: the time, or that of the commit; then `Math.random()` follows from the event too.",
+                {{"wall", Clock::wall}, {"commit", Clock::commit}});
+    return spec;
+  }();
+  return s;
+}
+
+void Config::check(const config::Node& node, config::Report& report) const {
+  if (on_error == OnError::dlq)
+    report.add(node, "on_error", "not in this build: dlq, it comes with dead letters; write fail or drop");
+  if (script.empty()) return;
+  try {
+    std::optional<Failure> failure;
+    const Script compiled({.pipeline = {}, .id = id, .limits = limits, .clock = clock}, script, failure);
+    if (failure) report.add(node, "inline", fmt::format("the script does not load: {}", failure->message));
+  } catch (const Error& error) {
+    report.add(node, "inline", error.what());
+  }
+}
+
+}  // namespace deltaforge::processors::javascript

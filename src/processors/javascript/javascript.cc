@@ -1,0 +1,150 @@
+#include "processors/javascript/javascript.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "core/event_id.h"
+
+namespace deltaforge::processors::javascript {
+namespace {
+
+constexpr std::uint32_t kHintEvery = 4096;
+
+obs::Counter counter(const char* name, const std::string& pipeline, const std::string& id) {
+  return obs::Metrics::instance().counter(name, {{"pipeline", pipeline}, {"processor", id}});
+}
+
+}  // namespace
+
+JavaScript::JavaScript(Config config, const ProcessorContext& context)
+    : config_(std::move(config)),
+      pipeline_(context.pipeline),
+      errors_(counter("deltaforge_script_errors_total", pipeline_, config_.id)),
+      dropped_(counter("deltaforge_script_failed_events_dropped_total", pipeline_, config_.id)) {}
+
+JavaScript::~JavaScript() {
+  worker_.run([this] { script_.reset(); });
+}
+
+void JavaScript::process(Batch& batch) {
+  if (batch.size() == 0) return;
+  worker_.run([&] { all(batch); });
+}
+
+// Outputs that are some of the inputs, in their order, stay where they are. From the first call on that gives back
+// something else, all outputs are appended behind the events, and moved over them at the end.
+void JavaScript::all(Batch& batch) {
+  moved_ = false;
+  const std::uint32_t size = batch.size();
+  for (Commit& commit : batch.commits()) {
+    std::uint32_t most = 0;  // copies that earlier processors have made of one row
+    for (std::uint32_t i = commit.first; i < commit.last; ++i) most = std::max(most, batch.event(i).fan_out);
+    if (most == std::numeric_limits<std::uint32_t>::max()) --most;
+    const std::uint32_t from = commit.first, to = commit.last;
+    if (moved_) commit.first = moved_from_ + batch.size() - size;
+    for (std::uint32_t i = from; i < to; i += std::min(kPerCall, to - i)) {
+      const bool before = moved_;
+      chunk(batch, i, i + std::min(kPerCall, to - i), most + 1);
+      if (moved_ && !before) commit.first = from;  // events before this call stay where they are
+      if (i % kHintEvery < kPerCall) batch.passed(i);
+    }
+    if (moved_) commit.last = moved_from_ + batch.size() - size;
+  }
+  if (!moved_) return;
+  const std::uint32_t added = batch.size() - size;
+  for (std::uint32_t i = 0; i < added; ++i) batch.event(moved_from_ + i) = batch.event(size + i);
+  batch.truncate_events(moved_from_ + added);
+}
+
+void JavaScript::chunk(Batch& batch, std::uint32_t first, std::uint32_t last, std::uint32_t stride) {
+  inputs_.clear();
+  for (std::uint32_t i = first; i < last; ++i)
+    if (!batch.event(i).dropped) inputs_.push_back(i);
+  outputs_.clear();
+  if (!inputs_.empty() && !call(batch, stride)) alone(batch, stride);
+  const auto same = [&](const Output& each) { return each.event.fan_out == batch.event(each.input).fan_out; };
+  const bool in_place = std::ranges::is_sorted(outputs_, std::ranges::less_equal(), &Output::input) &&
+                        std::ranges::all_of(outputs_, same);
+  if (in_place && !moved_) return put_in_place(batch);
+  if (!std::exchange(moved_, true)) moved_from_ = first;
+  append(batch, first, last);
+}
+
+void JavaScript::put_in_place(Batch& batch) {
+  for (const std::uint32_t input : inputs_) batch.event(input).dropped = true;
+  for (const Output& each : outputs_) batch.event(each.input) = each.event;
+}
+
+// What the call gave back, and behind it what was dropped: it counts as delivered.
+void JavaScript::append(Batch& batch, std::uint32_t first, std::uint32_t last) {
+  for (const Output& each : outputs_) batch.add_event() = each.event;
+  std::ranges::sort(outputs_, {}, &Output::input);
+  for (std::uint32_t i = first; i < last; ++i) {
+    if (std::ranges::binary_search(outputs_, i, {}, &Output::input)) continue;
+    Event& gone = batch.add_event();
+    gone = batch.event(i);
+    gone.dropped = true;
+  }
+}
+
+// False: it failed, and its events are to be tried alone.
+bool JavaScript::call(Batch& batch, std::uint32_t stride) {
+  const auto failure = script().call(batch, inputs_, stride, outputs_);
+  if (!failure) return true;
+  errors_.add(1);
+  if (failure->is_limit()) script_.reset();
+  if (config_.on_error != OnError::drop) fail(batch, *failure);
+  return false;
+}
+
+void JavaScript::alone(Batch& batch, std::uint32_t stride) {
+  const std::vector<std::uint32_t> together = std::exchange(inputs_, {});
+  std::vector<Output> kept;
+  for (const std::uint32_t input : together) {
+    inputs_.assign(1, input);
+    outputs_.clear();
+    if (call(batch, stride))
+      kept.insert(kept.end(), outputs_.begin(), outputs_.end());
+    else
+      dropped_.add(1);
+  }
+  inputs_ = together;
+  outputs_ = std::move(kept);
+}
+
+Script& JavaScript::script() {
+  if (script_) return *script_;
+  std::optional<Failure> failure;
+  auto made = std::make_unique<Script>(
+      Settings{.pipeline = pipeline_, .id = config_.id, .limits = config_.limits, .clock = config_.clock},
+      config_.script, failure);
+  if (failure)
+    throw Error(ErrorKind::config,
+                fmt::format("processor '{}': the script does not load: {}", config_.id, failure->message));
+  script_ = std::move(made);
+  return *script_;
+}
+
+void JavaScript::fail(const Batch& batch, const Failure& failure) const {
+  const Event& first = batch.event(inputs_.front());
+  const std::string message =
+      fmt::format("processor '{}': the script failed in a call of {} events that begins with event {} of table {}: {}",
+                  config_.id, inputs_.size(), to_string(event_id(batch.commits()[first.commit], first)),
+                  first.schema->full_name, failure.message);
+  switch (failure.kind) {
+    case Failure::Kind::threw:
+      throw Error(ErrorKind::undecodable, message, "mend the script, or set on_error to drop to lose what fails");
+    case Failure::Kind::memory:
+      throw Error(ErrorKind::limit, message, "raise limits.mem_mb, or let the script keep less");
+    default:
+      throw Error(ErrorKind::unavailable, message, "raise the limit, or let the script do less; it is tried again");
+  }
+}
+
+void add(Catalogue& catalogue) { catalogue.processors.add<JavaScript>("javascript"); }
+
+}  // namespace deltaforge::processors::javascript

@@ -1,0 +1,308 @@
+// The processor over batches that a test fills: what comes out, in the bytes that a sink would write.
+#include "processors/javascript/javascript.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "base/error.h"
+#include "core/event_id.h"
+#include "processors/testing/batch.h"
+
+namespace deltaforge::processors::javascript {
+namespace {
+
+using processors::testing::decimal;
+using processors::testing::json;
+using processors::testing::number;
+using processors::testing::TestBatch;
+using processors::testing::text;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Config config_of(std::string script) {
+  Config config;
+  config.id = "js";
+  config.script = std::move(script);
+  config.limits.cpu_ms = 5'000;  // a slow machine, and sanitizers
+  config.limits.timeout_ms = 20'000;
+  return config;
+}
+
+void run(TestBatch& batch, const Config& config) {
+  JavaScript processor(config, {.pipeline = "p", .tenant = {}});
+  processor.process(batch.batch());
+}
+void run(TestBatch& batch, const std::string& script) { run(batch, config_of(script)); }
+
+std::string body(const std::string& statements) {
+  return "function processBatch(events) { for (const e of events) { " + statements + " } return events; }";
+}
+
+std::string failure_of(TestBatch& batch, const Config& config) {
+  try {
+    run(batch, config);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return {};
+}
+std::string failure_of(TestBatch& batch, const std::string& script) { return failure_of(batch, config_of(script)); }
+
+// What the native event of a script's changes to one row is.
+std::string changed(const std::string& statements) {
+  TestBatch batch;
+  batch.insert(
+      {number(1), text("new"), decimal("1.50"), json(R"({"a":{"b":1.0}, "big":9007199254740993})"), text("x")});
+  batch.commit();
+  run(batch, body(statements));
+  return batch.text(0);
+}
+std::string after(const std::string& statements) {
+  const std::string all = changed(statements);
+  const std::size_t from = all.find(R"("after":)");
+  return all.substr(from + 8, all.find(R"(,"source")") - from - 8);
+}
+
+constexpr auto kAfter =
+    R"({"id":1,"status":"new","total":"1.50","doc":{"a":{"b":1.0}, "big":9007199254740993},"tags":"x"})";
+
+TEST(JavaScript, LeavesWhatItDoesNotTouch) {
+  EXPECT_EQ(after(""), kAfter);
+  EXPECT_EQ(after("JSON.stringify(e.source); ({...e, ...e.after}); Object.keys(e); e.op; e.id; e.tags; e.routing;"),
+            kAfter);
+}
+
+TEST(JavaScript, ChangesValuesAndNames) {
+  EXPECT_THAT(after("e.after.status = '[redacted]'"),
+              HasSubstr(R"({"id":1,"status":"[redacted]","total":"1.50","doc")"));
+  EXPECT_THAT(
+      after("delete e.after.status; e.after.more = {n: [1, 'ü', null]}"),
+      HasSubstr(
+          R"({"id":1,"total":"1.50","doc":{"a":{"b":1.0}, "big":9007199254740993},"tags":"x","more":{"n":[1,"ü",null]}})"));
+  EXPECT_THAT(after("e.after.doc.a.c = 2"), HasSubstr(R"("doc":{"a":{"b":1,"c":2},"big":9007199254740993},"tags")"));
+  EXPECT_EQ(after("e.after = null"), "null");
+  EXPECT_EQ(after("e.after = {...e.after, id: 7, x: 1.5}"),
+            R"({"id":7,"status":"new","total":"1.50","doc":{"a":{"b":1},"big":9007199254740993},"tags":"x","x":1.5})");
+  EXPECT_EQ(after("if (!('status' in e.after) || !e.after.hasOwnProperty('id') || 'nope' in e.after) throw 1"), kAfter);
+  EXPECT_EQ(after("Object.freeze(e.after); Object.freeze(e)"), kAfter);
+}
+
+TEST(JavaScript, KeepsIntegersExact) {
+  TestBatch batch;
+  for (const std::int64_t id : {9007199254740993, std::int64_t{-9223372036854775807} - 1, std::int64_t{4294967296}})
+    batch.insert({number(id), Value::float64(2.0), Value::uint64(18446744073709551615U)});
+  batch.commit();
+  run(batch, body("e.after = {...e.after, next: typeof e.after.id == 'bigint' ? e.after.id + 1n : e.after.id + 1}"));
+  EXPECT_THAT(batch.text(0), HasSubstr(R"({"id":9007199254740993,"status":2.0,"total":18446744073709551615,)"));
+  EXPECT_THAT(batch.text(0), HasSubstr(R"("next":9007199254740994})"));
+  EXPECT_THAT(batch.text(1), HasSubstr(R"({"id":-9223372036854775808,)"));
+  EXPECT_THAT(batch.text(2), HasSubstr(R"("next":4294967297})"));
+}
+
+TEST(JavaScript, KeepsTheKeyOfARow) {
+  TestBatch batch;
+  batch.insert({number(1), text("a")});
+  batch.commit();
+  run(batch, body("e.after.id = 99"));
+  EXPECT_THAT(batch.text(0), HasSubstr(R"("after":{"id":99,)"));
+  EXPECT_EQ(batch.batch().event(0).after.values[0].as_int64(), 1) << "keys are made of this";
+}
+
+TEST(JavaScript, AddsTagsAndMembersAndRoutes) {
+  const std::string all = changed("e.tags = ['a', 'b']; e.processed_at = 17; e.trace_id = 'x'; delete e.trace_id;");
+  EXPECT_THAT(all, HasSubstr(R"("tags":["a","b"],"processed_at":17})"));
+  EXPECT_THAT(all, Not(HasSubstr("trace_id")));
+  TestBatch batch;
+  batch.insert({number(1)});
+  batch.insert({number(2)});
+  batch.commit();
+  run(batch, body("if (e.after.id == 1) e.route({topic: 't', key: e.after.id, headers: {a: 'b', n: 1}}); "
+                  "else e.routing.topic = 'u'"));
+  const Extra& extra = *batch.batch().event(0).extra;
+  EXPECT_EQ(extra.topic, "t");
+  EXPECT_EQ(extra.key, "1");
+  ASSERT_EQ(extra.headers.size(), 2);
+  EXPECT_EQ(extra.headers[1].name, "n");
+  EXPECT_EQ(extra.headers[1].value, "1");
+  EXPECT_EQ(batch.batch().event(1).extra->topic, "u");
+  run(batch, body("e.route({key: 'k'}); e.tags = (e.tags || []).concat(['x'])"));
+  EXPECT_EQ(batch.batch().event(0).extra->topic, std::nullopt) << "a route replaces the one before";
+  EXPECT_EQ(batch.batch().event(0).extra->tags[0], "x");
+}
+
+TEST(JavaScript, ProtectsWhatIsNotTheScripts) {
+  EXPECT_EQ(changed("e.op = 'd'; e.event_id = 'x'; e.source = {}; e.source.table = 'y'; e.ts_ms = 1; e.table = 'z'; "
+                    "e.tx_end = false; e.synthetic = 'n'"),
+            changed(""));
+  EXPECT_EQ(changed("'use strict'; e.op = 'd'; e.id = 1"), changed(""));
+}
+
+TEST(JavaScript, ShowsOtherNames) {
+  EXPECT_EQ(after("if (e.table.split('.')[1] !== 'orders' || e.database !== 'shop' || e.tx_id !== '731') throw e.table;"
+                  "if (e.timestamp !== '2025-11-24T16:00:00.123Z' || e.ts_ms !== 1764000000123) throw e.timestamp;"
+                  "if (e.id !== e.event_id || e.source.table !== 'orders' || e.op !== 'c') throw e.id;"
+                  "if (e.before !== null || e.transaction.total_order !== 1) throw 'x'"),
+            kAfter);
+}
+
+TEST(JavaScript, DropsReordersAndCopies) {
+  TestBatch batch;
+  for (int i = 1; i <= 4; ++i) batch.insert({number(i)});
+  batch.commit();
+  for (int i = 5; i <= 6; ++i) batch.insert({number(i)});
+  batch.commit();
+  TestBatch same;
+  for (int i = 1; i <= 4; ++i) same.insert({number(i)});
+  same.commit();
+  run(batch,
+      "function processBatch(all) { return all.length == 2 ? [] : [all[3], all[0], all[0], {...all[0]}, all[2]]; }");
+  EXPECT_THAT(batch.left(), ElementsAre(4, 1, 1, 1, 3));
+  EXPECT_EQ(batch.batch().commits()[0].first, 0);
+  EXPECT_EQ(batch.batch().commits()[0].last, 6) << "with the one that was dropped";
+  EXPECT_EQ(batch.batch().commits()[1].first, 6);
+  EXPECT_EQ(batch.batch().commits()[1].last, 8);
+  const auto id = [](TestBatch& of, std::uint32_t i) {
+    return to_string(event_id(of.batch().commits()[0], of.batch().event(i)));
+  };
+  EXPECT_EQ(id(batch, 0), id(same, 3));
+  EXPECT_EQ(id(batch, 1), id(same, 0)) << "the first output keeps the id";
+  EXPECT_EQ(batch.batch().event(2).fan_out, 1);
+  EXPECT_EQ(batch.batch().event(3).fan_out, 2);
+  EXPECT_THAT(batch.text(3), Not(HasSubstr("synthetic")));
+}
+
+TEST(JavaScript, MakesNewEvents) {
+  TestBatch batch;
+  batch.insert({number(1), text("a")});
+  batch.insert({number(2), text("b")});
+  batch.commit();
+  run(batch,
+      "function processBatch(all) { return [all[0], {after: {made: 1}}, {after: {made: 2}, op: 'u'}, all[1]]; }");
+  EXPECT_THAT(batch.text(1), HasSubstr(R"("after":{"made":1},)"));
+  EXPECT_THAT(batch.text(1), HasSubstr(R"("synthetic":"js")"));
+  EXPECT_THAT(batch.text(2), HasSubstr(R"("op":"u")"));
+  EXPECT_THAT(batch.text(3), Not(HasSubstr("synthetic")));
+  EXPECT_EQ(batch.batch().event(1).fan_out, 1);
+  EXPECT_EQ(batch.batch().event(2).fan_out, 2);
+  EXPECT_EQ(batch.batch().event(1).ordinal, batch.batch().event(0).ordinal) << "it belongs to the one before it";
+}
+
+TEST(JavaScript, CopiesOfCopiesHaveIdsOfTheirOwn) {
+  TestBatch batch;
+  batch.insert({number(1)});
+  batch.commit();
+  for (int i = 0; i < 3; ++i) run(batch, "(e) => [e, e, e]");
+  ASSERT_EQ(batch.batch().size(), 27);
+  std::set<std::uint32_t> all;
+  for (std::uint32_t i = 0; i < 27; ++i) all.insert(batch.batch().event(i).fan_out);
+  EXPECT_EQ(all.size(), 27);
+}
+
+TEST(JavaScript, TakesBothFormsAndWhatTheyReturn) {
+  for (const char* script :
+       {"(event) => { event.tags = ['x']; return [event]; }", "(event) => { event.tags = ['x']; }",
+        "e => { e.tags = ['x']; return e }", "const processBatch = (all) => { all[0].tags = ['x']; return all; }",
+        "function processBatch(all) { all[0].tags = ['x']; }",
+        "function processBatch(all) { all[0].tags = ['x']; return all[0]; }"}) {
+    TestBatch batch;
+    batch.insert({number(1)});
+    batch.commit();
+    run(batch, script);
+    EXPECT_THAT(batch.text(0), HasSubstr(R"("tags":["x"])")) << script;
+  }
+}
+
+TEST(JavaScript, CallsAreCountedFromTheTransactionsFirstEvent) {
+  TestBatch batch;
+  for (int t = 0; t < 2; ++t) {
+    for (int i = 0; i < 1'001; ++i) batch.insert({number(i)});
+    batch.commit();
+  }
+  run(batch,
+      "let calls = 0; function processBatch(all) { ++calls; for (const e of all) e.call = [calls, all.length]; }");
+  EXPECT_THAT(batch.text(999), HasSubstr(R"("call":[1,1000])"));
+  EXPECT_THAT(batch.text(1000), HasSubstr(R"("call":[2,1])"));
+  EXPECT_THAT(batch.text(1001), HasSubstr(R"("call":[3,1000])"));
+}
+
+TEST(JavaScript, CollectionsInTheMiddleOfACallDoNoHarm) {
+  TestBatch batch;
+  for (int i = 0; i < 20'000; ++i)
+    batch.insert(
+        {number(i), text("some text that is not short"), decimal("1.5"), json(R"({"a":[1,{"b":2}]})"), text("x")});
+  batch.commit();
+  run(batch,
+      body("const all = {...e.after}; JSON.stringify(e); e.after.doc.a.push('x'.repeat(50)); e.tags = ['a' + e.id]; "
+           "e.source.more = e.routing; e.more = [all, e.transaction]; e.after.status += 'y'"));
+  EXPECT_THAT(batch.text(19'999), HasSubstr(R"("id":19999,"status":"some text that is not shorty")"));
+  EXPECT_THAT(batch.text(19'999), HasSubstr(R"("more":[{"id":19999,"status":"some text that is not short")"));
+}
+
+TEST(JavaScript, AFailureNamesProcessorEventAndLine) {
+  TestBatch batch;
+  batch.insert({number(1)});
+  batch.commit();
+  const std::string error = failure_of(batch, "function processBatch(all) {\n  return all.map(e => e.none.x);\n}");
+  EXPECT_THAT(error, HasSubstr("processor 'js'"));
+  EXPECT_THAT(error, HasSubstr("TypeError: "));
+  EXPECT_THAT(error, HasSubstr("line 2, column"));
+  EXPECT_THAT(error, HasSubstr("public.orders"));
+  EXPECT_THAT(failure_of(batch, "() => 1"), HasSubstr("must be a list of events"));
+  EXPECT_THAT(failure_of(batch, "() => [1]"), HasSubstr("is not an event"));
+  EXPECT_THAT(failure_of(batch, "async () => []"), HasSubstr("promise"));
+  EXPECT_THAT(failure_of(batch, "(e) => { e.after = 1 }"), HasSubstr("objects or null"));
+  EXPECT_THAT(failure_of(batch, "(e) => { e.tags = 'x' }"), HasSubstr("list of texts"));
+  EXPECT_THAT(failure_of(batch, "(e) => { e.x = e.after; e.after.me = e.x }"), HasSubstr("holds itself"));
+  EXPECT_EQ(batch.left().size(), 1) << "the batch is as it was";
+}
+
+TEST(JavaScript, DropsWhatFailsAlone) {
+  TestBatch batch;
+  for (int i = 1; i <= 5; ++i) batch.insert({number(i)});
+  batch.commit();
+  Config config = config_of(body("if (e.after.id % 2 == 0) throw new Error('even'); e.tags = ['odd']"));
+  config.on_error = OnError::drop;
+  run(batch, config);
+  EXPECT_THAT(batch.left(), ElementsAre(1, 3, 5));
+  EXPECT_THAT(batch.text(4), HasSubstr(R"("tags":["odd"])"));
+}
+
+TEST(JavaScript, StandsStillAtTheCommit) {
+  Config config = config_of("(e) => { e.at = Date.now(); e.iso = new Date().toISOString(); e.n = Math.random() }");
+  config.clock = Clock::commit;
+  std::string first;
+  for (int i = 0; i < 2; ++i) {
+    TestBatch batch;
+    batch.insert({number(1)});
+    batch.insert({number(2)});
+    batch.commit();
+    run(batch, config);
+    EXPECT_THAT(batch.text(0), HasSubstr(R"("at":1764000000123,"iso":"2025-11-24T16:00:00.123Z","n":0.)"));
+    const std::string both = batch.text(0) + batch.text(1);
+    EXPECT_EQ(i == 0 ? both : first, both);
+    first = both;
+    EXPECT_NE(batch.text(0).substr(batch.text(0).find("\"n\"")), batch.text(1).substr(batch.text(1).find("\"n\"")));
+  }
+}
+
+TEST(JavaScript, HasNothingThatReachesOut) {
+  TestBatch batch;
+  batch.insert({number(1)});
+  batch.commit();
+  EXPECT_EQ(
+      failure_of(batch,
+                 "(e) => { for (const n of ['require', 'process', 'fetch', 'load', 'read', 'print', 'setTimeout', "
+                 "'WebAssembly', 'SharedArrayBuffer', 'Atomics', 'WeakRef', 'FinalizationRegistry', 'quit', "
+                 "'gc', 'Reflect_']) if (n in globalThis) throw n; }"),
+      "");
+  EXPECT_THAT(failure_of(batch, "(e) => eval('1')"), HasSubstr("EvalError"));
+  EXPECT_THAT(failure_of(batch, "(e) => new Function('return 1')()"), HasSubstr("EvalError"));
+  EXPECT_THAT(failure_of(batch, "(e) => { return import('x') }"), HasSubstr("promise"));
+}
+
+}  // namespace
+}  // namespace deltaforge::processors::javascript

@@ -1,0 +1,238 @@
+#include "processors/javascript/vm.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <js/Conversions.h>
+#include <js/Date.h>
+#include <js/ErrorReport.h>
+#include <js/Exception.h>
+#include <js/GCAPI.h>
+#include <js/Interrupt.h>
+#include <js/MemoryFunctions.h>
+#include <jsapi.h>
+#include <jsfriendapi.h>
+
+#include "base/error.h"
+#include "obs/log.h"
+#include "processors/javascript/engine.h"
+#include "processors/javascript/globals.h"
+
+namespace deltaforge::processors::javascript {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds kTick{5};
+constexpr int kIdleTicks = 200;            // then the watchdog sleeps until it is woken
+constexpr milliseconds kMemoryEvery{100};  // a look at the memory between calls
+constexpr int kPrintsPerSecond = 1000;
+constexpr std::size_t kLongestText = 4 * 1024;
+
+bool on_interrupt(JSContext* context) { return static_cast<Vm*>(JS_GetContextPrivate(context))->within_limits(); }
+
+double on_clock(double microseconds, JSContext* context) {
+  const auto* vm = static_cast<const Vm*>(JS_GetContextPrivate(context));
+  return vm == nullptr ? microseconds : vm->now_ms(microseconds / 1000) * 1000;
+}
+
+std::int64_t thread_cpu_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+unsigned heap_backstop(std::size_t limit) {
+  return static_cast<unsigned>(std::min<std::size_t>(2 * limit + (64 << 20), 0xffff'ffff));
+}
+
+}  // namespace
+
+struct Vm::Roots {
+  explicit Roots(JSContext* context) : global(context), memory(context) {}
+  JS::PersistentRootedObject global, memory;
+};
+
+Vm::Vm(const Settings& settings) : settings_(settings) {
+  context_ = new_context(heap_backstop(memory_limit()));
+  JS_SetContextPrivate(context_, this);
+  JS_AddInterruptCallback(context_, on_interrupt);
+  JS::SetReduceMicrosecondTimePrecisionCallback(on_clock);  // of the process; the same one each time
+  roots_ = std::make_unique<Roots>(context_);
+  JSObject* global = new_global(context_, settings_.clock);
+  if (global != nullptr) {
+    roots_->global = global;
+    JSAutoRealm realm(context_, global);
+    roots_->memory = js::gc::NewMemoryInfoObject(context_);
+  }
+  if (!roots_->memory) {
+    roots_.reset();
+    destroy_context(context_);
+    throw Error(ErrorKind::internal, "no memory for a JavaScript context");
+  }
+  watchdog_ = std::thread([this] { watch(); });
+}
+
+Vm::~Vm() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_one();
+  watchdog_.join();
+  roots_.reset();
+  JS_SetContextPrivate(context_, nullptr);
+  destroy_context(context_);
+}
+
+void Vm::watch() {
+  std::unique_lock lock(mutex_);
+  for (int idle = 0; !stop_;) {
+    if (idle >= kIdleTicks) {
+      asleep_.store(true);
+      changed_.wait(lock, [&] { return stop_ || in_call_.load(); });
+      asleep_.store(false);
+      idle = 0;
+    }
+    changed_.wait_for(lock, kTick, [&] { return stop_; });
+    if (in_call_.load()) {
+      idle = 0;
+      if (!stop_) JS_RequestInterruptCallback(context_);
+    } else {
+      ++idle;
+    }
+  }
+}
+
+std::optional<Failure> Vm::guarded(const std::function<bool(JSContext*)>& body) {
+  const auto now = steady_clock::now();
+  deadline_ = now + milliseconds(settings_.limits.timeout_ms);
+  cpu_deadline_ns_ = thread_cpu_ns() + settings_.limits.cpu_ms * 1'000'000;
+  tripped_.reset();
+  running_ = true;
+  in_call_.store(true);
+  if (asleep_.load()) {
+    { const std::lock_guard lock(mutex_); }
+    changed_.notify_one();
+  }
+  std::optional<Failure> result;
+  {
+    JSAutoRealm realm(context_, roots_->global);
+    if (!body(context_) || tripped_) result = failure();
+    js::RunJobs(context_);
+    if (!result && tripped_) result = failure();
+    if (!result && now - memory_looked_at_ > kMemoryEvery && memory_passed()) {
+      tripped_ = Failure::Kind::memory;
+      result = failure();
+    }
+  }
+  running_ = false;
+  in_call_.store(false);
+  return result;
+}
+
+bool Vm::within_limits() {
+  if (!running_) return true;
+  if (!tripped_) {
+    if (thread_cpu_ns() > cpu_deadline_ns_)
+      tripped_ = Failure::Kind::cpu;
+    else if (steady_clock::now() > deadline_)
+      tripped_ = Failure::Kind::wall;
+    else if (memory_passed())
+      tripped_ = Failure::Kind::memory;
+  }
+  if (!tripped_) return true;
+  js::StopDrainingJobQueue(context_);
+  return false;
+}
+
+// The heap, and what its objects hold outside of it: the engine's own maximum sees the first only.
+std::size_t Vm::memory() {
+  const auto number = [&](JS::HandleObject object, const char* name) {
+    JS::RootedValue value(context_);
+    const bool read = JS_GetProperty(context_, object, name, &value);
+    return read && value.isNumber() ? value.toNumber() : 0;
+  };
+  JS::RootedValue zone(context_);
+  JS::RootedObject info(context_, roots_->memory);
+  double outside = 0;
+  if (JS_GetProperty(context_, info, "zone", &zone) && zone.isObject()) {
+    JS::RootedObject object(context_, &zone.toObject());
+    outside = number(object, "mallocBytes");
+  }
+  return JS_GetGCParameter(context_, JSGC_BYTES) + static_cast<std::size_t>(outside);
+}
+
+bool Vm::memory_passed() {
+  memory_looked_at_ = steady_clock::now();
+  if (memory() <= memory_limit()) return false;
+  JS_GC(context_);
+  return memory() > memory_limit();
+}
+
+Failure Vm::failure() {
+  if (!tripped_) return {Failure::Kind::threw, pending_exception()};
+  JS_ClearPendingException(context_);
+  const Limits& limits = settings_.limits;
+  switch (*tripped_) {
+    case Failure::Kind::cpu:
+      return {*tripped_, fmt::format("a call took more than {} ms of processor time (limits.cpu_ms)", limits.cpu_ms)};
+    case Failure::Kind::wall:
+      return {*tripped_, fmt::format("a call took more than {} ms (limits.timeout_ms)", limits.timeout_ms)};
+    default: return {*tripped_, fmt::format("it holds more than {} MiB (limits.mem_mb)", limits.mem_mb)};
+  }
+}
+
+std::string Vm::pending_exception() {
+  if (!JS_IsExceptionPending(context_)) return "it was stopped";
+  JS::ExceptionStack exception(context_);
+  JS::ErrorReportBuilder report(context_);
+  if (!JS::StealPendingExceptionStack(context_, &exception) ||
+      !report.init(context_, exception, JS::ErrorReportBuilder::NoSideEffects)) {
+    JS_ClearPendingException(context_);
+    return "it threw something that cannot be shown";
+  }
+  std::string text = report.toStringResult().c_str();
+  if (text.size() > kLongestText) {
+    text.resize(kLongestText);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+    if (!text.empty() && static_cast<signed char>(text.back()) < 0) text.pop_back();
+  }
+  if (report.report()->lineno > 0)
+    text += fmt::format(", in line {}, column {} of the script", report.report()->lineno, report.report()->column + 1);
+  return text;
+}
+
+void Vm::set_time(std::int64_t ms, std::uint64_t seed) {
+  time_ms_ = ms;
+  seed_ = seed;
+}
+
+// splitmix64: a seed of any kind gives numbers that look unlike each other.
+double Vm::random() {
+  seed_ += 0x9E3779B97F4A7C15;
+  std::uint64_t bits = seed_;
+  bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9;
+  bits = (bits ^ bits >> 27) * 0x94D049BB133111EB;
+  bits ^= bits >> 31;
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+void Vm::print(int level, const std::string& text) {
+  const auto now = steady_clock::now();
+  if (now - prints_since_ > std::chrono::seconds(1)) {
+    prints_since_ = now;
+    prints_ = 0;
+  }
+  if (++prints_ > kPrintsPerSecond) return;
+  obs::log(static_cast<obs::Level>(level), "script",
+           {{"pipeline", std::string_view(settings_.pipeline)},
+            {"processor", std::string_view(settings_.id)},
+            {"text", std::string_view(text)}});
+}
+
+}  // namespace deltaforge::processors::javascript
