@@ -61,7 +61,8 @@ Vm::Vm(const Settings& settings) : settings_(settings) {
   context_ = new_context(heap_backstop(memory_limit()));
   JS_SetContextPrivate(context_, this);
   JS_AddInterruptCallback(context_, on_interrupt);
-  JS::SetReduceMicrosecondTimePrecisionCallback(on_clock);  // of the process; the same one each time
+  static std::once_flag clock_is_ours;  // of the process
+  std::call_once(clock_is_ours, [] { JS::SetReduceMicrosecondTimePrecisionCallback(on_clock); });
   roots_ = std::make_unique<Roots>(context_);
   JSObject* global = new_global(context_, settings_.clock);
   if (global != nullptr) {
