@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "obs/log.h"
+#include "processors/javascript/quiet_threads.h"
 
 namespace deltaforge::processors::javascript {
 namespace {
@@ -51,6 +52,7 @@ const JSSecurityCallbacks kSecurity = {.contentSecurityPolicyAllows = no_code_fr
 }  // namespace
 
 JSContext* new_context(unsigned max_heap_bytes) {
+  const QuietThreads quiet;  // the engine makes helpers
   static std::once_flag begun;
   std::call_once(begun, begin);
   JSContext* context = JS_NewContext(max_heap_bytes);

@@ -20,6 +20,7 @@
 #include "obs/log.h"
 #include "processors/javascript/engine.h"
 #include "processors/javascript/globals.h"
+#include "processors/javascript/quiet_threads.h"
 
 namespace deltaforge::processors::javascript {
 namespace {
@@ -75,6 +76,7 @@ Vm::Vm(const Settings& settings) : settings_(settings) {
     destroy_context(context_);
     throw Error(ErrorKind::internal, "no memory for a JavaScript context");
   }
+  const QuietThreads quiet;
   watchdog_ = std::thread([this] { watch(); });
 }
 

@@ -2,9 +2,14 @@
 
 #include <utility>
 
+#include "processors/javascript/quiet_threads.h"
+
 namespace deltaforge::processors::javascript {
 
-Worker::Worker() : thread_([this] { loop(); }) {}
+Worker::Worker() {
+  const QuietThreads quiet;
+  thread_ = std::thread([this] { loop(); });
+}
 
 Worker::~Worker() {
   {
