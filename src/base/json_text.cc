@@ -1,5 +1,6 @@
 #include "base/json_text.h"
 
+#include <algorithm>
 #include <string>
 
 #include <simdjson.h>
@@ -8,7 +9,28 @@
 namespace deltaforge {
 namespace {
 constexpr std::size_t kMostIdle = 1 << 20;  // of memory that is kept for the next call
+constexpr std::size_t kDeepest = 1'000;
+
+// How deep lists and objects nest in what is JSON, at most kDeepest + 1.
+std::size_t depth_of(std::string_view text) {
+  std::size_t depth = 0, deepest = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size() && deepest <= kDeepest; ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      deepest = std::max(deepest, ++depth);
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+  }
+  return deepest;
 }
+}  // namespace
 
 struct JsonText::Parser {
   simdjson::dom::parser dom;
@@ -23,7 +45,8 @@ std::optional<std::string_view> JsonText::compact(std::string_view text) {
   const auto error = parser_->dom.parse(text.data(), text.size()).error();
   // Whole numbers beyond 64 bits, which it does not keep, are JSON all the same.
   const bool number = error == simdjson::NUMBER_ERROR;
-  if (error != simdjson::SUCCESS && !(number && nlohmann::json::accept(text))) return std::nullopt;
+  if (error != simdjson::SUCCESS && !(number && depth_of(text) <= kDeepest && nlohmann::json::accept(text)))
+    return std::nullopt;
   std::string& out = parser_->out;
   out.resize(text.size() + simdjson::SIMDJSON_PADDING);
   std::size_t size = 0;

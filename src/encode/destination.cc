@@ -23,6 +23,12 @@ std::string_view destination_problem(std::string_view name) {
   return {};
 }
 
+std::string shape_of(const config::Template& text) {
+  std::string shape;
+  for (const auto& part : text.parts()) shape += part.what == config::Template::What::literal ? part.text : "x";
+  return shape;
+}
+
 Destination::Destination(const config::Template& text, std::string tenant, std::string field)
     : template_(text, std::move(tenant)), field_(std::move(field)) {
   if (text.is_static() && !text.empty()) fixed_ = text.parts()[0].text;

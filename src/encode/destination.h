@@ -39,4 +39,7 @@ class Destination {
 // a blank, a wildcard or an empty part. Empty: it is not.
 std::string_view destination_problem(std::string_view name);
 
+// What a template gives when each of its variables is one letter.
+std::string shape_of(const config::Template&);
+
 }  // namespace deltaforge::encode

@@ -155,3 +155,20 @@ def test_the_clock_of_the_commit_gives_the_same_bytes(bench: Workbench, servers:
     events = events_of(reader)
     assert all(each["processed_at"] == each["ts_ms"] and 0 <= each["chance"] < 1 for each in events), events
     assert events[0]["chance"] != events[1]["chance"]
+
+
+def test_the_api_survives_what_a_script_does_when_it_is_read(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    """Requests are served by threads with small stacks."""
+    pg = servers(15)
+    database = prepare(bench, pg)
+    sink = outlet("file", database)
+    engine = bench.engine(pg, database, [sink.config]).start()
+    name = engine.get("/pipelines")[0]["name"]
+    for text, why in (("(function f() { f() })(); e => e", "too much recursion"), ("(" * 100_000, "too much recursion"),
+                      ("for (;;) {}", "processor time")):
+        status, answer = engine.request("PATCH", f"/pipelines/{name}", {"spec": {"processors": [script(text)]}})
+        assert status >= 400 and why in answer, answer
+    pg.execute("INSERT INTO people VALUES (1, 'a', '{}', 1)", database)
+    reader = sink.reader()
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 1, 30, "the row")
+    assert engine.terminate() == 0

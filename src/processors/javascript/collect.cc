@@ -22,7 +22,7 @@ namespace deltaforge::processors::javascript {
 namespace {
 
 constexpr std::size_t kMostOutputs = 100'000;  // of one call
-constexpr double kExact = 0x1p53;
+constexpr double kWhole = 0x1p63;              // less is an int64
 
 bool is_float(Kind kind) { return kind == Kind::float32 || kind == Kind::float64; }
 
@@ -124,7 +124,7 @@ bool Collector::touched(JS::HandleObject object, Draft& draft) {
     id = objects_.key(member);
     return JS_GetPropertyById(context_, object, id, &now);
   };
-  for (const Touch* touch = objects_.touch(watched.touches); touch != nullptr; touch = objects_.touch(touch->next)) {
+  for (auto touch = objects_.touch(watched.touches); touch; touch = objects_.touch(touch->next)) {
     if (touch->what >= static_cast<std::uint32_t>(Member::other)) {
       further = true;
       continue;
@@ -212,6 +212,19 @@ bool Collector::image(Draft& draft, Side side, JS::HandleValue now) {
                                  : side == Side::before ? input.extra->before
                                                         : input.extra->after;
   std::string_view& to = text_of(draft.extra, side);
+  bool list = now.isObject();
+  if (list && !JS::IsArrayObject(context_, now, &list)) return false;
+  // A payload of an outbox may be anything: it stays what it is while nobody changes it.
+  if (!shown.empty() && JsonOut::has_word(now) && (list || !now.isObject())) {
+    JS::RootedValue was(context_);
+    std::string before, after;
+    if (!json_to_js(context_, shown, &was) || !written(was, before) || !written(now, after)) return false;
+    if (before == after) {
+      to = shown;
+      return true;
+    }
+  }
+  if (list) return fail("before and after of an event must be objects or null");
   if (!now.isObject()) {
     if (!now.isNullOrUndefined()) return fail("before and after of an event must be objects or null");
     if (shown == "null" || (shown.empty() && !image_of(input, side).present)) {
@@ -269,8 +282,7 @@ bool Collector::looked_at(Draft& draft, Side side, JS::HandleObject object) {
   std::span<Value> values;
   JS::RootedValue now(context_);
   JS::RootedId id(context_);
-  for (const Touch* touch = objects_.touch(watched.touches); touch != nullptr && !as_text;
-       touch = objects_.touch(touch->next)) {
+  for (auto touch = objects_.touch(watched.touches); touch && !as_text; touch = objects_.touch(touch->next)) {
     bool yes = false;
     id = objects_.column_key(*input.schema, touch->what);
     if (!JS_GetPropertyById(context_, object, id, &now) || !differs(was[touch->what], *touch, now, yes)) return false;
@@ -332,7 +344,7 @@ bool Collector::column_value(JS::HandleValue now, const Value& was, Value& to) {
       to = Value::null();
     } else if (was.kind() == Kind::float32 && static_cast<double>(static_cast<float>(number)) == number) {
       to = Value::float32(static_cast<float>(number));
-    } else if (!is_float(was.kind()) && std::trunc(number) == number && std::abs(number) <= kExact) {
+    } else if (!is_float(was.kind()) && std::trunc(number) == number && std::abs(number) < kWhole) {
       to = Value::int64(static_cast<std::int64_t>(number));
     } else {
       to = Value::float64(number);
@@ -364,12 +376,13 @@ bool Collector::image_text(Draft& draft, Side side, JS::HandleObject object, enc
   Side which{};
   const bool own =
       objects_.image_of(object, index, which) == Objects::Which::current && index == draft.input && which == side;
-  std::vector<bool> same(own ? values.size() : 0, own);  // as the log has it
+  std::vector<bool> same(own ? values.size() : 0);  // as the log has it
+  for (std::size_t i = 0; i < same.size(); ++i) same[i] = values[i].kind() != Kind::absent;
   JS::RootedValue now(context_), name(context_);
   JS::RootedId id(context_);
   if (own) {
     const Watched watched = objects_.watched(draft.input, side);
-    for (const Touch* touch = objects_.touch(watched.touches); touch != nullptr; touch = objects_.touch(touch->next)) {
+    for (auto touch = objects_.touch(watched.touches); touch; touch = objects_.touch(touch->next)) {
       bool yes = false;
       id = objects_.column_key(*input.schema, touch->what);
       if (!JS_GetPropertyById(context_, object, id, &now) || !differs(values[touch->what], *touch, now, yes))

@@ -1,9 +1,12 @@
 #include "processors/javascript/config.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "processors/javascript/script.h"
+#include "processors/javascript/worker.h"
 
 namespace deltaforge::processors::javascript {
 namespace {
@@ -13,6 +16,15 @@ void read_script(const config::Node& node, std::string& to, config::Report& repo
   if (!node.is_scalar() || node.text().empty())
     return report.add(node, "write the script as text, for example behind `inline: |`");
   to = node.text();
+}
+
+// A look at the script is short, whatever its calls may take.
+Settings loading(const Config& config) {
+  Limits limits = config.limits;
+  limits.cpu_ms = std::clamp<std::int64_t>(limits.cpu_ms, 1'000, 2'000);
+  limits.timeout_ms = std::clamp<std::int64_t>(limits.timeout_ms, 5'000, 10'000);
+  limits.mem_mb = std::min<std::int64_t>(limits.mem_mb, 512);
+  return {.pipeline = {}, .id = config.id, .limits = limits, .clock = config.clock};
 }
 
 }  // namespace
@@ -58,7 +70,8 @@ void Config::check(const config::Node& node, config::Report& report) const {
   if (script.empty()) return;
   try {
     std::optional<Failure> failure;
-    const Script compiled({.pipeline = {}, .id = id, .limits = limits, .clock = clock}, script, failure);
+    Worker worker;  // whoever checks may have a small stack
+    worker.run([&] { const Script compiled(loading(*this), script, failure); });
     if (failure) report.add(node, "inline", fmt::format("the script does not load: {}", failure->message));
   } catch (const Error& error) {
     report.add(node, "inline", error.what());

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include <js/ArrayBuffer.h>
 #include <js/ContextOptions.h>
 #include <js/Initialization.h>
 #include <js/Principals.h>
@@ -42,6 +43,7 @@ void begin() {
     JS::DisableJitBackend();
     obs::info("scripts are interpreted: this process may not make memory executable", {});
   }
+  JS::SetLargeArrayBuffersEnabled(false);  // one of them would pass every limit in one step
   if (!JS_Init()) throw Error(ErrorKind::internal, "the JavaScript engine does not start");
   std::atexit(end);
 }

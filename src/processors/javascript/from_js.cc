@@ -25,8 +25,9 @@ namespace {
 
 constexpr int kDeepest = 200;
 constexpr unsigned kStepsBetweenLooks = 1024;  // at the limits
-constexpr double kExact = 0x1p53;
+constexpr double kWhole = 0x1p63;              // less is an int64
 constexpr std::size_t kLongestLine = 8 * 1024;
+constexpr std::size_t kLargestShown = 1 << 20;  // what a log line may be made of
 
 bool is_callable(const JS::Value& value) { return value.isObject() && JS::IsCallable(&value.toObject()); }
 
@@ -46,6 +47,7 @@ bool JsonOut::spend(std::size_t bytes) {
 }
 
 bool JsonOut::utf8(JS::HandleString string, std::string_view& to) {
+  if (JS::GetStringLength(string) > left_) return spend(std::numeric_limits<std::size_t>::max());
   JSLinearString* linear = JS_EnsureLinearString(context_, string);
   if (linear == nullptr) return false;
   bool plain = false;
@@ -79,7 +81,7 @@ bool JsonOut::number(double number, encode::JsonWriter& out, Kind float_as) {
     out.raw("null");
   } else if (float_as == Kind::float32 && static_cast<double>(static_cast<float>(number)) == number) {
     out.float32(static_cast<float>(number));
-  } else if (std::trunc(number) == number && std::abs(number) <= kExact && float_as == Kind::null) {
+  } else if (std::trunc(number) == number && std::abs(number) < kWhole && float_as == Kind::null) {
     out.integer(static_cast<std::int64_t>(number));
   } else {
     out.float64(number);
@@ -181,12 +183,15 @@ bool JsonOut::members(JS::HandleValue value, encode::JsonWriter& out) {
 }
 
 bool append_for_people(JSContext* context, JS::HandleValue value, std::string& to) {
-  JsonOut out(context, std::numeric_limits<std::size_t>::max());
+  JsonOut out(context, kLargestShown);
+  if (value.isSymbol()) {
+    to += "a symbol";
+    return true;
+  }
+  JS::RootedString string(context);
   if (value.isObject() && !is_callable(value)) {
-    bool is_error = false;
     JS::RootedObject object(context, &value.toObject());
-    if (JS_ErrorFromException(context, object) != nullptr) is_error = true;
-    if (!is_error) {
+    if (JS_ErrorFromException(context, object) == nullptr) {
       Slab slab;
       encode::JsonWriter json(slab);
       if (!out.value(value, json)) return false;
@@ -195,11 +200,7 @@ bool append_for_people(JSContext* context, JS::HandleValue value, std::string& t
       return true;
     }
   }
-  if (value.isSymbol()) {
-    to += "a symbol";
-    return true;
-  }
-  JS::RootedString string(context, JS::ToString(context, value));
+  string = JS::ToString(context, value);
   std::string_view bytes;
   if (!string || !out.utf8(string, bytes)) return false;
   to += bytes;

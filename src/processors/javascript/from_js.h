@@ -48,7 +48,7 @@ class JsonOut {
   std::string scratch_;
 };
 
-// Adds text as it is, and the rest as JSON.
+// Adds text as it is, and the rest as JSON. False with a pending exception: it cannot be shown.
 bool append_for_people(JSContext*, JS::Handle<JS::Value>, std::string& to);
 
 }  // namespace deltaforge::processors::javascript

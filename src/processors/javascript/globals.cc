@@ -31,7 +31,10 @@ bool print(JSContext* context, unsigned count, JS::Value* values) {
   std::string line;
   for (unsigned i = 0; i < args.length() && line.size() < kLongestLine; ++i) {
     if (i > 0) line += ' ';
-    if (!append_for_people(context, args[i], line)) return false;
+    if (append_for_people(context, args[i], line)) continue;
+    if (!JS_IsExceptionPending(context)) return false;  // it was stopped
+    JS_ClearPendingException(context);
+    line += "(cannot be shown)";
   }
   if (line.size() > kLongestLine) {
     line.resize(kLongestLine);

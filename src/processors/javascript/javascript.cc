@@ -123,7 +123,7 @@ Script& JavaScript::script() {
       Settings{.pipeline = pipeline_, .id = config_.id, .limits = config_.limits, .clock = config_.clock},
       config_.script, failure);
   if (failure)
-    throw Error(ErrorKind::config,
+    throw Error(failure->is_limit() ? ErrorKind::unavailable : ErrorKind::config,
                 fmt::format("processor '{}': the script does not load: {}", config_.id, failure->message));
   script_ = std::move(made);
   return *script_;

@@ -19,6 +19,7 @@ using processors::testing::json;
 using processors::testing::number;
 using processors::testing::TestBatch;
 using processors::testing::text;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -69,6 +70,73 @@ std::string after(const std::string& statements) {
 
 constexpr auto kAfter =
     R"({"id":1,"status":"new","total":"1.50","doc":{"a":{"b":1.0}, "big":9007199254740993},"tags":"x"})";
+
+// Reading the columns of an image for the first time while what the script left is collected.
+TEST(JavaScript, ImagesThatNobodyHasReadMayStandForOthers) {
+  TestBatch batch;
+  for (int i = 0; i < 900; ++i)
+    batch.update({number(i), text("a"), decimal("1"), json(R"({"n":[1]})"), text("x")},
+                 {number(i), text("b"), decimal("2"), json(R"({"n":[2]})"), text("y")});
+  batch.commit();
+  run(batch,
+      "function processBatch(all) { for (const e of all) { e.after.status; e.before = e.after; "
+      "e.after = all[0].after; } return all; }");
+  EXPECT_THAT(batch.text(899), HasSubstr(R"({"before":{"id":899,"status":"b","total":"2","doc":{"n":[2]},"tags":"y"},)"
+                                         R"("after":{"id":0,"status":"b",)"));
+}
+
+TEST(JavaScript, AnImageThatIsAListStaysOne) {
+  TestBatch batch;
+  Extra extra;
+  extra.after = "[1, {\"a\": 2}]";
+  batch.insert({number(1), text("a"), decimal("1"), json("1"), text("x")}).extra = &extra;
+  batch.commit();
+  run(batch, "e => { e.after[1].a; return e; }");
+  EXPECT_THAT(batch.text(0), HasSubstr(R"("after":[1, {"a": 2}],)"));
+}
+
+TEST(JavaScript, ACopyGoesWhereItsEventGoes) {
+  TestBatch batch;
+  Extra extra;
+  extra.topic = "t";
+  extra.key = "k";
+  const Header header{"h", "v"};
+  extra.headers = {&header, 1};
+  extra.raw_payload = true;
+  batch.insert({number(1), text("a"), decimal("1"), json("1"), text("x")}).extra = &extra;
+  batch.commit();
+  run(batch, "e => ({...e, seen: 1})");
+  const Extra& kept = *batch.batch().event(0).extra;
+  EXPECT_EQ(kept.topic, "t");
+  EXPECT_EQ(kept.key, "k");
+  ASSERT_EQ(kept.headers.size(), 1U);
+  EXPECT_EQ(kept.headers[0].value, "v");
+}
+
+TEST(JavaScript, WritesIntoColumnsThatTheLogLeftOut) {
+  TestBatch batch;
+  batch.insert({number(1), Value::absent(), decimal("1"), Value::absent(), text("x")});
+  batch.commit();
+  run(batch, body("e.after.status = 'new';"));
+  EXPECT_THAT(batch.text(0), HasSubstr(R"("status":"new")"));
+}
+
+TEST(JavaScript, LargeWholeNumbersAreIntegers) {
+  EXPECT_THAT(changed("e.ns = 1700000000000 * 1e6; e.after.id = 2 ** 62;"),
+              AllOf(HasSubstr(R"("ns":1700000000000000000)"), HasSubstr(R"("id":4611686018427387904)")));
+}
+
+TEST(JavaScript, WhatCannotBeLoggedIsNoFailure) {
+  EXPECT_EQ(after("const o = {}; o.o = o; console.log(o, new Uint8Array(2), {get x() { throw 1; }});"), kAfter);
+}
+
+// The engine runs them outside of the script, where nobody catches.
+TEST(JavaScript, AJobThatThrowsIsNobodys) {
+  EXPECT_EQ(after("const p = Promise.resolve(1);"
+                  "p.constructor = {[Symbol.species]: function (x) { x(() => { throw 1 }, () => { throw 1 }) }};"
+                  "p.then(() => {});"),
+            kAfter);
+}
 
 TEST(JavaScript, LeavesWhatItDoesNotTouch) {
   EXPECT_EQ(after(""), kAfter);

@@ -33,8 +33,10 @@ constexpr std::array<const char*, 18> kMembers{
 // Other names for what is told elsewhere in the event; they do not show in lists of its members.
 bool is_alias(Member member) {
   return member == Member::table || member == Member::timestamp || member == Member::database ||
-         member == Member::tx_id || member == Member::routing;
+         member == Member::tx_id;
 }
+
+bool has_route(const Extra& extra) { return extra.topic || extra.key || !extra.headers.empty(); }
 
 constexpr unsigned kPlace = 0, kGeneration = 1;  // slots
 
@@ -338,6 +340,7 @@ bool Objects::event_names(JSObject* object, std::vector<JS::PropertyKey>& to, bo
                             timestamp, database, tx_id, routing}) {
     if (each == tags && extra.tags.empty()) continue;
     if (each == synthetic && extra.synthetic.empty()) continue;
+    if (each == routing && enumerable_only && !has_route(extra)) continue;
     if (enumerable_only && is_alias(each)) continue;
     if (watched.removed && was_touched(touches_, watched, static_cast<std::uint32_t>(each))) continue;
     to.push_back(key(each));

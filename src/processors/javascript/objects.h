@@ -88,7 +88,10 @@ class Objects {
   std::uint32_t count() const { return static_cast<std::uint32_t>(inputs_->size()); }
   const Watched& watched(std::uint32_t index) const { return cells_[index].event; }
   const Watched& watched(std::uint32_t index, Side side) const { return cells_[index].images[static_cast<int>(side)]; }
-  const Touch* touch(std::uint32_t place) const { return place == 0 ? nullptr : &touches_[place - 1]; }
+  // By value: reading what a script left may make the next one. Nothing: there is none at `place`.
+  std::optional<Touch> touch(std::uint32_t place) const {
+    return place == 0 ? std::nullopt : std::optional(touches_[place - 1]);
+  }
   void original(std::uint32_t index, JS::MutableHandle<JS::Value>) const;
   Member member_of(const JS::PropertyKey&) const;
   // Names of members, and of the columns of a table, as keys.

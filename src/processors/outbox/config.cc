@@ -1,6 +1,7 @@
 #include "processors/outbox/config.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -31,6 +32,15 @@ bool is_header_name(std::string_view name) {
   return !name.empty() && std::ranges::all_of(name, [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
   });
+}
+
+bool is_taken(const std::string& name) {
+  std::string lower;
+  for (const char c : name) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  constexpr auto kTaken =
+      std::to_array<std::string_view>({"df-event-id", "df-aggregate-type", "df-aggregate-id", "df-event-type",
+                                       "df-source-kind", "df-key", "df-idempotency-key", "content-type"});
+  return std::ranges::find(kTaken, lower) != kTaken.end() || lower.starts_with("nats-");
 }
 
 }  // namespace
@@ -76,6 +86,10 @@ void Config::check(const Node& node, Report& report) const {
   for (const auto& [name, column] : additional_headers) {
     if (map == nullptr || map->find(name) == nullptr) continue;
     if (!is_header_name(name)) report.add(*map, name, "no name of a header: use letters, digits, '-', '_' and '.'");
+    if (is_taken(name))
+      report.add(*map, name,
+                 "the processor or the sink writes this header itself: choose another name, or name the "
+                 "column in `columns`");
     if (column.empty()) report.add(*map, name, "expected the name of a column");
   }
 }

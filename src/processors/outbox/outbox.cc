@@ -1,6 +1,7 @@
 #include "processors/outbox/outbox.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,9 @@ namespace deltaforge::processors::outbox {
 namespace {
 
 constexpr std::uint32_t kHintEvery = 4096;
+constexpr std::string_view kEventId = "df-event-id";
+constexpr auto kReasons =
+    std::to_array<const char*>({"non_insert", "null_payload", "non_object", "strict_missing_fields"});
 
 using encode::FieldPath;
 using encode::Side;
@@ -42,8 +46,13 @@ Outbox::Outbox(Config config, const ProcessorContext& context)
       key_(compiled(config_.key, context)),
       transformed_(
           obs::Metrics::instance().counter("deltaforge_outbox_transformed_total", labels(pipeline_, config_.id))) {
+  for (const char* reason : kReasons) {
+    obs::Labels all = labels(pipeline_, config_.id);
+    all.emplace("reason", reason);
+    dropped_.push_back(obs::Metrics::instance().counter("deltaforge_outbox_dropped_total", all));
+  }
   const Columns& columns = config_.columns;
-  headers_ = {{"df-event-id", FieldPath(columns.event_id)},
+  headers_ = {{std::string(kEventId), FieldPath(columns.event_id)},
               {"df-aggregate-type", FieldPath(columns.aggregate_type)},
               {"df-aggregate-id", FieldPath(columns.aggregate_id)},
               {"df-event-type", FieldPath(columns.event_type)}};
@@ -64,8 +73,10 @@ void Outbox::process(Batch& batch) {
       last_ = event.schema;
     }
     if (!last_table_->mine) continue;
-    if (const std::string_view reason = refused(event); !reason.empty()) {
-      drop(event, reason);
+    if (const auto reason = refused(event)) {
+      if (config_.strict && *reason != Reason::non_insert)
+        fail(batch, event, *reason == Reason::null_payload ? "has no content" : "is no JSON object");
+      drop(event, *reason);
       continue;
     }
     transform(batch, event, *last_table_, pages);
@@ -78,9 +89,13 @@ const Outbox::Table& Outbox::table_of(const TableSchema& schema) {
   const auto [found, fresh] = tables_.try_emplace(schema.id);
   Table& table = found->second;
   if (!fresh || !is_outbox(schema)) return table;
-  table.mine = config_.tables.empty() || std::ranges::any_of(config_.tables, [&](const auto& pattern) {
-                 return pattern.matches(qualifier_of(schema), schema.table);
-               });
+  // A prefix of messages may have a dot, which a pattern takes for the end of a qualifier.
+  const std::size_t dot = schema.table.find('.');
+  const auto matches = [&](const config::TablePattern& pattern) {
+    return pattern.matches(qualifier_of(schema), schema.table) ||
+           (dot != std::string::npos && pattern.matches(schema.table.substr(0, dot), schema.table.substr(dot + 1)));
+  };
+  table.mine = config_.tables.empty() || std::ranges::any_of(config_.tables, matches);
   if (!table.mine) return table;
   TableSchema published = schema;
   published.schema.clear();
@@ -88,38 +103,41 @@ const Outbox::Table& Outbox::table_of(const TableSchema& schema) {
   return table;
 }
 
-std::string_view Outbox::refused(const Event& event) const {
-  if (event.op != Op::create) return "non_insert";
-  if (!event.after.present) return "null_payload";
-  if (event.extra == nullptr || event.extra->after.empty()) return {};
+std::optional<Outbox::Reason> Outbox::refused(const Event& event) const {
+  if (event.op != Op::create) return Reason::non_insert;
+  if (!event.after.present) return Reason::null_payload;
+  if (event.extra == nullptr || event.extra->after.empty()) return std::nullopt;
   const std::string_view after = event.extra->after;
-  if (after == "null") return "null_payload";
-  return after.starts_with('{') ? "" : "non_object";
+  if (after == "null") return Reason::null_payload;
+  if (!after.starts_with('{')) return Reason::non_object;
+  return std::nullopt;
 }
 
-void Outbox::drop(Event& event, std::string_view reason) {
+// Updates and deletes of an outbox are housekeeping; anything else is worth a word.
+void Outbox::drop(Event& event, Reason reason) {
   event.dropped = true;
-  obs::Labels all = labels(pipeline_, config_.id);
-  all.emplace("reason", reason);
-  obs::Metrics::instance().counter("deltaforge_outbox_dropped_total", all).add(1);
+  dropped_[static_cast<std::size_t>(reason)].add(1);
+  if (reason == Reason::non_insert) return;
   obs::log_limited(obs::Level::warn, config_.id, "an outbox event is dropped",
                    {{"pipeline", pipeline_},
                     {"processor", config_.id},
                     {"table", std::string_view(event.schema->full_name)},
-                    {"reason", reason}});
+                    {"reason", kReasons[static_cast<std::size_t>(reason)]}});
 }
 
 void Outbox::transform(const Batch& batch, Event& event, const Table& table, Pages& pages) {
   Extra extra = event.extra != nullptr ? *event.extra : Extra();
-  extra.topic = topic_of(event, pages);
-  extra.key = key_of(event, pages);
-  extra.headers = headers_of(event, pages);
+  // What a processor before this one said stays where the outbox says nothing.
+  if (const auto topic = topic_of(event, pages)) extra.topic = topic;
+  if (const auto key = key_of(event, pages)) extra.key = key;
+  extra.headers = headers_of(batch, event, pages);
   extra.raw_payload = config_.raw_payload;
   const auto payload = payload_of(event, pages);
   if (config_.strict) check_complete(batch, event, extra, payload.has_value());
   if (payload) extra.after = *payload;  // else the row is the payload
   event.extra = new (pages.array<Extra>(1).data()) Extra(extra);
   event.schema = table.published;
+  if (out_.size() > Slab::kSize) out_.clear();
 }
 
 std::optional<std::string_view> Outbox::text_of(const TemplateText& text, const Event& event, Pages& pages) {
@@ -151,10 +169,18 @@ std::optional<std::string_view> Outbox::key_of(const Event& event, Pages& pages)
   return text_of(aggregate_id_, event, pages);
 }
 
-std::span<const Header> Outbox::headers_of(const Event& event, Pages& pages) {
+// An event without an id of the application's has ours.
+std::span<const Header> Outbox::headers_of(const Batch& batch, const Event& event, Pages& pages) {
   found_.clear();
+  if (event.extra != nullptr) found_.assign(event.extra->headers.begin(), event.extra->headers.end());
+  const std::size_t own = found_.size();
   for (const HeaderField& field : headers_)
     if (const auto value = text_of(field.path, event, pages)) found_.push_back({field.name, *value});
+  if (found_.size() == own || found_[own].name != kEventId) {
+    char id[36];
+    print_event_id(event_id(batch.commits()[event.commit], event), id);
+    found_.insert(found_.begin() + static_cast<std::ptrdiff_t>(own), {kEventId, pages.copy({id, sizeof id})});
+  }
   found_.push_back({"df-source-kind", "outbox"});
   const std::span<Header> kept = pages.array<Header>(found_.size());
   for (std::size_t i = 0; i < found_.size(); ++i) new (&kept[i]) Header(found_[i]);
@@ -166,6 +192,11 @@ std::optional<std::string_view> Outbox::payload_of(const Event& event, Pages& pa
   if (!value || !encode::is_known(*value)) return std::nullopt;
   if (value->kind() == Kind::json) {
     if (value->as_text() == "null") return std::nullopt;
+    if (value->as_text().starts_with('"')) {
+      out_.truncate(0);
+      if (encode::append_plain(*value, out_))
+        if (const auto json = json_.compact(out_.view())) return pages.copy(*json);
+    }
     if (value->as_text().find_first_of("\r\n") == std::string_view::npos) return value->as_text();
   }
   if (value->kind() == Kind::text)
@@ -188,13 +219,14 @@ void Outbox::check_complete(const Batch& batch, const Event& event, const Extra&
     const auto value = path.find(event, Side::after);
     note(value && encode::is_known(*value) && !(value->kind() == Kind::json && value->as_text() == "null"), name);
   }
-  if (missing.empty()) return;
-  obs::Labels all = labels(pipeline_, config_.id);
-  all.emplace("reason", "strict_missing_fields");
-  obs::Metrics::instance().counter("deltaforge_outbox_dropped_total", all).add(1);
+  if (!missing.empty()) fail(batch, event, "lacks " + missing);
+}
+
+void Outbox::fail(const Batch& batch, const Event& event, const std::string& why) {
+  dropped_[static_cast<std::size_t>(Reason::strict_missing_fields)].add(1);
   throw Error(ErrorKind::undecodable,
-              fmt::format("processor '{}': event {} of outbox {} lacks {}", config_.id,
-                          to_string(event_id(batch.commits()[event.commit], event)), event.schema->table, missing),
+              fmt::format("processor '{}': event {} of outbox {} {}", config_.id,
+                          to_string(event_id(batch.commits()[event.commit], event)), event.schema->table, why),
               "name the columns in `columns`, give a `default_topic`, or set strict to false");
 }
 

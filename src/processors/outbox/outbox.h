@@ -39,18 +39,20 @@ class Outbox final : public Processor {
   };
 
   const Table& table_of(const TableSchema&);
-  // Why the event is dropped; empty: it is not.
-  std::string_view refused(const Event&) const;
+  enum class Reason { non_insert, null_payload, non_object, strict_missing_fields };
+  // Why the event is no message of the application's; nothing: it is one.
+  std::optional<Reason> refused(const Event&) const;
   void transform(const Batch&, Event&, const Table&, Pages&);
   std::optional<std::string_view> text_of(const encode::TemplateText&, const Event&, Pages&);
   std::optional<std::string_view> text_of(const encode::FieldPath&, const Event&, Pages&);
   std::optional<std::string_view> topic_of(const Event&, Pages&);
   std::optional<std::string_view> key_of(const Event&, Pages&);
-  std::span<const Header> headers_of(const Event&, Pages&);
+  std::span<const Header> headers_of(const Batch&, const Event&, Pages&);
   // Nothing: the event has none, or it cannot be encoded.
   std::optional<std::string_view> payload_of(const Event&, Pages&);
-  void drop(Event&, std::string_view reason);
+  void drop(Event&, Reason);
   void check_complete(const Batch&, const Event&, const Extra&, bool payload);
+  [[noreturn]] void fail(const Batch&, const Event&, const std::string& why);
 
   const Config config_;
   const std::string pipeline_;
@@ -66,6 +68,7 @@ class Outbox final : public Processor {
   Slab out_;
   std::vector<Header> found_;  // headers of one event
   obs::Counter transformed_;
+  std::vector<obs::Counter> dropped_;  // by Reason
 };
 
 void add(Catalogue&);

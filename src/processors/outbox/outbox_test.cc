@@ -100,6 +100,14 @@ TEST_F(OutboxTest, OthersPassAndWhatIsNoInsertIsDropped) {
   EXPECT_EQ(batch_.left().size(), 1U);
 }
 
+TEST_F(OutboxTest, WithoutAnIdItHasOurs) {
+  config_.columns.event_id = "nowhere";
+  batch_.insert({number(7), text("Order"), Value::null(), json(R"("{\"a\":1}")"), Value::null()});
+  const Event& event = run();
+  EXPECT_THAT(batch_.text(0), HasSubstr("\"event_id\":\"" + header(event, "df-event-id") + "\""));
+  EXPECT_THAT(batch_.text(0), HasSubstr(R"("after":{"a":1},)")) << "text that holds JSON is JSON";
+}
+
 TEST_F(OutboxTest, StrictNamesAllThatIsMissing) {
   config_.strict = true;
   batch_.insert({number(1), text("Order"), Value::null(), Value::null(), Value::null()});

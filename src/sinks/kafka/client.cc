@@ -107,20 +107,41 @@ Client::~Client() {
   rd_kafka_queue_cb_event_enable(queue_, nullptr, nullptr);
   rd_kafka_queue_destroy(queue_);
   if (topic_ != nullptr) rd_kafka_topic_destroy(topic_);
-  for (const auto& [name, topic] : topics_) rd_kafka_topic_destroy(topic);
+  for (const auto& [name, routed] : topics_) rd_kafka_topic_destroy(routed.topic);
   rd_kafka_destroy_flags(handle_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
-rd_kafka_topic_s* Client::topic(std::string_view name) {
-  if (last_.second != nullptr && last_.first == name) return last_.second;
-  if (topic_ != nullptr && name == topic_name_) return topic_;
+const Client::Routed& Client::topic(std::string_view name) {
+  if (last_ != nullptr && last_->first == name) return last_->second;
   auto found = topics_.find(name);
   if (found == topics_.end()) {
     const std::string text(name);
-    found = topics_.emplace(text, rd_kafka_topic_new(handle_, text.c_str(), nullptr)).first;
+    Owned<rd_kafka_topic_t, rd_kafka_topic_destroy> made(rd_kafka_topic_new(handle_, text.c_str(), nullptr));
+    if (!made) throw Error(ErrorKind::config, fmt::format("topic '{}': librdkafka does not take its name", text));
+    await(made.get(), text);
+    const std::size_t limit = limit_of(text);
+    found = topics_.emplace(text, Routed{made.release(), limit}).first;
   }
-  last_ = {found->first, found->second};
+  last_ = &*found;
   return found->second;
+}
+
+// Rows may be under way: their reports stay in the queue.
+void Client::await(rd_kafka_topic_s* topic, const std::string& name) {
+  const SteadyTime begun = std::chrono::steady_clock::now();
+  for (;;) {
+    const struct rd_kafka_metadata* answer = nullptr;
+    rd_kafka_resp_err_t error = rd_kafka_metadata(handle_, 0, topic, &answer, static_cast<int>(kMetadataTime.count()));
+    Owned<const struct rd_kafka_metadata, rd_kafka_metadata_destroy> metadata(answer);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt > 0) {
+      error = metadata->topics[0].err;
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topics[0].partition_cnt > 0) return;
+    }
+    const Fault why = fault(error, "", name);
+    if (why.fatal || std::chrono::steady_clock::now() - begun >= kConnectTime)
+      throw Error(why.kind, why.message, why.hint);
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 std::size_t Client::connect() { return static_cast<std::size_t>(find_topic(false).partitions); }
@@ -173,9 +194,10 @@ void Client::throw_unconnected(const std::optional<Fault>& topic_fault) const {
               "check `brokers`, security.protocol and the network");
 }
 
-std::size_t Client::topic_limit() {
-  if (topic_ == nullptr) return 0;
-  const std::string value = setting(RD_KAFKA_RESOURCE_TOPIC, topic_name_, "max.message.bytes");
+std::size_t Client::topic_limit() { return topic_ != nullptr ? limit_of(topic_name_) : 0; }
+
+std::size_t Client::limit_of(const std::string& topic) {
+  const std::string value = setting(RD_KAFKA_RESOURCE_TOPIC, topic, "max.message.bytes");
   std::size_t limit = 0;
   std::from_chars(value.data(), value.data() + value.size(), limit);
   return limit;

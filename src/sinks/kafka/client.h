@@ -58,8 +58,14 @@ class Client {
   rd_kafka_s* handle() { return handle_; }
   // The configured one; null where topics are named by events.
   rd_kafka_topic_s* topic() { return topic_; }
-  // Another one, kept for as long as this client.
-  rd_kafka_topic_s* topic(std::string_view name);
+  // Another one, and its `max.message.bytes` (0: the brokers do not tell). Kept for as long as this client. At its
+  // first use waits, 3 s at most, until a broker knows it: rows before one whose topic is missing would come again for
+  // as long as it is. Throws Error{unavailable, auth, config} that names it.
+  struct Routed {
+    rd_kafka_topic_s* topic = nullptr;
+    std::size_t limit = 0;
+  };
+  const Routed& topic(std::string_view name);
 
   // To be given back by rd_kafka_event_destroy(). Null: none came within `wait`.
   rd_kafka_op_s* next_event(std::chrono::milliseconds wait = {});
@@ -74,6 +80,8 @@ class Client {
  private:
   void configure(const Limits&, Use);
   Topic find_topic(bool may_be_missing);
+  void await(rd_kafka_topic_s*, const std::string& name);
+  std::size_t limit_of(const std::string& topic);
   // `resource`: an rd_kafka_ResourceType_t.
   std::string setting(int resource, const std::string& of, std::string_view name);
   [[noreturn]] void throw_unconnected(const std::optional<Fault>& topic_fault) const;
@@ -86,8 +94,8 @@ class Client {
   const std::vector<std::string> secrets_;
   rd_kafka_s* handle_ = nullptr;
   rd_kafka_topic_s* topic_ = nullptr;
-  std::map<std::string, rd_kafka_topic_s*, std::less<>> topics_;
-  std::pair<std::string_view, rd_kafka_topic_s*> last_;  // of these
+  std::map<std::string, Routed, std::less<>> topics_;
+  const std::pair<const std::string, Routed>* last_ = nullptr;  // of these
   rd_kafka_queue_s* queue_ = nullptr;
 
   std::atomic<bool> closing_{false};  // what librdkafka says of dropped messages is no news

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "encode/destination.h"
 #include "sinks/kafka/client_conf.h"
 
 namespace deltaforge::sinks::kafka {
@@ -47,7 +48,10 @@ const config::Spec<Config>& Config::spec() {
 void Config::check(const config::Node& node, config::Report& report) const {
   if (brokers.find("://") != std::string::npos)
     report.add(node, "brokers", "no list of brokers: write host:port, without kafka:// or http://");
-  if (topic.is_static() && !topic.empty() && !is_topic_name(topic.text()))
+  const std::string shape = encode::shape_of(topic);
+  if (!topic.is_static() && shape.starts_with("__"))
+    report.add(node, "topic", "topics that begin with '__' are Kafka's own");
+  if (!topic.empty() && !is_topic_name(shape))
     report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for kafka; leave it out for at-least-once");

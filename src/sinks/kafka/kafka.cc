@@ -92,6 +92,7 @@ class KafkaSink final : public Sink {
   void encode_rows(Shipment&, bool quiet);
   std::optional<Reject> encode_row(Shipment::Row&, const Batch&, const Event&, Slab&);
   std::string route(Shipment::Row&, const Event&);
+  std::size_t ordinary(const Shipment::Row&) const;
   void hand_over(Shipment&);
   std::size_t fitting(const Shipment&);
   std::size_t produce(Shipment&, std::size_t end);
@@ -103,7 +104,7 @@ class KafkaSink final : public Sink {
   }
   bool produce_plain(Shipment&, std::size_t& begin, std::size_t end);
   rd_kafka_resp_err_t produce_one(Shipment&, const Shipment::Row&);
-  void not_taken_yet(rd_kafka_resp_err_t);
+  void not_taken_yet(rd_kafka_resp_err_t, const Shipment::Row&);
 
   void take_events();
   void take_reports(rd_kafka_event_t*);
@@ -212,6 +213,7 @@ bool KafkaSink::ship_next() {
   shipment.rows.clear();
   shipment.handed = 0;
   encode_rows(shipment, quiet);
+  if (broken_) return false;
   shipment.open = shipment.rows.size();
   next->open += shipment.open;
   context_.count_bytes(slab->size());
@@ -232,9 +234,10 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
     row.key_at = slab.size();
     if (auto refused = encode_row(row, *parcel.batch, parcel.unsent.event(), slab)) [[unlikely]] {
       slab.truncate(row.key_at);
+      if (broken_) return;
       return refuse(parcel, std::move(*refused));
     }
-    if (row.size() > limits_.ordinary) [[unlikely]] {
+    if (row.size() > ordinary(row)) [[unlikely]] {
       if (row.size() > limits_.largest) {
         slab.truncate(row.key_at);
         return refuse(parcel, {index, "too_large", not_sent(row.size(), topic_.name(parcel.unsent.event()))});
@@ -243,7 +246,8 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
       if (!quiet || !shipment.rows.empty()) return slab.truncate(row.key_at);
       if (row.size() > limits_.capacity)
         use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
-      if (row.topic != nullptr) row.topic = client_->topic(name_.view());  // of this client, if it is another one now
+      if (row.topic != nullptr && !route(row, parcel.unsent.event()).empty())
+        return;  // of this client, if it is another
       shipment.rows.push_back(row);
       return parcel.unsent.pass();
     }
@@ -272,7 +276,7 @@ std::optional<Reject> KafkaSink::encode_row(Shipment::Row& row, const Batch& bat
   return std::nullopt;
 }
 
-// Why it has no topic, or "".
+// Why it has no topic, or "". A topic that is missing, or may not be used, ends this sink.
 std::string KafkaSink::route(Shipment::Row& row, const Event& event) {
   name_.truncate(0);
   if (std::string reason = topic_.append(event, name_); !reason.empty()) return reason;
@@ -280,8 +284,23 @@ std::string KafkaSink::route(Shipment::Row& row, const Event& event) {
     return fmt::format("'{}' is no valid topic name: use up to 249 letters, digits, '.', '_' and '-'", name_.view());
   if (name_.view().starts_with("__"))
     return fmt::format("topic '{}' is one of Kafka's own: events do not go there", name_.view());
-  row.topic = client_->topic(name_.view());
-  return {};
+  try {
+    const Client::Routed& routed = client_->topic(name_.view());
+    row.topic = routed.topic;
+    row.limit = routed.limit;
+    return {};
+  } catch (const Error& error) {
+    const bool retry = error.kind() == ErrorKind::unavailable;
+    give_up(retry ? Fault::retry(error.message(), error.hint())
+                  : Fault::stop(error.kind(), error.message(), error.hint()));
+    return error.message();
+  }
+}
+
+// What is larger may be too large for its topic.
+std::size_t KafkaSink::ordinary(const Shipment::Row& row) const {
+  if (row.limit == 0) return limits_.ordinary;
+  return std::min(limits_.ordinary, row.limit - std::min(row.limit, kBatchFraming));
 }
 
 // Gives the client what it has not taken yet. What this round has no room for stays in waiting_, in order.
@@ -322,7 +341,7 @@ std::size_t KafkaSink::produce(Shipment& shipment, std::size_t end) {
     }
     const rd_kafka_resp_err_t error = produce_one(shipment, row);
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      not_taken_yet(error);
+      not_taken_yet(error, row);
       return at;
     }
     ++at;
@@ -353,7 +372,7 @@ bool KafkaSink::produce_plain(Shipment& shipment, std::size_t& begin, std::size_
   for (std::size_t i = 0; i < count; ++i)
     if (messages_[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       begin = first + i;
-      not_taken_yet(messages_[i].err);
+      not_taken_yet(messages_[i].err, shipment.rows[begin]);
       return false;
     }
   return true;
@@ -402,8 +421,8 @@ rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::R
 }
 
 // A message that the client did not take, for want of room; any other reason ends the client.
-void KafkaSink::not_taken_yet(rd_kafka_resp_err_t error) {
-  if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) give_up(client_->fault(error, ""));
+void KafkaSink::not_taken_yet(rd_kafka_resp_err_t error, const Shipment::Row& row) {
+  if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) give_up(client_->fault(error, "", rd_kafka_topic_name(topic_of(row))));
 }
 
 void KafkaSink::take_events() {

@@ -44,6 +44,7 @@ struct Shipment {
     std::uint32_t event;
     std::uint32_t more;                                       // bytes of headers that do not lie here
     rd_kafka_topic_s* topic;                                  // null: the configured one
+    std::size_t limit;                                        // of that topic; 0: not known, or the configured one's
     const Event* with_headers;                                // that a processor gave it; null: none
     std::size_t size() const { return end - key_at + more; }  // what the limits are about
   };

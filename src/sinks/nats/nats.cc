@@ -124,6 +124,7 @@ class NatsSink final : public Sink {
   std::unordered_set<std::uint64_t> busy_;  // subjects under way of streams that are shared
   std::vector<Answer> answers_;
   std::size_t max_payload_ = 0;
+  bool unflushed_ = false;  // what goes to core NATS is not known to be with the server
   bool unsettled_ = false;  // what streams expect is not known: nothing goes until all answers are there
   bool progress_ = true;    // a message was taken since that was so the last time
   int in_vain_ = 0;
@@ -195,7 +196,7 @@ bool NatsSink::poll() {
     check_time();
     return more && !blocked_;
   } catch (const Error& error) {
-    complete();
+    if (!unflushed_) complete();
     give_up(fault_of(error));
   }
   return false;
@@ -244,7 +245,10 @@ bool NatsSink::send_some() {
     bytes += writer_.size();
     pass(*row);
   }
-  if (unanswered) connection_->flush();
+  if (unanswered) {
+    connection_->flush();
+    unflushed_ = false;
+  }
   if (bytes > 0) context_.count_bytes(bytes);
   return more;
 }
@@ -266,6 +270,7 @@ bool NatsSink::send_one(const Next& row, Slab& slab, SteadyTime at) {
     refused_ = {row.parcel, std::move(*reject)};
     return false;
   }
+  unflushed_ = true;
   connection_->publish(writer_, slab, {}, 0);
   return true;
 }

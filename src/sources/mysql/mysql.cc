@@ -173,20 +173,22 @@ void MySql::warn(Session& session, const ServerFacts& server, const Start& start
 }
 
 std::string MySql::about_outbox(Session& session) const {
-  std::string forgetful;
+  std::string text;
+  const auto say = [&text](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
+  const std::vector<SeenTable> tables = read_tables(session);
+  for (const auto& pattern : config_.outbox.tables)
+    if (!tables.empty() && std::ranges::none_of(tables, [&](const SeenTable& table) {
+          return pattern.matches(table.database, table.name);
+        }))
+      say("no table that the user may see matches " + std::string(pattern.text()) + " in `outbox.tables`");
+  for (const SeenTable& table : tables)
+    if (is_outbox(table.database, table.name) && !captures(table.database, table.name))
+      say("the outbox " + table.database + "." + table.name + " is not among `tables`, so that nothing of it is read");
   for (const SeenTable& table : read_tables_that_forget(session))
     if (is_outbox(table.database, table.name))
-      forgetful += (forgetful.empty() ? "" : ", ") + table.database + "." + table.name;
-  if (!forgetful.empty())
-    return "BLACKHOLE keeps no count for AUTO_INCREMENT: all rows of " + forgetful +
-           " get the same id, and with it the same df-event-id; make the id in the application, or by DEFAULT (UUID())";
-  for (const auto& pattern : config_.outbox.tables)
-    if (pattern.has_qualifier() && pattern.text().find_first_of("*%\\\"") == std::string::npos) {
-      const std::size_t dot = pattern.text().find('.');
-      if (!captures(pattern.text().substr(0, dot), pattern.text().substr(dot + 1)))
-        return "the outbox " + pattern.text() + " is not among `tables`, so that nothing of it is read: add it there";
-    }
-  return "";
+      say("BLACKHOLE keeps no count for AUTO_INCREMENT: all rows of " + table.database + "." + table.name +
+          " get the same id, and with it the same df-event-id; make the id in the application, or by DEFAULT (UUID())");
+  return text;
 }
 
 BinlogPosition MySql::prepare(Session& session, const ServerFacts& server, const Start& start) const {

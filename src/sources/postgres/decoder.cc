@@ -44,7 +44,13 @@ bool Decoder::may_drop(Bytes head) const {
   if (relation != nullptr) return in_transaction_ && relation->schema == nullptr;
   if (head.empty()) return false;
   const char type = static_cast<char>(head[0]);
-  return may_be_ignored(type) || (type == 'M' && messages_ == nullptr);
+  if (type != 'M') return may_be_ignored(type);
+  if (messages_ == nullptr) return true;
+  constexpr std::size_t kPrefix = 10;  // behind type, flags and place
+  if (head.size() <= kPrefix) return false;
+  const std::string_view rest = as_text(head.subspan(kPrefix));
+  const std::size_t end = rest.find('\0');
+  return end != std::string_view::npos && messages_->find(rest.substr(0, end)) == nullptr;
 }
 
 void Decoder::begin(Bytes bytes, Lsn at) {

@@ -14,10 +14,12 @@ namespace {
 // Dots separate nothing here.
 std::optional<config::TablePattern> parse(std::string_view pattern, std::string& why) {
   std::string text;
+  bool quoted = false;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '.') text += '\\';
+    if (pattern[i] == '"') quoted = !quoted;
+    if (pattern[i] == '.' && !quoted) text += '\\';
     text += pattern[i];
-    if (pattern[i] == '\\' && i + 1 < pattern.size()) text += pattern[++i];
+    if (pattern[i] == '\\' && !quoted && i + 1 < pattern.size()) text += pattern[++i];
   }
   return config::TablePattern::parse(text, why);
 }

@@ -168,7 +168,12 @@ void Postgres::run_until_stopped(Intake& intake, const Start& start, int stop_fd
                                             {"server_version", static_cast<std::int64_t>(server.version)}});
     start.connected();
   };
-  const bool utf8_unchecked = replication.parameter("server_encoding") == "SQL_ASCII";
+  const std::string encoding(replication.parameter("server_encoding"));
+  const bool utf8_unchecked = encoding == "SQL_ASCII";
+  start.warn("messages", messages_.any() && encoding != "UTF8" && !utf8_unchecked
+                             ? "the server sends logical messages in its own encoding, " + encoding +
+                                   ": what is not ASCII in them arrives wrong; write \\u escapes in their JSON"
+                             : "");
   Stream stream({.session = replication,
                  .intake = intake,
                  .relations = relations_,
