@@ -9,10 +9,10 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/digits.h"
 #include "base/utf8.h"
-#include "base/base64.h"
 
 namespace deltaforge::encode {
 namespace {
