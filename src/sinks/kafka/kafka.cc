@@ -246,8 +246,8 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
       if (!quiet || !shipment.rows.empty()) return slab.truncate(row.key_at);
       if (row.size() > limits_.capacity)
         use({limits_.largest, limits_.ordinary, std::min(limits_.largest, 2 * row.size())});
-      if (row.topic != nullptr && !route(row, parcel.unsent.event()).empty())
-        return;  // of this client, if it is another
+      // Its topic was the old client's.
+      if (row.topic != nullptr && !route(row, parcel.unsent.event()).empty()) return;
       shipment.rows.push_back(row);
       return parcel.unsent.pass();
     }

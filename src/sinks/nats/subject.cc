@@ -41,18 +41,9 @@ std::string_view subject_problem(std::string_view subject) {
 
 std::string template_problem(const config::Template& text) {
   if (text.empty()) return {};
-  const std::string whole = text.text();
-  std::string_view problem;
-  if (text.is_static()) {
-    problem = subject_problem(text.parts()[0].text);
-  } else {
-    std::string shape;  // as if each variable were one letter
-    for (const auto& part : text.parts())
-      shape += part.what == config::Template::What::literal ? part.text : std::string("x");
-    problem = subject_problem(shape);
-  }
+  const std::string_view problem = subject_problem(encode::shape_of(text));
   return problem.empty() ? std::string()
-                         : fmt::format("nothing can be published to the subject '{}': {}", whole, problem);
+                         : fmt::format("nothing can be published to the subject '{}': {}", text.text(), problem);
 }
 
 bool captures(std::string_view pattern, std::string_view subject) {
