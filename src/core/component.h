@@ -28,6 +28,9 @@ struct SourceContext {
 struct ProcessorContext {
   std::string pipeline;
   std::string tenant;
+  // Null without a journal. Inside process(): an event of the batch that the processor cannot take, as it came in, is a
+  // dead letter from here on; the processor drops it.
+  std::function<void(const Batch&, std::uint32_t event, std::string reason)> set_aside;
 };
 
 // A validated configuration, and the right to build from it. Copyable; building has no limit on how often.
@@ -36,6 +39,7 @@ struct Maker {
   std::string type;
   std::string id;
   bool required = true;                      // sinks only
+  bool needs_journal = false;                // processors only: it makes dead letters
   std::optional<config::SinkFilter> filter;  // sinks only; the lane applies it
   std::function<std::unique_ptr<Component>(const Context&)> build;
   std::function<void(config::Echo&)> echo;  // the configuration with defaults filled in and secrets as ***
@@ -51,8 +55,9 @@ class Registry {
   using M = Maker<Component, Context>;
 
   // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members `required`
-  // and `filter`, for processors `type` among the fields, optionally `void check(const config::Node&, config::Report&)
-  // const` for rules over several fields, and a constructor T(Config, Context).
+  // and `filter`, for processors `type` among the fields, optionally `bool needs_journal() const`, optionally `void
+  // check(const config::Node&, config::Report&) const` for rules over several fields, and a constructor T(Config,
+  // Context).
   template <class T>
   void add(std::string type) {
     descriptions_[type] = [type] {
@@ -70,6 +75,7 @@ class Registry {
       maker.id = parsed->id;
       if constexpr (requires { parsed->required; }) maker.required = parsed->required;
       if constexpr (requires { parsed->filter; }) maker.filter = parsed->filter;
+      if constexpr (requires { parsed->needs_journal(); }) maker.needs_journal = parsed->needs_journal();
       maker.build = [parsed](const Context& context) { return std::make_unique<T>(*parsed, context); };
       maker.echo = [parsed](config::Echo& echo) { Config::spec().echo(*parsed, echo); };
       return maker;

@@ -23,6 +23,7 @@ class EventCursor {
   // The event that is next, until pass(). Not at the end.
   const Event& event() const { return delivery_->batch->event(place_.index); }
   std::uint32_t index() const { return place_.index; }
+  const Delivery& delivery() const { return *delivery_; }
   void pass() {
     ++place_.index;
     settle();

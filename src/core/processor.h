@@ -6,6 +6,10 @@
 
 namespace deltaforge {
 
+// What becomes of an event that a processor cannot take: the pipeline stops before it; it becomes a dead letter
+// (ProcessorContext::set_aside); it is dropped and counted.
+enum class OnError { fail, dlq, drop };
+
 class Processor {
  public:
   virtual ~Processor() = default;

@@ -51,8 +51,10 @@ struct Fault {
 
 struct Outcome {
   std::optional<Fault> fault;  // nothing may be assumed of the batch
-  // Delivered up to this row. The row itself and everything behind it, later batches too, was not sent.
+  // The row itself and everything behind it, later batches too, was not sent. What stands before it is delivered, or
+  // with `undone` nothing of the batch is.
   std::optional<Reject> refused;
+  bool undone = false;
 };
 
 class ReceiptBook {
@@ -84,6 +86,8 @@ class Receipt {
   // What stands before the refused row is delivered, what stands behind it was not sent. From here on this sink sends
   // nothing more; the next one is asked to begin with that row.
   void delivered_until(Reject refused) && { finish({{}, std::move(refused)}); }
+  // The same of a sink that takes a batch as a whole: because of this row it has taken nothing of it.
+  void refused_for(Reject refused) && { finish({{}, std::move(refused), true}); }
   void failed(Fault fault) && { finish({std::move(fault), {}}); }
 
  private:
@@ -101,6 +105,16 @@ struct EventRange {
   std::uint32_t first, last;  // [first, last)
 };
 
+struct Delivery;
+
+// Takes single rows over that cannot be delivered.
+class RejectDesk {
+ public:
+  virtual ~RejectDesk() = default;
+  // True: the row is somebody else's now, durably; the sink passes it. False: it must be answered as refused.
+  virtual bool set_aside(const Delivery&, const Reject&) = 0;
+};
+
 // What is asked of a sink. Lives in the lane until the receipt has been completed or the sink was destroyed.
 struct Delivery {
   BatchRef batch;
@@ -110,6 +124,10 @@ struct Delivery {
   const config::SinkFilter* filter = nullptr;  // the sink's; null: it takes all
   // Where the lane stands once this is delivered.
   Position after;
+  RejectDesk* desk = nullptr;
+
+  // For a row that was found out before it was sent; lane thread, inside poll().
+  bool set_aside(const Reject& reject) const { return desk != nullptr && desk->set_aside(*this, reject); }
 
   // Whether the sink is to send this event.
   bool wants(const Event& event) const {

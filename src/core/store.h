@@ -25,8 +25,11 @@ class Store {
     std::string value;
   };
   struct Item {
-    std::uint64_t seq;
-    std::string value;
+    std::uint64_t seq;  // strictly increasing over all queues
+    std::string id, value;
+  };
+  struct Pushed {
+    std::string id, value;
   };
 
   virtual ~Store() = default;
@@ -47,9 +50,15 @@ class Store {
   virtual bool swap(std::string_view ns, std::string_view key, std::uint64_t expected_version,
                     std::string_view value) = 0;
 
-  // queue
-  virtual std::uint64_t push(std::string_view ns, std::string_view key, std::string_view value) = 0;
-  virtual std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit) = 0;
+  // queue: an id is unique in its queue. An item whose id is there already takes the new value and keeps its place; an
+  // empty id is like no other. All or nothing.
+  virtual void push(std::string_view ns, std::string_view key, std::span<const Pushed>) = 0;
+  // Oldest first, those behind `after_seq`.
+  virtual std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit,
+                                 std::uint64_t after_seq) = 0;
+  virtual std::optional<Item> find(std::string_view ns, std::string_view key, std::string_view id) = 0;
+  virtual std::size_t queued(std::string_view ns, std::string_view key) = 0;
+  virtual bool drop(std::string_view ns, std::string_view key, std::uint64_t seq) = 0;
   // Inclusive. Returns how many were removed.
   virtual std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) = 0;
 

@@ -1,6 +1,6 @@
 // Encodes a delivery slab by slab, one event a line, so that a large batch never exists encoded as a whole. For sinks
-// that write a stream of lines. It ends before the first row that the encoder refuses. Lane thread only; the delivery
-// must outlive it.
+// that write a stream of lines. It ends before the first row that the encoder refuses and nobody takes over. Lane
+// thread only; the delivery must outlive it.
 #pragma once
 
 #include <optional>
@@ -24,7 +24,9 @@ class DeliveryFeed {
       const std::size_t line = out.size();
       if (std::string_view why = encoder.encode(*delivery_->batch, cursor_.event(), out); !why.empty()) [[unlikely]] {
         out.truncate(line);
-        refused_ = {cursor_.index(), "serialization", std::string(why)};
+        Reject reject{cursor_.index(), "serialization", std::string(why)};
+        if (delivery_->set_aside(reject)) continue;
+        refused_ = std::move(reject);
         return;
       }
       out.append('\n');

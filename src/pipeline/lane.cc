@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "base/check.h"
-#include "core/event_id.h"
 #include "obs/log.h"
 #include "pipeline/supervisor.h"
 
@@ -14,7 +13,6 @@ namespace deltaforge::pipeline {
 namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100}, kBackoffCap{5'000};
-constexpr milliseconds kRefusedInterval{2'000};  // a refused row is offered again this often
 constexpr std::chrono::seconds kDetachAfter{5};
 constexpr std::chrono::seconds kProbeInterval{5};  // of a detached sink
 
@@ -105,20 +103,25 @@ void Lane::complete(std::uint64_t generation, BatchSeq seq, Outcome&& outcome) n
 
 SteadyTime Lane::step() {
   SteadyTime now = parts_.clock.now();
+  bool begins = false;
   {
     std::lock_guard lock(mutex_);
     if (begin_) {
       position_ = std::move(*begin_);
       begin_.reset();
-      started_ = true;
+      begins = true;
     }
+  }
+  if (begins) {
+    if (parts_.desk) parts_.desk->begin(position_);
+    started_ = true;
   }
   take_answers(now);
   retire();
   if (!is_open_ && now >= open_at_) open(now);
-  if (is_open_ && used_ > 0 && slot(0).state == State::refused && now >= slot(0).again_at)
-    close(now, trouble().value_or("a row is refused"));  // a new client may know a new limit
+  if (is_open_) take_refused(now);
   if (is_open_ && started_ && !detached()) {
+    look_at_held(now);
     accept(now);
     move_sink(now);
     take_answers(now);
@@ -161,7 +164,7 @@ void Lane::open(SteadyTime now) {
     parts_.rejoin();
     return;
   }
-  prepare_all();
+  prepare_all(now);
 }
 
 // A sink that holds positions may have got further than its receipts said; it must never have fallen back.
@@ -185,7 +188,8 @@ void Lane::close(SteadyTime now, const std::string& why) {
   more_ = false;
   if (!failing_since_) failing_since_ = now;
   open_at_ = now + (detached() ? Duration(kProbeInterval) : Duration(backoff_.next()));
-  for (std::size_t i = 0; i < used_; ++i) slot(i).state = State::unsent;
+  for (std::size_t i = 0; i < used_; ++i)
+    if (slot(i).state != State::held) slot(i).state = State::unsent;
   parts_.probe.failed();
   parts_.probe.reconnected();
   {
@@ -215,42 +219,23 @@ void Lane::take_answers(SteadyTime now) {
       continue;
     }
     if (answer.outcome.refused)
-      note_refusal(answered, *answer.outcome.refused, now);
+      note_refusal(answered, std::move(*answer.outcome.refused), answer.outcome.undone, now);
     else
       answered.state = State::delivered;
   }
   taken_.clear();
 }
 
-// Without dead letters a row that is refused blocks: it is offered again, first, and nothing behind it was sent or is
-// sent before it is taken. What was delivered before it is not sent again. Sinks that hold positions never answer so:
-// their position would pass the row.
-void Lane::note_refusal(Slot& stuck, const Reject& reject, SteadyTime now) {
-  std::vector<EventRange>& ranges = stuck.delivery.ranges;
-  const bool again = stuck.begun && ranges.front().first == reject.event;
-  std::erase_if(ranges, [&](EventRange range) { return range.last <= reject.event; });
-  DF_CHECK(!ranges.empty() && ranges.front().first <= reject.event, "a refused row is one that was sent");
-  ranges.front().first = reject.event;
-  stuck.state = State::refused;
-  stuck.begun = true;
-  stuck.again_at = now + kRefusedInterval;
-  if (!failing_since_) failing_since_ = now;
-  if (!again) parts_.probe.rejected(1);
-
-  const Batch& batch = *stuck.delivery.batch;
-  const Event& event = batch.event(reject.event);
-  std::string why =
-      fmt::format("event {} of table {} is refused ({}): {}", to_string(event_id(batch.commits()[event.commit], event)),
-                  event.schema->full_name, reject.kind, reject.reason);
-  set_trouble(why);
-  obs::log_limited(obs::Level::error, id(), "a row cannot be delivered and blocks its sink",
-                   {{"pipeline", parts_.context.pipeline}, {"sink", id()}, {"error", why}});
-}
-
 void Lane::retire() {
   bool any = false;
   while (used_ > 0 && slot(0).state == State::delivered) {
     Slot& done = slot(0);
+    if (done.replay) {
+      done.replay->done({std::move(done.set_aside), std::move(done.waiting), std::move(done.why)});
+      pop_front();
+      any = true;
+      continue;
+    }
     position_ = done.delivery.after;
     was_given_ = was_given_ || !done.skipped;
     // A sink that holds positions and was given nothing holds none: a checkpoint would say that it has lost it.
@@ -261,63 +246,88 @@ void Lane::retire() {
       parts_.probe.delivered(batch.size(), batch.cut, seconds(now - done.since));
       if (parts_.awaited && batch.acknowledged()) parts_.probe.delivered_to_all(seconds(now - batch.received));
     }
-    done.delivery.batch = BatchRef();
-    head_ = (head_ + 1) % slots_.size();
-    --used_;
-    in_flight_.store(used_, std::memory_order_release);
+    pop_front();
     any = true;
   }
   if (!any) return;
+  if (parts_.desk) parts_.desk->passed(position_);
   retired_at_ = parts_.clock.now();
   backoff_.reset();
   failing_since_.reset();
   parts_.retired();
 }
 
+void Lane::pop_front() {
+  slot(0).delivery.batch = BatchRef();
+  slot(0).replay.reset();
+  head_ = (head_ + 1) % slots_.size();
+  --used_;
+  in_flight_.store(used_, std::memory_order_release);
+}
+
 void Lane::accept(SteadyTime now) {
   BatchRef batch;
-  while (used_ < window_) {
+  while (used_ < window_ && (used_ == 0 || slot(used_ - 1).state != State::held)) {
     in_flight_.store(used_ + 1, std::memory_order_release);  // before it leaves the queue: see empty()
-    if (!queue_.try_pop(batch)) break;
     Slot& fresh = slot(used_);
+    fresh.replay = next_replay();
+    if (fresh.replay) {
+      batch = fresh.replay->batch;
+    } else if (!queue_.try_pop(batch)) {
+      break;
+    }
     fresh.delivery.batch = std::move(batch);
     fresh.since = now;
-    fresh.begun = false;
-    prepare(fresh, used_ == 0 ? position_ : slot(used_ - 1).delivery.after);
+    fresh.begun = fresh.undone = false;
+    fresh.why.clear();
+    fresh.set_aside.clear();
+    fresh.waiting.clear();
+    fresh.reject.reset();
+    prepare(fresh, base(used_), now);
     ++used_;
-    parts_.freed();
+    if (!fresh.replay) parts_.freed();
   }
   in_flight_.store(used_, std::memory_order_release);
 }
 
 // Decides per commit what the sink still needs, standing at `base`.
-void Lane::prepare(Slot& fresh, const Position& base) {
+void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   Delivery& delivery = fresh.delivery;
   const Batch& batch = *delivery.batch;
   delivery.ranges.clear();
   delivery.filter = parts_.maker.filter ? &*parts_.maker.filter : nullptr;
-  bool all_covered = true, any_event = false;
+  delivery.desk = parts_.desk && !parts_.desk->parks() ? this : nullptr;
+  bool all_covered = true;
   for (const Commit& commit : batch.commits()) {
-    if (parts_.algebra.covers(base, commit.mark)) continue;
+    if (!fresh.replay && parts_.algebra.covers(base, commit.mark)) continue;
     all_covered = false;
     if (commit.first == commit.last) continue;
-    for (std::uint32_t i = commit.first; i < commit.last && !any_event; ++i) any_event = delivery.wants(batch.event(i));
     if (!delivery.ranges.empty() && delivery.ranges.back().last == commit.first)
       delivery.ranges.back().last = commit.last;
     else
       delivery.ranges.push_back({commit.first, commit.last});
   }
   delivery.after = base;
-  if (!all_covered) parts_.algebra.advance(delivery.after, batch.marks());
-  bool needed = any_event || (holds_position_ && !all_covered);
+  if (!all_covered && !fresh.replay) parts_.algebra.advance(delivery.after, batch.marks());
   fresh.skipped = all_covered;
+  screen(fresh, now);
+}
+
+// Whether anything is left to send.
+void Lane::settle(Slot& fresh) const {
+  const Delivery& delivery = fresh.delivery;
+  bool any_event = false;
+  for (const EventRange range : delivery.ranges)
+    for (std::uint32_t i = range.first; i < range.last && !any_event; ++i)
+      any_event = delivery.wants(delivery.batch->event(i));
+  const bool needed = any_event || (holds_position_ && !fresh.skipped && !fresh.replay);
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
 // After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left.
-void Lane::prepare_all() {
+void Lane::prepare_all(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i)
-    if (!slot(i).begun) prepare(slot(i), i == 0 ? position_ : slot(i - 1).delivery.after);
+    if (!slot(i).begun) prepare(slot(i), base(i), now);
 }
 
 void Lane::send_unsent(SteadyTime now) {
@@ -328,7 +338,8 @@ void Lane::send_unsent(SteadyTime now) {
       next.sent_at = now;
       sink_->send(next.delivery, Receipt(*this, generation_, next.delivery.batch->seq));
     }
-    if (next.begun && next.state != State::delivered) return;  // nothing passes a refused row
+    if ((next.begun || next.state == State::held) && next.state != State::delivered)
+      return;  // nothing passes a refused row
   }
 }
 
@@ -357,7 +368,7 @@ void Lane::watch(SteadyTime now) {
   if (!failing_since_) set_trouble(std::nullopt);
   parts_.probe.behind(used_ > 0 || queue_.size() > 0);
   if (used_ > 0)
-    oldest_us_.store(oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
+    oldest_us_.store(slot(0).replay ? 0 : oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
   if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() &&
@@ -372,8 +383,8 @@ void Lane::detach() {
   detached_.store(true, std::memory_order_release);
   parts_.ledger.detach(parts_.index);
   close(parts_.clock.now(), trouble().value_or("it does not answer"));
-  for (std::size_t i = 0; i < used_; ++i) slot(i).delivery.batch = BatchRef();
-  used_ = 0;
+  drop_replays();
+  while (used_ > 0) pop_front();
   in_flight_.store(0, std::memory_order_release);
   BatchRef dropped;
   while (queue_.try_pop(dropped)) dropped = BatchRef();
@@ -381,11 +392,13 @@ void Lane::detach() {
 }
 
 SteadyTime Lane::next_call() const {
-  if (more_ || (is_open_ && started_ && !detached() && used_ < window_ && queue_.size() > 0)) return SteadyTime{};
+  const bool room = is_open_ && started_ && !detached() && used_ < window_;
+  if (more_ || (room && queue_.size() > 0 && (used_ == 0 || slot(used_ - 1).state != State::held))) return SteadyTime{};
   if (!is_open_) return open_at_;
+  if (room && parts_.desk && parts_.desk->is_changed()) return parts_.clock.now() + std::chrono::seconds(1);
   if (used_ == 0) return SteadyTime::max();
   const Slot& front = slot(0);
-  if (front.state == State::refused) return front.again_at;
+  if (front.state == State::refused || front.state == State::held) return front.again_at;
   // The status is looked at when a batch becomes overdue, then each second.
   SteadyTime now = parts_.clock.now();
   SteadyTime look = std::max(front.sent_at + sink_->patience(), now + std::chrono::seconds(1));

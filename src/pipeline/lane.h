@@ -1,13 +1,15 @@
 // A lane: one sink, its queue and its thread. It decides per commit what the sink still needs, keeps a few batches in
 // flight, and retires them in order into the ledger. Retry is written here, once: after a failure the sink is
 // destroyed, and after a back-off a new one is asked where it stands and is sent everything from the first
-// undelivered batch on, in order, for ever.
+// undelivered batch on, in order, for ever. Where there is a journal, single rows that the sink refuses go to the
+// lane's desk and the others go on (lane_rejects.cc); without one such a row is offered again and again.
 //
 // step() belongs to the lane thread (or to a test's scheduler); offer(), complete() and the questions to any thread.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,13 +22,15 @@
 #include "base/clock.h"
 #include "base/slab.h"
 #include "core/component.h"
+#include "pipeline/desk.h"
 #include "pipeline/handoff.h"
 #include "pipeline/ledger.h"
 #include "pipeline/probe.h"
+#include "pipeline/replay.h"
 
 namespace deltaforge::pipeline {
 
-class Lane final : public ReceiptBook {
+class Lane final : public ReceiptBook, public RejectDesk {
  public:
   struct Parts {
     std::size_t index;
@@ -44,6 +48,7 @@ class Lane final : public ReceiptBook {
     std::function<void()> opened;                       // the first open() succeeded
     unsigned seed;                                      // of the back-off's jitter
     std::optional<std::chrono::seconds> deadline = {};  // for one batch, from when it is the oldest in flight
+    std::unique_ptr<Desk> desk = {};                    // null: there is no journal
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   Lane(Parts parts, std::size_t queue_depth);
@@ -57,6 +62,10 @@ class Lane final : public ReceiptBook {
 
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
   bool offer(const BatchRef&);
+  // Any thread. Taken before anything that is queued later. Refused at once while detached.
+  void replay(Replay);
+  // Any thread: entries of the journal were removed.
+  void note_change();
 
   // The start of a run: what the sink holds itself, once it has been opened; then where the lane begins.
   bool holds_position() const { return holds_position_; }
@@ -79,15 +88,23 @@ class Lane final : public ReceiptBook {
   const SinkMaker& maker() const { return parts_.maker; }
 
   void complete(std::uint64_t generation, BatchSeq, Outcome&&) noexcept override;
+  bool set_aside(const Delivery&, const Reject&) override;
 
  private:
-  enum class State { unsent, sending, refused, delivered };
+  // `held`: of its rows some must wait behind a dead letter, which could not be stored.
+  enum class State { unsent, sending, refused, held, delivered };
   struct Slot {
     Delivery delivery;
     State state = State::unsent;
-    bool skipped = false;  // nothing of it was new to the sink
-    bool begun = false;    // delivered up to a row that was refused; `ranges` begin with that row
-    SteadyTime since{};    // first attempt
+    bool skipped = false;          // nothing of it was new to the sink
+    bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
+    std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
+    std::vector<std::uint32_t> set_aside;  // rows that are dead letters
+    std::vector<std::uint32_t> waiting;    // of a replay: rows that wait behind one
+    std::string why;                       // of a replay: about the first of the rows set aside
+    std::optional<Reject> reject;          // of `refused`
+    bool undone = false;                   // of `refused`: nothing of the batch was taken
+    SteadyTime since{};                    // first attempt
     SteadyTime sent_at{}, again_at{};
   };
   struct Answer {
@@ -102,11 +119,22 @@ class Lane final : public ReceiptBook {
   void move_sink(SteadyTime now);
   void close(SteadyTime now, const std::string& why);
   void take_answers(SteadyTime now);
-  void note_refusal(Slot&, const Reject&, SteadyTime now);
+  void note_refusal(Slot&, Reject, bool undone, SteadyTime now);
+  void complain(const Slot&, const std::string& why);
+  void take_refused(SteadyTime now);
+  std::optional<std::string> keep(std::size_t slot, const Reject&);
+  void go_on_without(Slot&, SteadyTime now);
+  void screen(Slot&, SteadyTime now);
+  void look_at_held(SteadyTime now);
+  std::optional<Replay> next_replay();
+  void drop_replays();
+  const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }
   void retire();
+  void pop_front();
   void accept(SteadyTime now);
-  void prepare(Slot&, const Position& base);
-  void prepare_all();
+  void settle(Slot&) const;
+  void prepare(Slot&, const Position& base, SteadyTime now);
+  void prepare_all(SteadyTime now);
   void send_unsent(SteadyTime now);
   void watch(SteadyTime now);
   std::optional<SteadyTime> due() const;
@@ -147,6 +175,7 @@ class Lane final : public ReceiptBook {
   std::optional<Position> begin_;
   std::optional<std::string> trouble_;
   std::string client_trouble_;
+  std::deque<Replay> replays_;
   std::vector<Answer> taken_;  // lane thread: answers_ swapped out
 };
 

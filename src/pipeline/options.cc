@@ -33,4 +33,32 @@ const config::Spec<CommitPolicy>& CommitPolicy::spec() {
   return s;
 }
 
+const config::Spec<DeadLetterOptions>& DeadLetterOptions::spec() {
+  using O = DeadLetterOptions;
+  static const auto s =
+      config::Spec<O>("dlq", "The queue of dead letters.")
+          .field("max_entries", &O::max_entries, "Entries that it holds.", {.min = 1, .max = 10'000'000})
+          .field("max_age_secs", &O::max_age_secs, "Older entries are removed, which loses them. 0: never.",
+                 {.min = 0, .max = 3'153'600'000})
+          .choice("overflow_policy", &O::overflow_policy,
+                  "When it is full: the oldest entry is lost, the new event is lost, or its sink waits for room.",
+                  {{"drop_oldest", Overflow::drop_oldest}, {"reject", Overflow::reject}, {"block", Overflow::block}})
+          .field("park_keys", &O::park_keys,
+                 "Later events of a row wait behind its dead letter, until that is replayed or acknowledged.")
+          .field("park_max_entries", &O::park_max_entries, "So many events may wait; then their sink waits for room.",
+                 {.min = 1, .max = 10'000'000});
+  return s;
+}
+
+const config::Spec<JournalOptions>& JournalOptions::spec() {
+  using O = JournalOptions;
+  static const auto s =
+      config::Spec<O>("journal", "Keeps events that cannot be delivered as dead letters, instead of waiting for them.")
+          .field("enabled", &O::enabled, "Whether it does. Without it such an event blocks its sink.")
+          .field("max_event_bytes", &O::max_event_bytes,
+                 "Of a longer event the row images are left out; such an entry cannot be replayed.", {.min = 1})
+          .nested("dlq", &O::dlq, "The queue of dead letters.");
+  return s;
+}
+
 }  // namespace deltaforge::pipeline

@@ -1,4 +1,4 @@
-// What a pipeline is told besides its components: the `batch` and `commit_policy` blocks of its document.
+// What a pipeline is told besides its components: the `batch`, `commit_policy` and `journal` blocks of its document.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,26 @@ struct CommitPolicy {
   std::optional<std::int64_t> quorum;
 
   static const config::Spec<CommitPolicy>& spec();
+};
+
+enum class Overflow { drop_oldest, reject, block };
+
+struct DeadLetterOptions {
+  std::int64_t max_entries = 10'000;
+  std::int64_t max_age_secs = 604'800;
+  Overflow overflow_policy = Overflow::drop_oldest;
+  bool park_keys = false;
+  std::int64_t park_max_entries = 10'000;
+
+  static const config::Spec<DeadLetterOptions>& spec();
+};
+
+struct JournalOptions {
+  bool enabled = false;
+  config::ByteSize max_event_bytes{262'144};
+  DeadLetterOptions dlq;
+
+  static const config::Spec<JournalOptions>& spec();
 };
 
 }  // namespace deltaforge::pipeline

@@ -22,6 +22,8 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kRejoinInterval{30};
 constexpr int kRejoinShare = 10;
 constexpr milliseconds kRejoinDrain{30'000};
+constexpr std::chrono::seconds kCleanInterval{60}, kCleanFor{5};  // of old dead letters
+constexpr std::chrono::seconds kRetryFor{20};                     // a caller of the API waits so long
 
 ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
 
@@ -46,6 +48,8 @@ class Pipeline::Impl {
     if (!spec_.batch.respect_source_tx)
       obs::warn("respect_source_tx: false changes nothing in this build, a transaction is always one batch",
                 {{"pipeline", spec_.name}});
+    if (spec_.journal.enabled)
+      journal_ = std::make_unique<Journal>(spec_.journal, spec_.name, store_, spec_.journal_encoder(), Clock::system());
     supervisor_ = std::jthread([this](std::stop_token stop) { supervise(stop); });
   }
 
@@ -83,6 +87,8 @@ class Pipeline::Impl {
 
   PipelineStatus status() const;
   const PipelineSpec& spec() const { return spec_; }
+  Journal* journal() const { return journal_.get(); }
+  std::optional<std::vector<Retried>> retry(const RetryRequest&);
 
  private:
   void supervise(std::stop_token);
@@ -91,9 +97,14 @@ class Pipeline::Impl {
   void end_run(std::shared_ptr<Run>, bool drain, SteadyTime deadline);
   void note_failure(const Error&);
   std::vector<SinkStatus> stored_sinks() const;
+  SteadyTime clean_journal(SteadyTime now);
+  void look_for_orphans();
+  std::optional<JournalStatus> journal_status() const;
 
   const PipelineSpec spec_;
   Store& store_;
+  std::unique_ptr<Journal> journal_;
+  SteadyTime clean_at_{};  // supervisor thread
   Bell bell_;
   LifeProbe probe_;
 
@@ -106,13 +117,17 @@ class Pipeline::Impl {
   SteadyTime started_{};
   std::optional<Error> failure_;
   std::optional<SteadyTime> again_at_;
+  std::string orphans_;  // a warning: kept events that nobody delivers
   SteadyTime rejoin_after_{};
 
   std::jthread supervisor_;
 };
 
 void Pipeline::Impl::supervise(std::stop_token stop) {
-  while (!stop.stop_requested()) bell_.wait_until(look(Clock::system().now()));
+  while (!stop.stop_requested()) {
+    const SteadyTime next = look(Clock::system().now());
+    bell_.wait_until(std::min(next, clean_journal(Clock::system().now())));
+  }
   std::shared_ptr<Run> run;
   {
     std::lock_guard lock(mutex_);
@@ -168,7 +183,8 @@ void Pipeline::Impl::begin_run() {
     paused = paused_;
   }
   try {
-    auto run = std::make_shared<Run>(spec_, store_, Identity::load_or_make(store_, spec_.name), paused,
+    look_for_orphans();
+    auto run = std::make_shared<Run>(spec_, store_, journal_.get(), Identity::load_or_make(store_, spec_.name), paused,
                                      [this] { bell_.ring(); });
     std::lock_guard lock(mutex_);
     run_ = std::move(run);
@@ -211,6 +227,57 @@ void Pipeline::Impl::note_failure(const Error& error) {
   if (verdict.again) again_at_ = Clock::system().now() + *verdict.again;
 }
 
+// Old dead letters go, while the pipeline runs. Returns when to come again.
+SteadyTime Pipeline::Impl::clean_journal(SteadyTime now) {
+  if (!journal_) return SteadyTime::max();
+  {
+    std::lock_guard lock(mutex_);
+    if (!run_) return SteadyTime::max();
+  }
+  if (now < clean_at_) return clean_at_;
+  try {
+    journal_->clean(now + kCleanFor);
+  } catch (const Error& error) {
+    obs::log_limited(obs::Level::error, spec_.name, "old dead letters cannot be removed, trying again",
+                     {{"pipeline", spec_.name}, {"error", std::string_view(error.what())}});
+  }
+  clean_at_ = now + kCleanInterval;
+  return clean_at_;
+}
+
+// A journal that was switched off leaves what it holds where it is.
+void Pipeline::Impl::look_for_orphans() {
+  if (journal_) return;
+  const std::size_t letters = store_.queued(Journal::kNamespace, Journal::dead_letters_of(spec_.name));
+  const std::size_t parked = store_.queued(Journal::kNamespace, Journal::parked_of(spec_.name));
+  if (letters + parked == 0) return;
+  const std::string text =
+      "the journal holds " + std::to_string(letters) + " dead letters and " + std::to_string(parked) +
+      " events that wait behind them, but it is switched off: nobody delivers them until journal.enabled is true";
+  obs::warn(text, {{"pipeline", spec_.name}});
+  std::lock_guard lock(mutex_);
+  orphans_ = text;
+}
+
+std::optional<JournalStatus> Pipeline::Impl::journal_status() const try {
+  if (!journal_) return std::nullopt;
+  journal_->publish();
+  return JournalStatus{journal_->count(), journal_->parked_count(), journal_->lost()};
+} catch (const Error&) {
+  return std::nullopt;  // the store's trouble shows where it matters
+}
+
+std::optional<std::vector<Retried>> Pipeline::Impl::retry(const RetryRequest& request) {
+  std::shared_ptr<Run> run;
+  {
+    std::lock_guard lock(mutex_);
+    run = run_;
+  }
+  if (!run || !journal_) return std::nullopt;
+  const Clock& clock = Clock::system();
+  return pipeline::retry(*journal_, *run, request, clock, clock.now() + kRetryFor);
+}
+
 // Without a run: what the store knows of them.
 std::vector<SinkStatus> Pipeline::Impl::stored_sinks() const try {
   std::vector<SinkStatus> sinks;
@@ -238,8 +305,10 @@ PipelineStatus Pipeline::Impl::status() const {
     paused = paused_;
     wanted = wanted_;
     if (failure_) status.error = info_of(*failure_);
+    if (!orphans_.empty()) status.warnings.push_back(orphans_);
     if (run) status.uptime_seconds = std::chrono::duration<double>(Clock::system().now() - started_).count();
   }
+  status.journal = journal_status();
   if (!run) {
     status.status = status.error ? Status::failed : wanted ? Status::starting : Status::stopped;
     status.sinks = stored_sinks();
@@ -254,7 +323,7 @@ PipelineStatus Pipeline::Impl::status() const {
                                       : Status::running;
   status.processing =
       run->connected() && !troubles.contains(Run::kSourceTrouble) && !troubles.contains(Run::kStoreTrouble);
-  status.warnings = run->warnings();
+  for (std::string& warning : run->warnings()) status.warnings.push_back(std::move(warning));
   status.sinks = run->sinks();
   status.lag_seconds = run->lag_seconds();
   run->publish();
@@ -269,5 +338,7 @@ void Pipeline::resume() { impl_->want_running(); }
 bool Pipeline::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }
 PipelineStatus Pipeline::status() const { return impl_->status(); }
 const PipelineSpec& Pipeline::spec() const { return impl_->spec(); }
+Journal* Pipeline::journal() const { return impl_->journal(); }
+std::optional<std::vector<Retried>> Pipeline::retry(const RetryRequest& request) { return impl_->retry(request); }
 
 }  // namespace deltaforge::pipeline

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,7 +12,9 @@
 
 #include "core/component.h"
 #include "core/store.h"
+#include "pipeline/journal.h"
 #include "pipeline/options.h"
+#include "pipeline/retry.h"
 
 namespace deltaforge::pipeline {
 
@@ -34,12 +37,18 @@ struct SinkStatus {
   bool opened = false;                // it has answered in this run
 };
 
+struct JournalStatus {
+  std::uint64_t entries = 0, parked = 0;
+  std::uint64_t lost = 0;  // thrown away since entries were last acknowledged
+};
+
 struct PipelineStatus {
   Status status = Status::stopped;
   std::optional<ErrorInfo> error;     // of `failed` and `degraded`
   bool processing = false;            // the source is connected and positions can be stored, whatever the sinks do
   std::vector<std::string> warnings;  // conditions that do not stop it ("publication lacks ...")
   std::vector<SinkStatus> sinks;
+  std::optional<JournalStatus> journal;  // nothing: there is none, or the store does not answer
   double uptime_seconds = 0;
   std::optional<double> lag_seconds;  // commit time of the newest delivered event against now, while behind
 };
@@ -52,6 +61,8 @@ struct PipelineSpec {
   BatchOptions batch;
   CommitPolicy commit_policy;
   std::optional<std::chrono::seconds> sink_batch_deadline;  // of any sink, for one batch
+  JournalOptions journal;
+  std::function<std::unique_ptr<Encoder>()> journal_encoder;  // how its entries are shown
   std::string spill_directory;  // for transactions beyond batch.memory_bytes; empty: they stay in memory
 };
 
@@ -71,6 +82,10 @@ class Pipeline {
 
   PipelineStatus status() const;
   const PipelineSpec& spec() const;
+  // Null when there is none.
+  Journal* journal() const;
+  // See retry.h. Nothing: it is not running. Throws Error{storage}.
+  std::optional<std::vector<Retried>> retry(const RetryRequest&);
 
  private:
   class Impl;

@@ -108,6 +108,28 @@ void CheckpointProbe::sink_stored(const std::string& sink, double wall_seconds) 
   metrics().gauge("deltaforge_sink_last_checkpoint_ts", {{"pipeline", pipeline_}, {"sink", sink}}).set(wall_seconds);
 }
 
+JournalProbe::JournalProbe(const std::string& pipeline) : pipeline_(pipeline) {
+  const obs::Labels labels{{"pipeline", pipeline}};
+  evicted_ = metrics().counter("deltaforge_dlq_evicted_total", labels);
+  rejected_ = metrics().counter("deltaforge_dlq_rejected_total", labels);
+  failures_ = metrics().counter("deltaforge_dlq_write_failures_total", labels);
+  entries_ = metrics().gauge("deltaforge_dlq_entries", labels);
+  ratio_ = metrics().gauge("deltaforge_dlq_saturation_ratio", labels);
+  lost_ = metrics().gauge("deltaforge_dlq_data_loss", labels);
+}
+
+void JournalProbe::kept(const std::string& stage, const std::string& kind) const {
+  metrics()
+      .counter("deltaforge_dlq_events_total", {{"pipeline", pipeline_}, {"sink", stage}, {"error_kind", kind}})
+      .add();
+}
+
+void JournalProbe::size(std::size_t entries, double ratio, std::uint64_t lost) {
+  entries_.set(static_cast<double>(entries));
+  ratio_.set(ratio);
+  lost_.set(static_cast<double>(lost));
+}
+
 LifeProbe::LifeProbe(const std::string& pipeline) {
   pauses_ = metrics().counter("deltaforge_pipeline_pauses_total", {{"pipeline", pipeline}});
   resumes_ = metrics().counter("deltaforge_pipeline_resumes_total", {{"pipeline", pipeline}});

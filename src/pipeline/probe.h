@@ -89,6 +89,22 @@ class CheckpointProbe {
   StageProbe commit_;
 };
 
+// Dead letters. Any thread.
+class JournalProbe {
+ public:
+  explicit JournalProbe(const std::string& pipeline);
+  void kept(const std::string& stage, const std::string& kind) const;
+  void evicted() { evicted_.add(); }
+  void rejected() { rejected_.add(); }
+  void write_failed() { failures_.add(); }
+  void size(std::size_t entries, double ratio, std::uint64_t lost);
+
+ private:
+  std::string pipeline_;
+  obs::Counter evicted_, rejected_, failures_;
+  obs::Gauge entries_, ratio_, lost_;
+};
+
 // What operators do to a pipeline.
 class LifeProbe {
  public:

@@ -1,10 +1,22 @@
 #include "pipeline/retire.h"
 
+#include <limits>
+
+#include "pipeline/journal.h"
 #include "pipeline/source_state.h"
 #include "pipeline/start_positions.h"
 #include "pipeline/state_keys.h"
 
 namespace deltaforge::pipeline {
+namespace {
+
+void forget_journal(Store& store, const std::string& pipeline) {
+  for (const std::string& queue : {Journal::dead_letters_of(pipeline), Journal::parked_of(pipeline)})
+    store.drop_upto(Journal::kNamespace, queue, std::numeric_limits<std::int64_t>::max());
+  store.erase(Journal::kNamespace, Journal::lost_of(pipeline));
+}
+
+}  // namespace
 
 void retire(const PipelineSpec& spec, Store& store) {
   const std::string& source = spec.source.id;
@@ -12,6 +24,7 @@ void retire(const PipelineSpec& spec, Store& store) {
   spec.source.build({.pipeline = spec.name, .tenant = spec.tenant})->retire(state);
   forget_positions(store, source);
   state.erase_prefix("");
+  forget_journal(store, spec.name);
   store.erase(kIdentity, spec.name);
 }
 

@@ -35,12 +35,6 @@ std::vector<std::string> sink_ids(const PipelineSpec& spec) {
   return ids;
 }
 
-std::vector<std::unique_ptr<Processor>> make_processors(const PipelineSpec& spec) {
-  std::vector<std::unique_ptr<Processor>> processors;
-  for (const ProcessorMaker& maker : spec.processors) processors.push_back(maker.build({spec.name, spec.tenant}));
-  return processors;
-}
-
 }  // namespace
 
 Identity Identity::load_or_make(Store& store, const std::string& pipeline) {
@@ -59,9 +53,11 @@ Identity Identity::load_or_make(Store& store, const std::string& pipeline) {
   return identity;
 }
 
-Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool paused, std::function<void()> changed)
+Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identity& identity, bool paused,
+         std::function<void()> changed)
     : spec_(spec),
       store_(store),
+      journal_(journal),
       changed_(std::move(changed)),
       source_(spec.source.build({spec.name, spec.tenant, std::to_string(identity.epoch)})),
       algebra_(source_->positions()),
@@ -69,6 +65,7 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
       starts_(store, codec_, algebra_, spec.source.id),
       ledger_(spec.sinks.size(), algebra_, CommitRule(spec.commit_policy, required_sinks(spec)), clock_),
       budget_(spec.batch.memory_bytes.count, spec.spill_directory),
+      replays_(spec.spill_directory),
       pool_(static_cast<std::size_t>(spec.batch.max_inflight) + Lane::kMaxWindow + 3, budget_, wake_),
       cut_(pool_.count()),
       lanes_([&] {
@@ -76,7 +73,17 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
         for (std::size_t i = 0; i < spec.sinks.size(); ++i) lanes.push_back(make_lane(i, spec.sinks[i]));
         return lanes;
       }()),
-      transform_(cut_, make_processors(spec), lanes_, BatchProbe(spec.name, spec.source.id), clock_),
+      transform_({.in = cut_,
+                  .lanes = lanes_,
+                  .algebra = algebra_,
+                  .clock = clock_,
+                  .probe = BatchProbe(spec.name, spec.source.id),
+                  .trouble =
+                      [this](const std::optional<std::string>& why) {
+                        set_trouble(
+                            kJournalTrouble,
+                            why ? std::optional<Error>(std::in_place, ErrorKind::unavailable, *why) : std::nullopt);
+                      }}),
       intake_({.pool = pool_,
                .budget = budget_,
                .wake = wake_,
@@ -104,6 +111,12 @@ Run::Run(const PipelineSpec& spec, Store& store, const Identity& identity, bool 
                      .on_stored = [this] { wake_.signal(); }}),
       source_probe_(spec.name, spec.source.id),
       checkpoint_probe_(spec.name) {
+  add_processors();
+  if (journal_ != nullptr)
+    journal_->on_change([this] {
+      for (auto& lane : lanes_) lane->note_change();
+      transform_.note_change();
+    });
   intake_.pause(paused);
   for (auto& lane : lanes_) begin_thread("df-lane", [this, &lane](std::stop_token stop) { deliver(*lane, stop); });
   begin_thread("df-transform", [this](std::stop_token stop) { transform(stop); });
@@ -135,8 +148,26 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
                                             .rejoin = [this] { changed_(); },
                                             .opened = [this] { source_bell_.ring(); },
                                             .seed = std::random_device{}(),
-                                            .deadline = spec_.sink_batch_deadline},
+                                            .deadline = spec_.sink_batch_deadline,
+                                            .desk = make_desk({false, maker.id})},
                                 static_cast<std::size_t>(spec_.batch.max_inflight));
+}
+
+std::unique_ptr<Desk> Run::make_desk(Stage stage) {
+  if (journal_ == nullptr) return nullptr;
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
+}
+
+void Run::add_processors() {
+  for (std::size_t i = 0; i < spec_.processors.size(); ++i) {
+    const ProcessorMaker& maker = spec_.processors[i];
+    ProcessorContext context{spec_.name, spec_.tenant, {}};
+    if (journal_ != nullptr)
+      context.set_aside = [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
+        transform_.set_aside(i, batch, event, std::move(reason));
+      };
+    transform_.add({maker.build(context), make_desk({true, maker.id})});
+  }
 }
 
 // The name is what `top -H` shows, 15 characters at most.
@@ -187,6 +218,7 @@ void Run::read_source(std::stop_token stop) {
       ledger_.begin(i, position);
       lanes_[i]->begin(position);
     }
+    transform_.begin(position);
     intake_.begin_at(position);
     start.meet = position;
   };
@@ -241,6 +273,7 @@ bool Run::prepare_start(std::stop_token stop, Start& start) {
     ledger_.begin(i, start.lanes[i]);
     lanes_[i]->begin(start.lanes[i]);
   }
+  transform_.begin(start.meet);
   intake_.begin_at(start.meet);
   source_->release(start.meet);
   return true;
@@ -252,7 +285,7 @@ void Run::pause_for(std::stop_token stop, milliseconds time) {
 }
 
 void Run::transform(std::stop_token stop) {
-  std::stop_callback wake(stop, [this] { transform_.bell().ring(); });
+  std::stop_callback wake(stop, [this] { transform_.stop(); });
   while (!stop.stop_requested())
     if (!transform_.step()) transform_.bell().wait_until(SteadyTime::max());
 }
@@ -309,8 +342,54 @@ void Run::halt() {
   for (std::jthread& thread : threads_) thread.request_stop();
   for (std::jthread& thread : threads_)
     if (thread.joinable()) thread.join();
+  if (journal_ != nullptr) journal_->on_change({});
   for (auto& lane : lanes_) lane->close();
   publish();
+}
+
+std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
+  {
+    std::lock_guard lock(mutex_);
+    if (!replaying_.insert(letter.seq).second) return "it is on its way already";
+  }
+  const auto answer = [this, seq = letter.seq, done = std::move(done)](const ReplayResult& result) {
+    std::optional<std::string> failure;
+    if (!result.taken || !result.refused.empty()) failure = result.why;
+    try {
+      if (!failure) journal_->drop(seq);
+    } catch (const Error& error) {
+      failure = std::string("it was delivered, but is still in the journal: ") + error.what();
+    }
+    {
+      std::lock_guard lock(mutex_);
+      replaying_.erase(seq);
+    }
+    done(std::move(failure));
+  };
+  std::optional<std::string> problem;
+  try {
+    const std::string_view kept = letter.kept;
+    BatchPtr batch = replays_.make({&kept, 1});
+    if (letter.why.stage.is_processor) {
+      if (std::ranges::any_of(lanes_, [](const auto& lane) { return lane->detached(); }))
+        problem = "a sink is detached: try again when it is back";
+      else if (!transform_.replay(letter.why.stage.id, std::move(batch), answer))
+        problem = "there is no processor '" + letter.why.stage.id + "' any more";
+    } else {
+      const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
+      if (lane == lanes_.end())
+        problem = "there is no sink '" + letter.why.stage.id + "' any more";
+      else
+        (*lane)->replay({BatchRef(std::move(batch)), false, answer});
+    }
+  } catch (const Error& error) {
+    problem = error.what();
+  }
+  if (problem) {
+    std::lock_guard lock(mutex_);
+    replaying_.erase(letter.seq);
+  }
+  return problem;
 }
 
 std::optional<Error> Run::failure() const {

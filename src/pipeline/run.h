@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "core/store.h"
 #include "pipeline/checkpointer.h"
 #include "pipeline/intake.h"
+#include "pipeline/journal.h"
 #include "pipeline/lane.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/position_record.h"
@@ -35,8 +37,9 @@ struct Identity {
 
 class Run {
  public:
-  // `changed`: the supervisor should look at failure() and wants_rejoin(). Throws Error when a part cannot be built.
-  Run(const PipelineSpec&, Store&, const Identity&, bool paused, std::function<void()> changed);
+  // `journal`: null when there is none. `changed`: the supervisor should look at failure() and wants_rejoin(). Throws
+  // Error when a part cannot be built.
+  Run(const PipelineSpec&, Store&, Journal* journal, const Identity&, bool paused, std::function<void()> changed);
   ~Run();  // halt()
 
   void pause(bool on) { intake_.pause(on); }
@@ -45,12 +48,18 @@ class Run {
   // Stops every thread and closes the sinks; what is undelivered will be read again. Idempotent.
   void halt();
 
+  // Sends a dead letter again, to whom it was refused by; it leaves the journal once it was taken. `done` comes from
+  // any thread, or never when the run ends first. The answer says why it cannot be sent; nothing: it is on its way.
+  using Answer = std::function<void(std::optional<std::string> failure)>;
+  std::optional<std::string> replay(const DeadLetter&, Answer done);
+
   std::optional<Error> failure() const;  // set once: the run is over
   bool wants_rejoin() const;
   bool connected() const { return connected_.load(std::memory_order_acquire); }
   // Conditions that degrade the pipeline just now, by place: one of these two, or "sink x".
   static constexpr const char* kSourceTrouble = "source";
   static constexpr const char* kStoreTrouble = "store";
+  static constexpr const char* kJournalTrouble = "journal";
   std::map<std::string, Error> troubles() const;
   std::vector<std::string> warnings() const;
   std::vector<SinkStatus> sinks() const;
@@ -69,9 +78,12 @@ class Run {
   void pause_for(std::stop_token, std::chrono::milliseconds);
   bool drained() const;
   std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
+  std::unique_ptr<Desk> make_desk(Stage);
+  void add_processors();
 
   const PipelineSpec& spec_;
   Store& store_;
+  Journal* const journal_;
   const Clock& clock_ = Clock::system();
   std::function<void()> changed_;
 
@@ -83,6 +95,7 @@ class Run {
   Bell checkpoint_bell_, source_bell_;
   WakeFd wake_;
   PageBudget budget_;
+  ReplayBatches replays_;
   BatchPool pool_;  // outlives all who hold its batches
   Handoff<BatchPtr> cut_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -95,7 +108,8 @@ class Run {
   std::atomic<bool> connected_{false}, source_done_{false};
   bool disk_full_ = false;  // source thread: the transaction at hand found no room to spill, since the last batch
   std::mutex publishing_;
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;           // guards what follows
+  std::set<std::uint64_t> replaying_;  // seqs of dead letters that are on their way
   std::optional<Error> failure_;
   std::map<std::string, Error> troubles_;
   std::map<std::string, std::string, std::less<>> warnings_;

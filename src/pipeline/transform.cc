@@ -7,6 +7,7 @@ namespace deltaforge::pipeline {
 namespace {
 
 constexpr std::uint32_t kHintEvery = 4096;
+constexpr std::chrono::seconds kAgain{1};  // while the journal is full or cannot be written
 
 // The last event of each transaction that survived the processors ends it.
 void mark_ends(Batch& batch) {
@@ -21,41 +22,52 @@ void mark_ends(Batch& batch) {
 
 }  // namespace
 
-bool Transform::step() {
+bool Transform::step() try {
   if (!current_) {
+    {
+      std::lock_guard lock(mutex_);
+      if (begin_) position_ = *begin_;
+      if (begin_)
+        for (Step& step : steps_)
+          if (step.desk) step.desk->begin(position_);
+      begin_.reset();
+    }
+    if (replay_one()) return true;
     BatchPtr batch;
     holding_.store(true, std::memory_order_release);
-    if (!in_.try_pop(batch)) {
+    if (!parts_.in.try_pop(batch)) {
       holding_.store(false, std::memory_order_release);
       return false;
     }
-    probe_.queue_depth(in_.size());
+    parts_.probe.queue_depth(parts_.in.size());
     freeze(std::move(batch));
   }
   bool all = true;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    if (!taken_[i]) taken_[i] = lanes_[i]->offer(current_);
+  for (std::size_t i = 0; i < parts_.lanes.size(); ++i) {
+    if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_);
     all = all && taken_[i];
   }
   if (!all) return false;
   current_ = BatchRef();
   holding_.store(false, std::memory_order_release);
   return true;
+} catch (const Stopped&) {
+  return false;
 }
 
 void Transform::freeze(BatchPtr batch) {
-  SteadyTime begin = clock_.now();
-  for (auto& processor : processors_) processor->process(*batch);
+  SteadyTime begin = parts_.clock.now();
+  process(*batch, 0, true);
   mark_ends(*batch);
   const TableSchema* schema = nullptr;
   std::uint64_t run = 0;
   std::uint32_t commit = 0;  // of the run's last event
-  const std::int64_t wall_us = clock_.wall_us();
+  const std::int64_t wall_us = parts_.clock.wall_us();
   auto count_run = [&] {
     if (run == 0) return;
     const std::int64_t ts_us = batch->commits()[commit].ts_us;
     const double age = ts_us != 0 ? static_cast<double>(wall_us - ts_us) / 1e6 : 0;
-    probe_.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
+    parts_.probe.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
   };
   for (std::uint32_t i = 0; i < batch->size(); ++i) {
     const Event& event = batch->event(i);
@@ -70,12 +82,136 @@ void Transform::freeze(BatchPtr batch) {
   }
   count_run();
   if (batch->size() > 0)  // else it only moves positions
-    probe_.frozen(batch->size(), batch->bytes(), batch->cut,
-                  std::chrono::duration<double>(clock_.now() - begin).count());
+    parts_.probe.frozen(batch->size(), batch->bytes(), batch->cut,
+                        std::chrono::duration<double>(parts_.clock.now() - begin).count());
   batch->await(static_cast<std::uint32_t>(
-      std::count_if(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->awaited(); })));
+      std::count_if(parts_.lanes.begin(), parts_.lanes.end(), [](const auto& lane) { return lane->awaited(); })));
   current_ = BatchRef(std::move(batch));
-  taken_.assign(lanes_.size(), false);
+  taken_.assign(parts_.lanes.size(), false);
+}
+
+void Transform::process(Batch& batch, std::size_t from, bool waited) {
+  from_ = from;
+  set_aside_.clear();
+  waiting_.clear();
+  why_.clear();
+  for (std::size_t i = from; i < steps_.size(); ++i) {
+    if (steps_[i].desk && (waited || i > from)) screen(i, batch);
+    steps_[i].processor->process(batch);
+  }
+  if (steps_.empty() || !steps_[0].desk || position_.empty()) return;
+  if (!batch.marks().empty()) parts_.algebra.advance(position_, batch.marks());
+  for (Step& step : steps_) step.desk->passed(position_);
+}
+
+// --- with a journal ---
+
+void Transform::begin(const Position& position) {
+  std::lock_guard lock(mutex_);
+  begin_ = position;
+  bell_.ring();
+}
+
+void Transform::note_change() {
+  for (Step& step : steps_)
+    if (step.desk) step.desk->note_change();
+  bell_.ring();
+}
+
+void Transform::stop() {
+  stopping_.store(true, std::memory_order_release);
+  bell_.ring();
+}
+
+template <class F>
+void Transform::until_stored(F&& attempt) {
+  bool troubled = false;
+  while (auto why = attempt()) {
+    if (stopping_.load(std::memory_order_acquire)) throw Stopped();
+    troubled = true;
+    parts_.trouble(*why);
+    bell_.wait_until(parts_.clock.now() + kAgain);
+  }
+  if (troubled) parts_.trouble(std::nullopt);
+}
+
+// Drops what is a dead letter of this processor already, and what waits behind one.
+void Transform::screen(std::size_t step, Batch& batch) {
+  Desk& desk = *steps_[step].desk;
+  if (desk.is_clear()) return;
+  std::vector<std::uint32_t> out;
+  until_stored([&] {
+    out.clear();
+    return desk.screen(batch, 0, batch.size(), out);
+  });
+  for (const std::uint32_t event : out) batch.event(event).dropped = true;
+  if (step == from_) waiting_ = std::move(out);
+}
+
+void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {
+  Desk& desk = *steps_[step].desk;
+  const Reject reject{event, "processor", std::move(reason)};
+  until_stored([&] { return desk.keep(batch, reject, position_); });
+  if (step != from_) return;
+  if (why_.empty()) why_ = reject.reason;
+  set_aside_.push_back(event);
+}
+
+bool Transform::replay(const std::string& processor, BatchPtr batch, std::function<void(ReplayResult)> done) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (!steps_[i].desk || steps_[i].desk->stage().id != processor) continue;
+    {
+      std::lock_guard lock(mutex_);
+      replays_.push_back({i, std::move(batch), false, std::move(done)});
+    }
+    bell_.ring();
+    return true;
+  }
+  return false;
+}
+
+std::optional<Transform::Again> Transform::next_replay() {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (!steps_[i].desk) continue;
+    if (auto released = steps_[i].desk->release())
+      return Again{i, std::move(released->batch), true, std::move(released->done)};
+  }
+  std::lock_guard lock(mutex_);
+  if (replays_.empty()) return std::nullopt;
+  std::optional<Again> next = std::move(replays_.front());
+  replays_.pop_front();
+  return next;
+}
+
+// What is left of it behind the processors goes to every lane; when all of them have it, it is done. A lane that cannot
+// take a row keeps it as its own dead letter.
+bool Transform::replay_one() {
+  auto again = next_replay();
+  if (!again) return false;
+  process(*again->batch, again->step, again->waited);
+  struct Shared {
+    std::mutex mutex;
+    std::size_t left;
+    ReplayResult result;
+    std::function<void(ReplayResult)> done;
+  };
+  auto shared = std::make_shared<Shared>();
+  shared->left = parts_.lanes.size();
+  shared->result = {set_aside_, waiting_, why_};
+  shared->done = std::move(again->done);
+  const BatchRef batch(std::move(again->batch));
+  for (const auto& lane : parts_.lanes)
+    lane->replay({batch, true, [shared](ReplayResult of_lane) {
+                    std::unique_lock lock(shared->mutex);
+                    if (!of_lane.taken) {
+                      shared->result.taken = false;
+                      shared->result.why = std::move(of_lane.why);
+                    }
+                    if (--shared->left > 0) return;
+                    lock.unlock();
+                    shared->done(std::move(shared->result));
+                  }});
+  return true;
 }
 
 }  // namespace deltaforge::pipeline

@@ -1,14 +1,25 @@
 // The transform stage: takes a cut batch, runs the processors over it in place, freezes it and hands one reference to
 // each lane. It waits for a lane whose queue is full: that is the back-pressure. step() belongs to the transform
 // thread (or to a test's scheduler).
+//
+// With a journal each processor has a desk (desk.h). A kept event begins again at its own processor and goes to all
+// lanes as a replay.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/bell.h"
 #include "base/clock.h"
 #include "core/processor.h"
+#include "pipeline/desk.h"
 #include "pipeline/handoff.h"
 #include "pipeline/lane.h"
 #include "pipeline/probe.h"
@@ -17,26 +28,69 @@ namespace deltaforge::pipeline {
 
 class Transform {
  public:
-  Transform(Handoff<BatchPtr>& in, std::vector<std::unique_ptr<Processor>> processors,
-            const std::vector<std::unique_ptr<Lane>>& lanes, BatchProbe probe, const Clock& clock)
-      : in_(in), processors_(std::move(processors)), lanes_(lanes), probe_(std::move(probe)), clock_(clock) {}
+  struct Step {
+    std::unique_ptr<Processor> processor;
+    std::unique_ptr<Desk> desk;  // null: there is no journal
+  };
+  struct Parts {
+    Handoff<BatchPtr>& in;
+    const std::vector<std::unique_ptr<Lane>>& lanes;
+    const PositionAlgebra& algebra;
+    const Clock& clock;
+    BatchProbe probe;
+    std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
+  };
+  explicit Transform(Parts parts) : parts_(std::move(parts)) {}
+
+  // Before the first step().
+  void add(Step step) { steps_.push_back(std::move(step)); }
+  // Any thread, before the first batch: where the lanes stand together.
+  void begin(const Position&);
+  // Any thread: a processor's kept events, from that processor on. False: there is no such processor.
+  bool replay(const std::string& processor, BatchPtr, std::function<void(ReplayResult)> done);
+  // Any thread: entries of the journal were removed.
+  void note_change();
+  // Any thread: whoever waits for room in the journal gives up.
+  void stop();
+  // Transform thread, for a processor in process(): makes an event that it cannot take a dead letter; the processor
+  // drops it then. Waits until it is stored; throws Stopped when the run ends first.
+  void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
   // True: it moved something; call again at once. False: wait for the bell. Throws what a processor throws.
   bool step();
   Bell& bell() { return bell_; }
-  BatchProbe& probe() { return probe_; }
+  BatchProbe& probe() { return parts_.probe; }
   // Nothing is waiting here.
-  bool empty() const { return in_.size() == 0 && !holding_.load(std::memory_order_acquire); }
+  bool empty() const { return parts_.in.size() == 0 && !holding_.load(std::memory_order_acquire); }
 
  private:
-  void freeze(BatchPtr);
+  struct Again {
+    std::size_t step;
+    BatchPtr batch;
+    bool waited;  // see Replay
+    std::function<void(ReplayResult)> done;
+  };
+  struct Stopped {};
 
-  Handoff<BatchPtr>& in_;
-  std::vector<std::unique_ptr<Processor>> processors_;
-  const std::vector<std::unique_ptr<Lane>>& lanes_;
-  BatchProbe probe_;
-  const Clock& clock_;
+  void freeze(BatchPtr);
+  void process(Batch&, std::size_t from, bool waited);
+  void screen(std::size_t step, Batch&);
+  bool replay_one();
+  std::optional<Again> next_replay();
+  template <class F>
+  void until_stored(F&& attempt);
+
+  Parts parts_;
+  std::vector<Step> steps_;
   Bell bell_;
+  Position position_;                               // in front of the next batch; kept with a journal only
+  std::size_t from_ = 0;                            // of the batch that is being processed: its first step,
+  std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
+  std::string why_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;  // guards the next two
+  std::optional<Position> begin_;
+  std::deque<Again> replays_;
   BatchRef current_;         // frozen, not yet taken by every lane
   std::vector<bool> taken_;  // by which lanes
   std::atomic<bool> holding_{false};

@@ -62,8 +62,17 @@ class Api {
   Response stop(const Call&);
   Response checkpoints(const Call&);
   Response reset(const Call&);
-  Response no_dead_letters(const Call&);
   Response no_sensing(const Call&);
+
+  // dead letters: api_journal.cc
+  template <class F>
+  Response with_journal(const Call&, F&& answer);
+  Response dead_letters(const Call&);
+  Response count_dead_letters(const Call&);
+  Response acknowledge(const Call&);
+  Response purge_dead_letters(const Call&);
+  Response retry_dead_letters(const Call&);
+
   Response answer_change(const std::string& name, std::string_view verb, Change);
 
   Manager& manager_;

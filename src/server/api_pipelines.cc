@@ -75,7 +75,9 @@ Json ops_of(const PipelineStatus& state) {
                      {"behind", sink.behind}});
   }
   return {{"uptime_seconds", state.uptime_seconds},
-          {"dlq_entries", 0},
+          {"dlq_entries", state.journal ? state.journal->entries : 0},
+          {"dlq_parked", state.journal ? state.journal->parked : 0},
+          {"dlq_data_loss", state.journal ? state.journal->lost : 0},
           {"sink_errors", errors},
           {"lag_seconds", optional_number(state.lag_seconds)},
           {"warnings", state.warnings},
@@ -148,15 +150,20 @@ std::string code_of(const Document& document) { return document.root.is_null() ?
 }  // namespace
 
 Response Api::health(const Call&) {
-  std::vector<std::string> failed, degraded;
+  std::vector<std::string> failed, degraded, lossy;
   std::vector<PipelineInfo> infos = manager_.list();
   for (const PipelineInfo& info : infos) {
     if (info.state.status == Status::failed) failed.push_back(info.name);
-    if (info.state.status == Status::degraded) degraded.push_back(info.name);
+    if (info.state.journal && info.state.journal->lost > 0) lossy.push_back(info.name);
+    if (info.state.status == Status::degraded || (!lossy.empty() && lossy.back() == info.name))
+      degraded.push_back(info.name);
   }
   if (!failed.empty()) return json({{"status", "unhealthy"}, {"failed_pipelines", failed}}, 503);
-  if (!degraded.empty())
-    return json({{"status", "degraded"}, {"pipelines", infos.size()}, {"degraded_pipelines", degraded}});
+  if (!degraded.empty()) {
+    Json body{{"status", "degraded"}, {"pipelines", infos.size()}, {"degraded_pipelines", degraded}};
+    if (!lossy.empty()) body["dlq_data_loss"] = lossy;
+    return json(body);
+  }
   return json({{"status", "healthy"}, {"pipelines", infos.size()}});
 }
 
@@ -284,11 +291,6 @@ Response Api::reset(const Call& call) {
   const Outcome outcome = manager_.reset(call.name);
   if (outcome.change == Change::unknown_pipeline) return no_pipeline(call.name);
   return outcome.error ? refusal(*outcome.error) : Response{204, ""};
-}
-
-Response Api::no_dead_letters(const Call& call) {
-  if (!manager_.find(call.name)) return no_pipeline(call.name);
-  return problem(404, "DLQ_DISABLED", "pipeline '" + call.name + "' has no journal: not in this build");
 }
 
 Response Api::no_sensing(const Call& call) {

@@ -12,6 +12,7 @@
 
 #include "config/spec.h"
 #include "config/wording.h"
+#include "encode/make_encoder.h"
 #include "server/later_blocks.h"
 #include "server/later_types.h"
 #include "server/storage_options.h"
@@ -77,7 +78,7 @@ struct Body {
   std::optional<Sharding> sharding;
   std::optional<ConnectionPolicy> connection_policy;
   SchemaSensing schema_sensing;
-  Journal journal;
+  pipeline::JournalOptions journal;
 
   static const config::Spec<Body>& spec() {
     static const auto s =
@@ -94,7 +95,7 @@ struct Body {
             .nested("sharding", &Body::sharding, "A hint; not used.")
             .nested("connection_policy", &Body::connection_policy, "A hint; not used.")
             .nested("schema_sensing", &Body::schema_sensing, "Learns the shape of JSON payloads; not in this build.")
-            .nested("journal", &Body::journal, "Dead letters; not in this build.");
+            .nested("journal", &Body::journal, "Dead letters.");
     return s;
   }
 };
@@ -147,6 +148,7 @@ class Assembly {
     take_processors(body.processors, to);
     take_sinks(node, body, to);
     check_policy(node, body);
+    check_journal(body, to);
     for (const char* unused : {"sharding", "connection_policy"})
       if (const Node* given = node.find(unused); given != nullptr && !given->is_null())
         document_.warnings.add(*given, "warning: accepted and not used; remove it");
@@ -232,6 +234,16 @@ class Assembly {
       document_.problems.add(*policy, "quorum", fmt::format("more than the {} there are: write 1 to {}", sinks, sinks));
   }
 
+  // Who makes dead letters needs somebody who keeps them.
+  void check_journal(const Body& body, const pipeline::PipelineSpec& spec) {
+    if (body.journal.enabled || !body.processors.is_list()) return;
+    const auto& nodes = body.processors.children();
+    for (std::size_t i = 0; i < spec.processors.size() && nodes.size() == spec.processors.size(); ++i)
+      if (spec.processors[i].needs_journal)
+        document_.problems.add(nodes[i], "on_error",
+                               "dlq needs a journal: write `journal: {enabled: true}` into spec, or fail or drop here");
+  }
+
   const Catalogue& catalogue_;
   Document& document_;
 };
@@ -265,6 +277,8 @@ std::string echo_of(const Metadata& metadata, const pipeline::PipelineSpec& spec
   pipeline::BatchOptions::spec().echo(spec.batch, echo);
   echo.key("commit_policy");
   pipeline::CommitPolicy::spec().echo(spec.commit_policy, echo);
+  echo.key("journal");
+  pipeline::JournalOptions::spec().echo(spec.journal, echo);
   echo.key("sink_batch_deadline_secs");
   if (spec.sink_batch_deadline)
     echo.number(std::int64_t{spec.sink_batch_deadline->count()});
@@ -298,6 +312,8 @@ Document check_document(const Node& root, const std::string& fallback_name, cons
   spec.tenant = parsed.metadata.tenant;
   spec.batch = parsed.spec_body.batch;
   spec.commit_policy = parsed.spec_body.commit_policy;
+  spec.journal = parsed.spec_body.journal;
+  spec.journal_encoder = [tenant = spec.tenant] { return encode::make_encoder({}, {}, tenant); };
   if (auto deadline = parsed.spec_body.sink_batch_deadline_secs)
     spec.sink_batch_deadline = std::chrono::seconds(*deadline);
   document.echo = echo_of(parsed.metadata, spec);

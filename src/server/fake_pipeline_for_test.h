@@ -43,6 +43,8 @@ class FakePipeline final : public Runnable {
   void forget_sinks(const std::vector<std::string>& ids) override {
     for (const std::string& id : ids) script_.calls.push_back("forget " + id);
   }
+  pipeline::Journal* journal() override { return nullptr; }
+  std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest&) override { return std::nullopt; }
   void reset() override { script_.calls.push_back("reset"); }
   void retire() override {
     if (!script_.retires) throw Error(ErrorKind::unavailable, "connecting to the database: refused");

@@ -113,26 +113,4 @@ void SchemaSensing::check(const config::Node& node, config::Report& report) cons
   if (enabled) report.add(node, "enabled", "not in this build: schema_sensing; write false");
 }
 
-const Spec<Journal::DeadLetters>& Journal::DeadLetters::spec() {
-  static const auto s =
-      Spec<DeadLetters>("dlq", "The queue of dead letters.")
-          .field("max_entries", &DeadLetters::max_entries, "Entries that it holds.", {.min = 1})
-          .field("max_age_secs", &DeadLetters::max_age_secs, "Older ones are removed. 0: never.", {.min = 0})
-          .choice("overflow_policy", &DeadLetters::overflow_policy, "What gives way when it is full.",
-                  {{"drop_oldest", Overflow::drop_oldest}, {"reject", Overflow::reject}, {"block", Overflow::block}});
-  return s;
-}
-
-const Spec<Journal>& Journal::spec() {
-  static const auto s = Spec<Journal>("journal", "Keeps events that cannot be delivered. Not in this build.")
-                            .field("enabled", &Journal::enabled, "Whether it does; only false in this build.")
-                            .field("max_event_bytes", &Journal::max_event_bytes, "Longer payloads are cut.")
-                            .nested("dlq", &Journal::dlq, "The queue of dead letters.");
-  return s;
-}
-
-void Journal::check(const config::Node& node, config::Report& report) const {
-  if (enabled) report.add(node, "enabled", "not in this build: journal; write false");
-}
-
 }  // namespace deltaforge::server

@@ -78,20 +78,4 @@ struct SchemaSensing {
   Output output;
 };
 
-struct Journal {
-  static const config::Spec<Journal>& spec();
-  void check(const config::Node&, config::Report&) const;
-
-  enum class Overflow { drop_oldest, reject, block };
-  struct DeadLetters {
-    static const config::Spec<DeadLetters>& spec();
-    std::int64_t max_entries = 10'000, max_age_secs = 604'800;
-    Overflow overflow_policy = Overflow::drop_oldest;
-  };
-
-  bool enabled = false;
-  config::ByteSize max_event_bytes{262'144};
-  DeadLetters dlq;
-};
-
 }  // namespace deltaforge::server

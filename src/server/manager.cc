@@ -34,6 +34,10 @@ class RealPipeline final : public Runnable {
   void forget_sinks(const std::vector<std::string>& ids) override {
     pipeline::forget_sinks(store_, pipeline_.spec().source.id, ids);
   }
+  pipeline::Journal* journal() override { return pipeline_.journal(); }
+  std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest& request) override {
+    return pipeline_.retry(request);
+  }
 
  private:
   Store& store_;
@@ -272,6 +276,11 @@ Manager::Held Manager::take(const std::string& name) const {
     held.lock = std::unique_lock(held.entry->changing);
     if (!held.entry->gone) return held;  // else it was replaced while we waited
   }
+}
+
+std::shared_ptr<Runnable> Manager::runnable(const std::string& name) const {
+  const EntryPtr found = entry(name);
+  return found ? runnable(*found) : nullptr;
 }
 
 PipelineInfo Manager::describe(const Entry& entry) const {

@@ -34,6 +34,9 @@ class Runnable {
   // While stopped, for good: see pipeline/retire.h. Both throw Error.
   virtual void retire() = 0;
   virtual void forget_sinks(const std::vector<std::string>& ids) = 0;
+  // Dead letters; see pipeline/pipeline.h.
+  virtual pipeline::Journal* journal() = 0;
+  virtual std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest&) = 0;
 };
 using Launch = std::function<std::unique_ptr<Runnable>(pipeline::PipelineSpec)>;
 // Real pipelines. `store` must outlive the manager; what they spill to disk goes below `directory`, if there is one.
@@ -73,6 +76,8 @@ class Manager {
 
   std::vector<PipelineInfo> list() const;
   std::optional<PipelineInfo> find(const std::string& name) const;
+  // Null when there is none, or when its document cannot be loaded.
+  std::shared_ptr<Runnable> runnable(const std::string& name) const;
 
   // `refused`: the pipeline cannot run, see its error.
   Change pause(const std::string& name);

@@ -38,9 +38,8 @@ Json schemas() {
 Json success(const Api::Route& route) {
   const bool of_pipeline = route.pattern.starts_with("/pipelines");
   const bool changes = route.method == "POST" || route.method == "PATCH";
-  const bool later = route.pattern.find("/journal/") != std::string_view::npos ||
-                     route.pattern.find("/sensing/") != std::string_view::npos;
-  if (later) return Json::object();
+  if (route.pattern.find("/sensing/") != std::string_view::npos) return Json::object();
+  if (route.pattern.find("/journal/") != std::string_view::npos) return {{"200", described("JSON.")}};
   if (route.method == "DELETE") return {{"204", described("Done.")}};
   if (route.pattern == "/metrics") return {{"200", described("Text in the exposition format.")}};
   if (of_pipeline && (changes || route.pattern == "/pipelines/{name}"))
@@ -58,12 +57,15 @@ Json operation(const Api::Route& route) {
   if (route.pattern.find("{name}") != std::string_view::npos) parameter("name", "path");
   if (route.pattern == "/pipelines" && route.method == "GET") parameter("label", "query");
   if (route.pattern == "/pipelines/{name}" && route.method == "DELETE") parameter("keep_state", "query");
+  if (route.pattern == "/pipelines/{name}/journal/dlq" && route.method == "GET")
+    for (const char* name : {"limit", "sink_id", "processor_id", "error_kind", "after_seq"}) parameter(name, "query");
   if (!parameters.empty()) result["parameters"] = parameters;
   const bool takes_document = route.pattern == "/validate" || route.method == "PATCH" ||
                               (route.pattern == "/pipelines" && route.method == "POST");
-  if (takes_document || route.method == "PUT") {
+  const bool takes_entries = route.pattern.ends_with("/dlq/ack") || route.pattern.ends_with("/dlq/retry");
+  if (takes_document || takes_entries || route.method == "PUT") {
     result["requestBody"] = body_of(takes_document ? refers_to("Document") : Json{{"type", "object"}});
-    result["requestBody"]["required"] = true;
+    result["requestBody"]["required"] = !route.pattern.ends_with("/retry");
   }
   return result;
 }

@@ -1,5 +1,6 @@
 #include "storage/memory_store.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace deltaforge::storage {
@@ -62,20 +63,43 @@ bool MemoryStore::swap(std::string_view ns, std::string_view key, std::uint64_t 
   return true;
 }
 
-std::uint64_t MemoryStore::push(std::string_view ns, std::string_view key, std::string_view value) {
+void MemoryStore::push(std::string_view ns, std::string_view key, std::span<const Pushed> items) {
   std::lock_guard lock(mutex_);
-  queues_[at(ns, key)].emplace(++last_queue_seq_, value);
-  return last_queue_seq_;
+  auto& queue = queues_[at(ns, key)];
+  for (const Pushed& item : items) {
+    const auto same = std::ranges::find_if(queue, [&](const auto& entry) { return entry.second.id == item.id; });
+    if (item.id.empty() || same == queue.end())
+      queue.emplace(++last_queue_seq_, item);
+    else
+      same->second.value = item.value;
+  }
 }
 
-std::vector<Store::Item> MemoryStore::peek(std::string_view ns, std::string_view key, std::size_t limit) {
+std::vector<Store::Item> MemoryStore::peek(std::string_view ns, std::string_view key, std::size_t limit,
+                                           std::uint64_t after_seq) {
   std::lock_guard lock(mutex_);
   std::vector<Item> result;
-  for (const auto& [seq, value] : queues_[at(ns, key)]) {
-    if (result.size() == limit) break;
-    result.push_back({seq, value});
-  }
+  const auto& queue = queues_[at(ns, key)];
+  for (auto i = queue.upper_bound(after_seq); i != queue.end() && result.size() < limit; ++i)
+    result.push_back({i->first, i->second.id, i->second.value});
   return result;
+}
+
+std::optional<Store::Item> MemoryStore::find(std::string_view ns, std::string_view key, std::string_view id) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [seq, item] : queues_[at(ns, key)])
+    if (item.id == id && !id.empty()) return Item{seq, item.id, item.value};
+  return std::nullopt;
+}
+
+std::size_t MemoryStore::queued(std::string_view ns, std::string_view key) {
+  std::lock_guard lock(mutex_);
+  return queues_[at(ns, key)].size();
+}
+
+bool MemoryStore::drop(std::string_view ns, std::string_view key, std::uint64_t seq) {
+  std::lock_guard lock(mutex_);
+  return queues_[at(ns, key)].erase(seq) > 0;
 }
 
 std::size_t MemoryStore::drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) {

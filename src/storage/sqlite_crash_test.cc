@@ -46,7 +46,7 @@ void write_forever(Store& store, std::uint32_t writer) {
     if (value > start) {
       const std::string text = std::to_string(value);
       store.append("ns", key, text);
-      store.push("ns", key, text);
+      store.push("ns", key, std::vector<Store::Pushed>{{"", text}});
       store.swap("ns", key, value - 1, text);
       store.put(std::vector<Store::Entry>{{"ns", key, text}, {"twin", key, text + std::string(3000, ' ')}});
     }
@@ -114,7 +114,7 @@ void expect_all_there(Store& store, std::uint32_t writer, std::uint32_t reported
   // The value after the last stored one may have reached the log, the queue and the slot, but not the kv: the next
   // child writes it again.
   const auto log = store.since("ns", key, 0);
-  const auto queue = store.peek("ns", key, 10'000'000);
+  const auto queue = store.peek("ns", key, 10'000'000, 0);
   std::vector<std::string> logged, queued;
   for (const auto& entry : log)
     if (logged.empty() || logged.back() != entry.value) logged.push_back(entry.value);

@@ -173,7 +173,7 @@ TEST_F(SqliteFault, EachWriteThatReturnsHasBeenSynced) {
   store_.append("ns", "k", "v");
   EXPECT_GE(syncs, 1);
   syncs = 0;
-  store_.push("ns", "k", "v");
+  store_.push("ns", "k", std::vector<Store::Pushed>{{"", "v"}});
   EXPECT_GE(syncs, 1);
   syncs = 0;
   store_.swap("ns", "k", 0, "v");
@@ -187,13 +187,13 @@ TEST_F(SqliteFault, ManyCallersShareAnFsync) {
   for (int t = 0; t < 32; ++t)
     threads.emplace_back([&, t] {
       ++calling;
-      store_.push("q", "k", std::to_string(t));
+      store_.push("q", "k", std::vector<Store::Pushed>{{"", std::to_string(t)}});
     });
   while (calling < 32) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   sync_held = false;
   for (auto& thread : threads) thread.join();
-  EXPECT_EQ(store_.peek("q", "k", 100).size(), 32U);
+  EXPECT_EQ(store_.peek("q", "k", 100, 0).size(), 32U);
   EXPECT_LT(syncs, 10);
 }
 

@@ -9,7 +9,7 @@ namespace deltaforge::storage {
 namespace {
 
 // Also written as a literal in the SQL below.
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kVersion = 2;
 
 constexpr char kTables[] = R"sql(
 BEGIN IMMEDIATE;
@@ -23,8 +23,10 @@ CREATE TABLE df_slot (
   ns TEXT NOT NULL, key TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY (ns, key)) WITHOUT ROWID;
 CREATE TABLE df_queue (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, ns TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL);
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, ns TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL DEFAULT '',
+  value TEXT NOT NULL);
 CREATE INDEX df_queue_key ON df_queue (ns, key, seq);
+CREATE UNIQUE INDEX df_queue_id ON df_queue (ns, key, id) WHERE id <> '';
 -- Positions that an operator removed through the view.
 CREATE TABLE resets (seq INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE);
 
@@ -64,7 +66,16 @@ CREATE TRIGGER kv_reset INSTEAD OF DELETE ON kv WHEN OLD.namespace = 'checkpoint
    WHERE ns = 'checkpoints_short' AND key = substr(OLD.key, 1, instr(OLD.key, '::sink::') - 1);
 END;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+COMMIT;
+)sql";
+
+// Of a database that was made before queues had ids. Nothing was in its queues.
+constexpr char kFromVersion1[] = R"sql(
+BEGIN IMMEDIATE;
+ALTER TABLE df_queue ADD COLUMN id TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX df_queue_id ON df_queue (ns, key, id) WHERE id <> '';
+PRAGMA user_version = 2;
 COMMIT;
 )sql";
 
@@ -80,7 +91,7 @@ bool has_schema(Connection& connection, const std::string& path) {
   if (version > kVersion)
     throw Error(ErrorKind::config, "the state database " + path + " was written by a newer version",
                 "run that version, or give this one a --storage-path of its own");
-  if (version == kVersion) return true;
+  if (version > 0) return true;
   if (number(connection, "SELECT count(*) FROM sqlite_master") > 0)
     throw Error(ErrorKind::config, path + " is a database of another program",
                 "give --storage-path a file that does not exist yet");
@@ -88,7 +99,8 @@ bool has_schema(Connection& connection, const std::string& path) {
 }
 
 void create_schema(Connection& connection, const std::string& path) {
-  if (!has_schema(connection, path)) connection.run(kTables);
+  if (!has_schema(connection, path)) return connection.run(kTables);
+  if (number(connection, "PRAGMA user_version") == 1) connection.run(kFromVersion1);
 }
 
 void check_schema(Connection& connection, const std::string& path) {

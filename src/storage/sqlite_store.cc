@@ -162,24 +162,55 @@ bool SqliteStore::swap(std::string_view ns, std::string_view key, std::uint64_t 
   return won;
 }
 
-std::uint64_t SqliteStore::push(std::string_view ns, std::string_view key, std::string_view value) {
-  check_size(ns, key, value);
-  std::uint64_t seq = 0;
+void SqliteStore::push(std::string_view ns, std::string_view key, std::span<const Pushed> items) {
+  for (const Pushed& item : items) check_size(ns, key, item.value);
   writer_.write([&](Connection& db) {
-    db.query("INSERT INTO df_queue (ns, key, value) VALUES (?, ?, ?)").bind(ns).bind(key).bind(value).step();
-    seq = db.last_id();
+    for (const Pushed& item : items)
+      db.query(
+            "INSERT INTO df_queue (ns, key, id, value) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (ns, key, id) WHERE id <> '' DO UPDATE SET value = excluded.value")
+          .bind(ns)
+          .bind(key)
+          .bind(item.id)
+          .bind(item.value)
+          .step();
   });
-  return seq;
 }
 
-std::vector<Store::Item> SqliteStore::peek(std::string_view ns, std::string_view key, std::size_t limit) {
+std::vector<Store::Item> SqliteStore::peek(std::string_view ns, std::string_view key, std::size_t limit,
+                                           std::uint64_t after_seq) {
   return read([&](Connection& db) {
     std::vector<Item> result;
-    Query query = db.query("SELECT seq, value FROM df_queue WHERE ns = ? AND key = ? ORDER BY seq LIMIT ?");
-    query.bind(ns).bind(key).bind(std::uint64_t{limit});
-    while (query.step()) result.push_back({query.number(0), query.text(1)});
+    Query query =
+        db.query("SELECT seq, id, value FROM df_queue WHERE ns = ? AND key = ? AND seq > ? ORDER BY seq LIMIT ?");
+    query.bind(ns).bind(key).bind(after_seq).bind(std::uint64_t{limit});
+    while (query.step()) result.push_back({query.number(0), query.text(1), query.text(2)});
     return result;
   });
+}
+
+std::optional<Store::Item> SqliteStore::find(std::string_view ns, std::string_view key, std::string_view id) {
+  return read([&](Connection& db) -> std::optional<Item> {
+    Query query = db.query("SELECT seq, id, value FROM df_queue WHERE ns = ? AND key = ? AND id = ? AND id <> ''");
+    if (!query.bind(ns).bind(key).bind(id).step()) return std::nullopt;
+    return Item{query.number(0), query.text(1), query.text(2)};
+  });
+}
+
+std::size_t SqliteStore::queued(std::string_view ns, std::string_view key) {
+  return read([&](Connection& db) {
+    Query query = db.query("SELECT count(*) FROM df_queue WHERE ns = ? AND key = ?");
+    return query.bind(ns).bind(key).step() ? query.number(0) : 0;
+  });
+}
+
+bool SqliteStore::drop(std::string_view ns, std::string_view key, std::uint64_t seq) {
+  bool existed = false;
+  writer_.write([&](Connection& db) {
+    db.query("DELETE FROM df_queue WHERE ns = ? AND key = ? AND seq = ?").bind(ns).bind(key).bind(seq).step();
+    existed = db.changes() > 0;
+  });
+  return existed;
 }
 
 std::size_t SqliteStore::drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) {

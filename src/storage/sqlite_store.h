@@ -37,8 +37,12 @@ class SqliteStore final : public Store {
   std::optional<Versioned> slot(std::string_view ns, std::string_view key) override;
   bool swap(std::string_view ns, std::string_view key, std::uint64_t expected_version, std::string_view value) override;
 
-  std::uint64_t push(std::string_view ns, std::string_view key, std::string_view value) override;
-  std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit) override;
+  void push(std::string_view ns, std::string_view key, std::span<const Pushed>) override;
+  std::vector<Item> peek(std::string_view ns, std::string_view key, std::size_t limit,
+                         std::uint64_t after_seq) override;
+  std::optional<Item> find(std::string_view ns, std::string_view key, std::string_view id) override;
+  std::size_t queued(std::string_view ns, std::string_view key) override;
+  bool drop(std::string_view ns, std::string_view key, std::uint64_t seq) override;
   std::size_t drop_upto(std::string_view ns, std::string_view key, std::uint64_t seq) override;
 
   std::vector<std::string> resets() override;

@@ -179,6 +179,18 @@ TEST(SqliteStore, ANewerVersionIsRefused) {
   EXPECT_EQ(open_error(setup.path()), ErrorKind::config);
 }
 
+TEST(SqliteStore, ADatabaseOfTheFirstVersionIsTakenOver) {
+  SqliteSetup setup;
+  setup.store().put(std::vector<Store::Entry>{{"ns", "k", "v"}});
+  setup.close();
+  shell(setup.path(), "DROP INDEX df_queue_id; ALTER TABLE df_queue DROP COLUMN id; PRAGMA user_version = 1");
+  setup.reopen();
+  EXPECT_EQ(setup.store().get("ns", "k"), "v");
+  setup.store().push("q", "k", std::vector<Store::Pushed>{{"id", "1"}});
+  setup.store().push("q", "k", std::vector<Store::Pushed>{{"id", "2"}});
+  EXPECT_EQ(setup.store().queued("q", "k"), 1U);
+}
+
 TEST(SqliteStore, DamagedPagesAreStateLost) {
   SqliteSetup setup;
   std::vector<Store::Entry> entries;
@@ -219,8 +231,10 @@ TEST(SqliteStore, WhatComesFirstOutlivesTheLossOfTheWal) {
 TEST(SqliteStore, AnOversizedValueIsRefusedAlone) {
   SqliteSetup setup;
   const std::string large(SqliteStore::kMaxValue + 1, 'x');
-  EXPECT_THROW(setup.store().push("q", "k", large), Error);
-  EXPECT_GT(setup.store().push("q", "k", "small"), 0U);
+  EXPECT_THROW(setup.store().push("q", "k", std::vector<Store::Pushed>{{"", "small"}, {"", large}}), Error);
+  EXPECT_EQ(setup.store().queued("q", "k"), 0U);
+  setup.store().push("q", "k", std::vector<Store::Pushed>{{"", "small"}});
+  EXPECT_EQ(setup.store().queued("q", "k"), 1U);
 }
 
 TEST(SqliteStore, ADatabaseThatIsReplacedMeanwhileTakesNoWrites) {

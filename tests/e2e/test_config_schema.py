@@ -29,11 +29,11 @@ ENVIRONMENT = {"POSTGRES_DSN": "postgresql://h/d", "MYSQL_DSN": "mysql://u:p@h/d
 ONLY_VALIDATE_KNOWS = {
     "08-name-with-capitals", "09-name-climbs-out", "10-name-too-long", "25-two-sinks-one-id", "26-id-with-colons",
     "30-quorum-too-large", "31-quorum-without-number", "38-unknown-variable", "39-sensing-comes-later",
-    "40-journal-comes-later", "45-table-pattern-empty", "47-snapshot-comes-later", "49-kafka-exactly-once-comes-later",
+    "45-table-pattern-empty", "47-snapshot-comes-later", "49-kafka-exactly-once-comes-later",
     "50-kafka-client-setting-unknown", "52-storage-comes-later", "53-storage-twice", "54-name-taken",
     "60-http-user-in-url", "61-http-port-is-a-variable", "62-http-not-http", "64-http-header-of-the-sink",
     "66-http-allowed-host-with-port", "67-http-tls-without-https", "68-javascript-syntax", "69-javascript-without-entry", "70-javascript-throws-at-once",
-    "71-javascript-dead-letters-come-later", "74-javascript-endless",
+    "71-dead-letters-without-journal", "74-javascript-endless",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document
@@ -186,7 +186,8 @@ CONTRACT: dict[str, Json] = {
     "sharding": {"mode": None, "count": None, "key": None},
     "connection_policy": {"default_mode": None, "preferred_replica": None, "limits": None},
     "journal": {"enabled": False, "max_event_bytes": 262144, "dlq": None},
-    "dlq": {"max_entries": 10000, "max_age_secs": 604800, "overflow_policy": "drop_oldest"},
+    "dlq": {"max_entries": 10000, "max_age_secs": 604800, "overflow_policy": "drop_oldest", "park_keys": False,
+            "park_max_entries": 10000},
     "snapshot": _SNAPSHOT,
     "source.mysql.config": {"id": None, "dsn": REQUIRED, "tables": [], "outbox": None, "snapshot": None,
                             "on_schema_drift": "adapt", "server_id": None},
@@ -213,9 +214,9 @@ CONTRACT: dict[str, Json] = {
     "filter_tables": {"include": [], "exclude": []},
     "filter_field": {"path": REQUIRED, "op": REQUIRED, "value": None},
     "processor.flatten": {"type": REQUIRED, "id": "flatten", "separator": "__", "max_depth": None, "on_collision": "last",
-                          "empty_object": "preserve", "lists": "preserve", "empty_list": "preserve"},
+                          "empty_object": "preserve", "lists": "preserve", "empty_list": "preserve", "on_error": "fail"},
     "processor.outbox": {"type": REQUIRED, "id": "outbox", "tables": [], "topic": None, "default_topic": None, "key": None,
-                         "raw_payload": False, "strict": False, "columns": None, "additional_headers": {}},
+                         "raw_payload": False, "strict": False, "on_error": "fail", "columns": None, "additional_headers": {}},
     "outbox_columns": {"payload": "payload", "aggregate_type": "aggregate_type", "aggregate_id": "aggregate_id",
                        "event_type": "event_type", "topic": "topic", "event_id": "id"},
     "outbox_messages": {"prefixes": []},
@@ -271,8 +272,7 @@ def test_the_full_files_hold_every_field(schema: Json) -> None:
 LATER = {  # what is known and refused, in the place where it stands
     "source.config": {"snapshot": {"mode": "initial"}, "on_schema_drift": "halt"},
     "sinks.0.config": {"exactly_once": True, "encoding": {"type": "avro", "schema_registry_url": "http://h"}},
-    "spec": {"schema_sensing": {"enabled": True}, "journal": {"enabled": True},
-             "processors": [{"type": "javascript", "id": "j", "inline": "(e) => [e]", "on_error": "dlq"}]},
+    "spec": {"schema_sensing": {"enabled": True}},
     "root": {"storage": {"backend": "postgres", "dsn": "postgresql://h/d"}},
 }
 

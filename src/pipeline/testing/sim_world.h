@@ -111,8 +111,11 @@ class SimStore final : public Store {
   std::vector<LogEntry> since(std::string_view, std::string_view, std::uint64_t) override { return {}; }
   std::optional<Versioned> slot(std::string_view, std::string_view) override { return {}; }
   bool swap(std::string_view, std::string_view, std::uint64_t, std::string_view) override { return false; }
-  std::uint64_t push(std::string_view, std::string_view, std::string_view) override { return 0; }
-  std::vector<Item> peek(std::string_view, std::string_view, std::size_t) override { return {}; }
+  void push(std::string_view, std::string_view, std::span<const Pushed>) override {}
+  std::vector<Item> peek(std::string_view, std::string_view, std::size_t, std::uint64_t) override { return {}; }
+  std::optional<Item> find(std::string_view, std::string_view, std::string_view) override { return {}; }
+  std::size_t queued(std::string_view, std::string_view) override { return 0; }
+  bool drop(std::string_view, std::string_view, std::uint64_t) override { return false; }
   std::size_t drop_upto(std::string_view, std::string_view, std::uint64_t) override { return 0; }
   std::vector<std::string> resets() override { return {}; }
   void forget_resets() override {}

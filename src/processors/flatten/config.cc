@@ -15,12 +15,16 @@ const config::Spec<Config>& Config::spec() {
                "Levels that are taken apart; what is nested deeper stays whole. Without it: all.",
                {.min = 0, .max = 1'000})
         .choice("on_collision", &Config::on_collision,
-                "What wins when two fields get one name; `error` stops the pipeline.",
+                "What wins when two fields get one name; with `error` the event fails.",
                 {{"last", OnCollision::last}, {"first", OnCollision::first}, {"error", OnCollision::error}})
         .choice("empty_object", &Config::empty_object, "What becomes of `{}`.", on_empty)
         .choice("lists", &Config::lists, "Whether lists stay whole, or become `name__0`, `name__1`.",
                 {{"preserve", Lists::preserve}, {"index", Lists::index}})
-        .choice("empty_list", &Config::empty_list, "What becomes of `[]`.", on_empty);
+        .choice("empty_list", &Config::empty_list, "What becomes of `[]`.", on_empty)
+        .choice("on_error", &Config::on_error,
+                "What becomes of an event that fails: the pipeline stops before it, it becomes a dead letter, or it is "
+                "dropped.",
+                {{"fail", OnError::fail}, {"dlq", OnError::dlq}, {"drop", OnError::drop}});
     return spec;
   }();
   return s;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/spec.h"
+#include "core/processor.h"
 
 namespace deltaforge::processors::flatten {
 
@@ -24,6 +25,9 @@ struct Config {
   OnEmpty empty_object = OnEmpty::preserve;
   Lists lists = Lists::preserve;
   OnEmpty empty_list = OnEmpty::preserve;
+  OnError on_error = OnError::fail;
+
+  bool needs_journal() const { return on_error == OnError::dlq; }
 
   static const config::Spec<Config>& spec();
 };

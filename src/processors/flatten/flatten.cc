@@ -48,32 +48,58 @@ bool is_one_value(std::string_view json) {
 }  // namespace
 
 Flatten::Flatten(Config config, const ProcessorContext& context)
-    : config_(std::move(config)), pipeline_(context.pipeline), separator_(in_json(config_.separator)) {}
+    : config_(std::move(config)),
+      pipeline_(context.pipeline),
+      separator_(in_json(config_.separator)),
+      set_aside_(context.set_aside),
+      dropped_(obs::Metrics::instance().counter("deltaforge_flatten_failed_events_dropped_total",
+                                                {{"pipeline", pipeline_}, {"processor", config_.id}})) {}
 
 void Flatten::process(Batch& batch) {
-  Pages& pages = batch.pages();
   for (std::uint32_t i = 0; i < batch.size(); ++i) {
     if (i % kHintEvery == 0) batch.passed(i);
     Event& event = batch.event(i);
-    if (event.dropped) continue;
-    Extra extra = event.extra != nullptr ? *event.extra : Extra();
-    const auto changed = [&](Result result) {
-      if (result == Result::collided) fail_at(batch, event);
-      if (result == Result::too_large) fail_size(batch, event);
-      return result == Result::changed;
-    };
-    bool any = changed(image(*event.schema, event.before, extra.before, pages, extra.before));
-    any = changed(image(*event.schema, event.after, extra.after, pages, extra.after)) || any;
-    if (!extra.members.empty()) [[unlikely]] {
-      std::string_view flat;
-      if (changed(object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat))) {
-        extra.members = flat.substr(1, flat.size() - 2);
-        any = true;
-      }
-    }
-    if (!any) continue;
-    event.extra = new (pages.array<Extra>(1).data()) Extra(extra);
+    if (!event.dropped && !flatten(event, batch.pages())) fail(batch, i);
   }
+}
+
+bool Flatten::flatten(Event& event, Pages& pages) {
+  Extra extra = event.extra != nullptr ? *event.extra : Extra();
+  bool any = false;
+  if (!took(image(*event.schema, event.before, extra.before, pages, extra.before), any)) return false;
+  if (!took(image(*event.schema, event.after, extra.after, pages, extra.after), any)) return false;
+  if (!extra.members.empty()) [[unlikely]] {
+    std::string_view flat;
+    bool changed = false;
+    if (!took(object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat), changed)) return false;
+    if (changed) extra.members = flat.substr(1, flat.size() - 2);
+    any = any || changed;
+  }
+  if (any) event.extra = new (pages.array<Extra>(1).data()) Extra(extra);
+  return true;
+}
+
+bool Flatten::took(Result result, bool& any) {
+  if (result == Result::collided) failure_ = fmt::format("two fields become \"{}\"", collision_);
+  if (result == Result::too_large)
+    failure_ = fmt::format("the names of its fields take more than {} MiB together", Members::kMostNames >> 20);
+  any = any || result == Result::changed;
+  return result == Result::same || result == Result::changed;
+}
+
+void Flatten::fail(Batch& batch, std::uint32_t index) {
+  Event& event = batch.event(index);
+  if (config_.on_error == OnError::fail)
+    throw Error(
+        ErrorKind::undecodable,
+        fmt::format("processor '{}': event {} of table {} fails: {}", config_.id,
+                    to_string(event_id(batch.commits()[event.commit], event)), event.schema->full_name, failure_),
+        "choose another separator or max_depth, set on_collision to last or first, or on_error to dlq");
+  if (config_.on_error == OnError::dlq)
+    set_aside_(batch, index, failure_);
+  else
+    dropped_.add(1);
+  event.dropped = true;
 }
 
 const std::vector<std::string>& Flatten::names_of(const TableSchema& schema) {
@@ -177,24 +203,6 @@ void Flatten::take(const Value& value, std::int64_t depth) {
 void Flatten::put(const Value& value) {
   const bool fresh = members_.put(path_, value, config_.on_collision == OnCollision::last);
   if (!fresh && config_.on_collision == OnCollision::error && collision_.empty()) collision_ = path_;
-}
-
-std::string Flatten::named(const Batch& batch, const Event& event) const {
-  return fmt::format("processor '{}': event {} of table {}", config_.id,
-                     to_string(event_id(batch.commits()[event.commit], event)), event.schema->full_name);
-}
-
-void Flatten::fail_at(const Batch& batch, const Event& event) const {
-  throw Error(ErrorKind::undecodable,
-              fmt::format("{} has two fields that become \"{}\"", named(batch, event), collision_),
-              "choose another separator, or set on_collision to last or first");
-}
-
-void Flatten::fail_size(const Batch& batch, const Event& event) const {
-  throw Error(ErrorKind::limit,
-              fmt::format("{}: the names of its fields take more than {} MiB together", named(batch, event),
-                          Members::kMostNames >> 20),
-              "set max_depth, or keep the table away from this processor");
 }
 
 void add(Catalogue& catalogue) { catalogue.processors.add<Flatten>("flatten"); }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/component.h"
+#include "obs/metrics.h"
 #include "processors/flatten/config.h"
 #include "processors/flatten/members.h"
 
@@ -19,8 +20,8 @@ class Flatten final : public Processor {
 
   Flatten(Config, const ProcessorContext&);
 
-  // Throws Error{undecodable} at a collision when that is an error, Error{limit} when a flat object grows beyond
-  // reason.
+  // An event fails at a collision when that is an error, and when a flat object grows beyond reason. With
+  // `on_error: fail` that throws Error{undecodable}.
   void process(Batch&) override;
 
  private:
@@ -34,9 +35,10 @@ class Flatten final : public Processor {
   void members_of(std::string_view json, std::int64_t depth);
   void take(const Value&, std::int64_t depth);
   void put(const Value&);
-  std::string named(const Batch&, const Event&) const;
-  [[noreturn]] void fail_at(const Batch&, const Event&) const;
-  [[noreturn]] void fail_size(const Batch&, const Event&) const;
+  // False: it fails.
+  bool flatten(Event&, Pages&);
+  bool took(Result, bool& any);
+  void fail(Batch&, std::uint32_t index);
 
   const Config config_;
   const std::string pipeline_;
@@ -45,6 +47,9 @@ class Flatten final : public Processor {
   std::string path_;                                                   // the name so far
   Members members_;
   std::string collision_;  // the name that two fields got
+  std::string failure_;    // of the event at hand
+  const decltype(ProcessorContext::set_aside) set_aside_;
+  obs::Counter dropped_;
   Slab out_;
 };
 

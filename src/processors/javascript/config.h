@@ -7,10 +7,10 @@
 #include "config/node.h"
 #include "config/report.h"
 #include "config/spec.h"
+#include "core/processor.h"
 
 namespace deltaforge::processors::javascript {
 
-enum class OnError { fail, dlq, drop };
 enum class Clock { wall, commit };
 
 // Of one call.
@@ -30,6 +30,7 @@ struct Config {
   std::string script;  // `inline`
   Limits limits;
   OnError on_error = OnError::fail;
+  bool needs_journal() const { return on_error == OnError::dlq; }
   Clock clock = Clock::wall;
 
   static const config::Spec<Config>& spec();

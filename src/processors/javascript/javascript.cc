@@ -23,6 +23,7 @@ obs::Counter counter(const char* name, const std::string& pipeline, const std::s
 JavaScript::JavaScript(Config config, const ProcessorContext& context)
     : config_(std::move(config)),
       pipeline_(context.pipeline),
+      set_aside_(context.set_aside),
       errors_(counter("deltaforge_script_errors_total", pipeline_, config_.id)),
       dropped_(counter("deltaforge_script_failed_events_dropped_total", pipeline_, config_.id)) {}
 
@@ -97,7 +98,8 @@ bool JavaScript::call(Batch& batch, std::uint32_t stride) {
   if (!failure) return true;
   errors_.add(1);
   if (failure->is_limit()) script_.reset();
-  if (config_.on_error != OnError::drop) fail(batch, *failure);
+  if (config_.on_error == OnError::fail) fail(batch, *failure);
+  failed_ = failure->message;
   return false;
 }
 
@@ -109,6 +111,8 @@ void JavaScript::alone(Batch& batch, std::uint32_t stride) {
     outputs_.clear();
     if (call(batch, stride))
       kept.insert(kept.end(), outputs_.begin(), outputs_.end());
+    else if (config_.on_error == OnError::dlq)
+      set_aside_(batch, input, failed_);
     else
       dropped_.add(1);
   }
@@ -137,7 +141,8 @@ void JavaScript::fail(const Batch& batch, const Failure& failure) const {
                   first.schema->full_name, failure.message);
   switch (failure.kind) {
     case Failure::Kind::threw:
-      throw Error(ErrorKind::undecodable, message, "mend the script, or set on_error to drop to lose what fails");
+      throw Error(ErrorKind::undecodable, message,
+                  "mend the script, or set on_error to dlq, or to drop to lose what fails");
     case Failure::Kind::memory:
       throw Error(ErrorKind::limit, message, "raise limits.mem_mb, or let the script keep less");
     default:

@@ -41,11 +41,13 @@ class JavaScript final : public Processor {
 
   const Config config_;
   const std::string pipeline_;
+  const decltype(ProcessorContext::set_aside) set_aside_;
   obs::Counter errors_, dropped_;
   // Of the worker's thread.
   std::unique_ptr<Script> script_;
   std::vector<std::uint32_t> inputs_;  // of the call
   std::vector<Output> outputs_;
+  std::string failed_;            // why the last call did
   std::uint32_t moved_from_ = 0;  // events from here on are replaced by those behind the batch's first ones
   bool moved_ = false;
 

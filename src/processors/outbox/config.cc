@@ -73,7 +73,11 @@ const config::Spec<Config>& Config::spec() {
                 read_template, {}, show_template)
         .shaped({.type = "template"})
         .field("raw_payload", &Config::raw_payload, "Sends the payload alone, without an envelope.")
-        .field("strict", &Config::strict, "Stops at an event that lacks something, instead of doing without.")
+        .field("strict", &Config::strict, "An event that lacks something fails, instead of doing without.")
+        .choice("on_error", &Config::on_error,
+                "What becomes of an event that fails: the pipeline stops before it, it becomes a dead letter, or it is "
+                "dropped.",
+                {{"fail", OnError::fail}, {"dlq", OnError::dlq}, {"drop", OnError::drop}})
         .nested("columns", &Config::columns, "What the columns are called.")
         .field("additional_headers", &Config::additional_headers, "Further headers: name -> column.");
     return spec;

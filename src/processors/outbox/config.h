@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/spec.h"
+#include "core/processor.h"
 
 namespace deltaforge::processors::outbox {
 
@@ -32,11 +33,13 @@ struct Config {
   std::optional<config::Template> topic, default_topic, key;
   bool raw_payload = false;
   bool strict = false;
+  OnError on_error = OnError::fail;
   Columns columns;
   std::map<std::string, std::string> additional_headers;  // name -> column
 
   static const config::Spec<Config>& spec();
   void check(const config::Node&, config::Report&) const;
+  bool needs_journal() const { return on_error == OnError::dlq; }
 };
 
 }  // namespace deltaforge::processors::outbox

@@ -45,7 +45,8 @@ Outbox::Outbox(Config config, const ProcessorContext& context)
       default_topic_(compiled(config_.default_topic, context)),
       key_(compiled(config_.key, context)),
       transformed_(
-          obs::Metrics::instance().counter("deltaforge_outbox_transformed_total", labels(pipeline_, config_.id))) {
+          obs::Metrics::instance().counter("deltaforge_outbox_transformed_total", labels(pipeline_, config_.id))),
+      set_aside_(context.set_aside) {
   for (const char* reason : kReasons) {
     obs::Labels all = labels(pipeline_, config_.id);
     all.emplace("reason", reason);
@@ -75,12 +76,15 @@ void Outbox::process(Batch& batch) {
     if (!last_table_->mine) continue;
     if (const auto reason = refused(event)) {
       if (config_.strict && *reason != Reason::non_insert)
-        fail(batch, event, *reason == Reason::null_payload ? "has no content" : "is no JSON object");
-      drop(event, *reason);
+        fail(batch, i, *reason == Reason::null_payload ? "has no content" : "is no JSON object");
+      else
+        drop(batch, i, *reason);
       continue;
     }
-    transform(batch, event, *last_table_, pages);
-    ++transformed;
+    if (transform(batch, event, *last_table_, pages))
+      ++transformed;
+    else
+      fail(batch, i, failure_);
   }
   if (transformed > 0) transformed_.add(static_cast<double>(transformed));
 }
@@ -113,11 +117,16 @@ std::optional<Outbox::Reason> Outbox::refused(const Event& event) const {
   return std::nullopt;
 }
 
-// Updates and deletes of an outbox are housekeeping; anything else is worth a word.
-void Outbox::drop(Event& event, Reason reason) {
+// Updates and deletes of an outbox are housekeeping; anything else is a dead letter where there is a journal, and worth
+// a word.
+void Outbox::drop(Batch& batch, std::uint32_t index, Reason reason) {
+  Event& event = batch.event(index);
+  if (reason != Reason::non_insert && set_aside_)
+    set_aside_(batch, index,
+               fmt::format("it is no event of an outbox: {}", kReasons[static_cast<std::size_t>(reason)]));
   event.dropped = true;
   dropped_[static_cast<std::size_t>(reason)].add(1);
-  if (reason == Reason::non_insert) return;
+  if (reason == Reason::non_insert || set_aside_) return;
   obs::log_limited(obs::Level::warn, config_.id, "an outbox event is dropped",
                    {{"pipeline", pipeline_},
                     {"processor", config_.id},
@@ -125,7 +134,7 @@ void Outbox::drop(Event& event, Reason reason) {
                     {"reason", kReasons[static_cast<std::size_t>(reason)]}});
 }
 
-void Outbox::transform(const Batch& batch, Event& event, const Table& table, Pages& pages) {
+bool Outbox::transform(const Batch& batch, Event& event, const Table& table, Pages& pages) {
   Extra extra = event.extra != nullptr ? *event.extra : Extra();
   // What a processor before this one said stays where the outbox says nothing.
   if (const auto topic = topic_of(event, pages)) extra.topic = topic;
@@ -133,11 +142,13 @@ void Outbox::transform(const Batch& batch, Event& event, const Table& table, Pag
   extra.headers = headers_of(batch, event, pages);
   extra.raw_payload = config_.raw_payload;
   const auto payload = payload_of(event, pages);
-  if (config_.strict) check_complete(batch, event, extra, payload.has_value());
+  if (config_.strict)
+    if (failure_ = missing(event, extra, payload.has_value()); !failure_.empty()) return false;
   if (payload) extra.after = *payload;  // else the row is the payload
   event.extra = new (pages.array<Extra>(1).data()) Extra(extra);
   event.schema = table.published;
   if (out_.size() > Slab::kSize) out_.clear();
+  return true;
 }
 
 std::optional<std::string_view> Outbox::text_of(const TemplateText& text, const Event& event, Pages& pages) {
@@ -208,10 +219,10 @@ std::optional<std::string_view> Outbox::payload_of(const Event& event, Pages& pa
   return pages.copy(out_.view());
 }
 
-void Outbox::check_complete(const Batch& batch, const Event& event, const Extra& extra, bool payload) {
-  std::string missing;
+std::string Outbox::missing(const Event& event, const Extra& extra, bool payload) {
+  std::string names;
   const auto note = [&](bool there, std::string_view name) {
-    if (!there) missing += (missing.empty() ? "" : ", ") + std::string(name);
+    if (!there) names += (names.empty() ? "lacks " : ", ") + std::string(name);
   };
   note(extra.topic.has_value(), "topic");
   note(payload, config_.columns.payload);
@@ -219,15 +230,19 @@ void Outbox::check_complete(const Batch& batch, const Event& event, const Extra&
     const auto value = path.find(event, Side::after);
     note(value && encode::is_known(*value) && !(value->kind() == Kind::json && value->as_text() == "null"), name);
   }
-  if (!missing.empty()) fail(batch, event, "lacks " + missing);
+  return names;
 }
 
-void Outbox::fail(const Batch& batch, const Event& event, const std::string& why) {
+void Outbox::fail(Batch& batch, std::uint32_t index, const std::string& why) {
+  Event& event = batch.event(index);
   dropped_[static_cast<std::size_t>(Reason::strict_missing_fields)].add(1);
-  throw Error(ErrorKind::undecodable,
-              fmt::format("processor '{}': event {} of outbox {} {}", config_.id,
-                          to_string(event_id(batch.commits()[event.commit], event)), event.schema->table, why),
-              "name the columns in `columns`, give a `default_topic`, or set strict to false");
+  if (config_.on_error == OnError::fail)
+    throw Error(ErrorKind::undecodable,
+                fmt::format("processor '{}': event {} of outbox {} {}", config_.id,
+                            to_string(event_id(batch.commits()[event.commit], event)), event.schema->table, why),
+                "name the columns in `columns`, give a `default_topic`, set strict to false, or on_error to dlq");
+  if (config_.on_error == OnError::dlq) set_aside_(batch, index, fmt::format("the event {}", why));
+  event.dropped = true;
 }
 
 void add(Catalogue& catalogue) { catalogue.processors.add<Outbox>("outbox"); }

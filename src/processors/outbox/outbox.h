@@ -24,7 +24,8 @@ class Outbox final : public Processor {
 
   Outbox(Config, const ProcessorContext&);
 
-  // Throws Error{undecodable} in strict mode at an event that lacks something; the message names all of it.
+  // In strict mode an event that lacks something fails, and what is said of it names all of it; with `on_error: fail`
+  // that throws Error{undecodable}.
   void process(Batch&) override;
 
  private:
@@ -42,7 +43,8 @@ class Outbox final : public Processor {
   enum class Reason { non_insert, null_payload, non_object, strict_missing_fields };
   // Why the event is no message of the application's; nothing: it is one.
   std::optional<Reason> refused(const Event&) const;
-  void transform(const Batch&, Event&, const Table&, Pages&);
+  // False: it fails.
+  bool transform(const Batch&, Event&, const Table&, Pages&);
   std::optional<std::string_view> text_of(const encode::TemplateText&, const Event&, Pages&);
   std::optional<std::string_view> text_of(const encode::FieldPath&, const Event&, Pages&);
   std::optional<std::string_view> topic_of(const Event&, Pages&);
@@ -50,9 +52,10 @@ class Outbox final : public Processor {
   std::span<const Header> headers_of(const Batch&, const Event&, Pages&);
   // Nothing: the event has none, or it cannot be encoded.
   std::optional<std::string_view> payload_of(const Event&, Pages&);
-  void drop(Event&, Reason);
-  void check_complete(const Batch&, const Event&, const Extra&, bool payload);
-  [[noreturn]] void fail(const Batch&, const Event&, const std::string& why);
+  void drop(Batch&, std::uint32_t index, Reason);
+  // What it lacks; empty: nothing.
+  std::string missing(const Event&, const Extra&, bool payload);
+  void fail(Batch&, std::uint32_t index, const std::string& why);
 
   const Config config_;
   const std::string pipeline_;
@@ -69,6 +72,8 @@ class Outbox final : public Processor {
   std::vector<Header> found_;  // headers of one event
   obs::Counter transformed_;
   std::vector<obs::Counter> dropped_;  // by Reason
+  std::string failure_;                // of the event at hand
+  const decltype(ProcessorContext::set_aside) set_aside_;
 };
 
 void add(Catalogue&);

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
-#include "core/event_id.h"
 #include "core/plan.h"
 #include "encode/make_encoder.h"
 #include "encode/slab_lease.h"
@@ -78,18 +77,16 @@ bool FileSink::poll() {
   return !queue_.empty();
 }
 
-// False: no slab is free. A refused row must not be passed by the position: without it nothing of the delivery is
-// committed.
+// False: no slab is free, or a row is refused: the position must not pass it, so nothing of the open segment is
+// committed, and this sink writes nothing more.
 bool FileSink::write_slab(Work& work) {
   encode::SlabLease slab(*context_.slabs);
   if (!slab) return false;
   work.feed.fill(*encoder_, *slab);
   if (const auto& refused = work.feed.refused()) {
-    const Batch& batch = *work.feed.delivery().batch;
-    const Event& event = batch.event(refused->event);
-    const std::string id = to_string(event_id(batch.commits()[event.commit], event));
-    throw Error(ErrorKind::unavailable,
-                "file sink: event " + id + " of " + event.schema->full_name + " cannot be written: " + refused->reason);
+    segments_.reset();
+    std::move(work.receipt).refused_for(*refused);
+    return false;
   }
   if (slab->size() == 0) return true;
   if (!segments_->is_open()) segment_opened_ = std::chrono::steady_clock::now();

@@ -341,6 +341,11 @@ void HttpSink::not_taken(Unit& unit, const std::string& what, Verdict verdict, l
 }
 
 void HttpSink::refuse(Unit& unit, Reject reject) {
+  if (unit.parcel->uncut.delivery().set_aside(reject)) {
+    unit.attempts = 0;
+    if (++unit.done == unit.events.size()) return cutter_.finish(unit, freed_);
+    return freed_.push_back(&unit);
+  }
   const Place place = unit.next();
   if (!refused_ || place < refused_->place) refused_ = {place, std::move(reject)};
   freed_.push_back(&unit);

@@ -235,12 +235,15 @@ void KafkaSink::encode_rows(Shipment& shipment, bool quiet) {
     if (auto refused = encode_row(row, *parcel.batch, parcel.unsent.event(), slab)) [[unlikely]] {
       slab.truncate(row.key_at);
       if (broken_) return;
+      if (parcel.unsent.delivery().set_aside(*refused)) continue;
       return refuse(parcel, std::move(*refused));
     }
     if (row.size() > ordinary(row)) [[unlikely]] {
       if (row.size() > limits_.largest) {
         slab.truncate(row.key_at);
-        return refuse(parcel, {index, "too_large", not_sent(row.size(), topic_.name(parcel.unsent.event()))});
+        Reject reject{index, "too_large", not_sent(row.size(), topic_.name(parcel.unsent.event()))};
+        if (parcel.unsent.delivery().set_aside(reject)) continue;
+        return refuse(parcel, std::move(reject));
       }
       alone_ = true;
       if (!quiet || !shipment.rows.empty()) return slab.truncate(row.key_at);
@@ -477,7 +480,8 @@ void KafkaSink::report(Shipment& shipment, const rd_kafka_message_t& message) {
   const std::size_t size = message.len + message.key_len;
   // All before it are acknowledged, nothing is behind it: it alone is refused.
   if (action == Verdict::Action::too_large && awaited() == 1) {
-    refuse(*shipment.parcel, {index, "too_large", not_taken(size, topic_.name(event))});
+    Reject reject{index, "too_large", not_taken(size, topic_.name(event))};
+    if (!shipment.parcel->unsent.delivery().set_aside(reject)) refuse(*shipment.parcel, std::move(reject));
     return rows_done(shipment, 1);
   }
   Fault fault = client_->fault(message.err, "", message.rkt != nullptr ? rd_kafka_topic_name(message.rkt) : "");

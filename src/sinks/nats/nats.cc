@@ -91,6 +91,7 @@ class NatsSink final : public Sink {
   bool send_some();
   bool send_one(const Next&, Slab&, SteadyTime at);
   bool publish_to(Stream&, const Next&, Slab&, SteadyTime at);
+  bool passes_without(const Next&, Reject);
   bool may_go(Stream&, std::uint64_t subject, SteadyTime at);
   std::optional<Reject> too_large(const Next&, const Stream*, std::size_t expectations) const;
   std::size_t expectation_size(const Stream&, bool with_id) const;
@@ -255,10 +256,8 @@ bool NatsSink::send_some() {
 
 // False: it does not go now.
 bool NatsSink::send_one(const Next& row, Slab& slab, SteadyTime at) {
-  if (auto refusal = writer_.write(row.parcel->batch(), row.row(), slab)) [[unlikely]] {
-    refused_ = {row.parcel, {row.event, std::string(refusal->kind), std::move(refusal->reason)}};
-    return false;
-  }
+  if (auto refusal = writer_.write(row.parcel->batch(), row.row(), slab)) [[unlikely]]
+    return passes_without(row, {row.event, std::string(refusal->kind), std::move(refusal->reason)});
   Stream* stream = streams_->of(writer_.subject(slab));
   if (stream != nullptr) [[likely]]
     return publish_to(*stream, row, slab, at);
@@ -266,23 +265,26 @@ bool NatsSink::send_one(const Next& row, Slab& slab, SteadyTime at) {
     not_captured(row, writer_.subject(slab));
     return false;
   }
-  if (auto reject = too_large(row, nullptr, 0)) [[unlikely]] {
-    refused_ = {row.parcel, std::move(*reject)};
-    return false;
-  }
+  if (auto reject = too_large(row, nullptr, 0)) [[unlikely]]
+    return passes_without(row, std::move(*reject));
   unflushed_ = true;
   connection_->publish(writer_, slab, {}, 0);
   return true;
+}
+
+// False: nothing from this row on is sent. One that was sent once is open, and not taken over.
+bool NatsSink::passes_without(const Next& row, Reject reject) {
+  if (again_at_ == again_.size() && row.parcel->unsent.delivery().set_aside(reject)) return true;
+  refused_ = {row.parcel, std::move(reject)};
+  return false;
 }
 
 bool NatsSink::publish_to(Stream& stream, const Next& row, Slab& slab, SteadyTime at) {
   config_.memory->captured.store(true, std::memory_order_relaxed);
   const std::uint64_t subject = stream.shared ? xxh3_64(as_bytes(writer_.subject(slab))) : 0;
   if (!may_go(stream, subject, at)) return false;
-  if (auto reject = too_large(row, &stream, expectation_size(stream, false))) [[unlikely]] {
-    refused_ = {row.parcel, std::move(*reject)};
-    return false;
-  }
+  if (auto reject = too_large(row, &stream, expectation_size(stream, false))) [[unlikely]]
+    return passes_without(row, std::move(*reject));
   const bool follows = !stream.shared && stream.in_flight > 0;
   // It fits only without the id of the one before it: that one's answer first.
   if (follows && too_large(row, &stream, expectation_size(stream, true))) [[unlikely]]

@@ -221,12 +221,14 @@ void RedisSink::fill(Chunk& to) {
         to.rows.resize(first_rows);
         return;
       }
-      std::optional<EntryWriter::Refusal> refusal;
+      std::optional<Reject> reject;
       if (too_large_ && too_large_->parcel == &parcel && too_large_->row.event == index)
-        refused_ = too_large_->row;
-      else if ((refusal = entries_.append(parcel.batch(), event, slab)))
-        refused_ = Reject{index, std::string(refusal->kind), std::move(refusal->reason)};
-      if (refused_) {
+        reject = too_large_->row;
+      else if (auto refusal = entries_.append(parcel.batch(), event, slab))
+        reject = Reject{index, std::string(refusal->kind), std::move(refusal->reason)};
+      if (reject) [[unlikely]] {
+        if (parcel.unsent.delivery().set_aside(*reject)) continue;
+        refused_ = std::move(reject);
         to.ends_refused = true;
         return;
       }

@@ -28,10 +28,17 @@ class StoreContract : public ::testing::Test {
   Store& store() { return setup_.store(); }
   void reopen() { setup_.reopen(); }
   void put(std::vector<Store::Entry> entries) { store().put(entries); }
-  std::vector<std::string> peek(std::string_view key, std::size_t limit = 1000) {
+  std::vector<Store::Item> items(std::string_view key, std::size_t limit = 1000, std::uint64_t after_seq = 0) {
+    return store().peek("q", key, limit, after_seq);
+  }
+  std::vector<std::string> peek(std::string_view key, std::size_t limit = 1000, std::uint64_t after_seq = 0) {
     std::vector<std::string> values;
-    for (auto& item : store().peek("q", key, limit)) values.push_back(item.value);
+    for (auto& item : items(key, limit, after_seq)) values.push_back(item.value);
     return values;
+  }
+  void push(std::string_view key, std::string value, std::string id = {}) {
+    const Store::Pushed item{std::move(id), std::move(value)};
+    store().push("q", key, {&item, 1});
   }
   std::vector<std::string> since(std::string_view key, std::uint64_t after = 0) {
     std::vector<std::string> values;
@@ -148,12 +155,14 @@ TYPED_TEST_P(StoreContract, ConcurrentSwapsHaveOneWinnerEach) {
 }
 
 TYPED_TEST_P(StoreContract, QueueKeepsItsOrderAndDropsInclusively) {
-  for (const char* value : {"1", "2", "3", "4"}) this->store().push("q", "k", value);
-  this->store().push("q", "other", "x");
+  for (const char* value : {"1", "2", "3", "4"}) this->push("k", value);
+  this->push("other", "x");
+  EXPECT_EQ(this->store().queued("q", "k"), 4U);
   EXPECT_THAT(this->peek("k"), ElementsAre("1", "2", "3", "4"));
   EXPECT_THAT(this->peek("k", 2), ElementsAre("1", "2"));
   EXPECT_THAT(this->peek("k", 0), IsEmpty());
-  const auto second = this->store().peek("q", "k", 2)[1].seq;
+  const auto second = this->items("k")[1].seq;
+  EXPECT_THAT(this->peek("k", 1, second), ElementsAre("3"));
   EXPECT_EQ(this->store().drop_upto("q", "k", second), 2U);
   EXPECT_EQ(this->store().drop_upto("q", "k", second), 0U);
   EXPECT_THAT(this->peek("k"), ElementsAre("3", "4"));
@@ -163,10 +172,41 @@ TYPED_TEST_P(StoreContract, QueueKeepsItsOrderAndDropsInclusively) {
 }
 
 TYPED_TEST_P(StoreContract, AQueueNumberIsNeverUsedTwice) {
-  const auto first = this->store().push("q", "k", "1");
+  this->push("k", "1");
+  const auto first = this->items("k")[0].seq;
   this->store().drop_upto("q", "k", first);
   this->reopen();
-  EXPECT_GT(this->store().push("q", "k", "2"), first);
+  this->push("k", "2");
+  EXPECT_GT(this->items("k")[0].seq, first);
+}
+
+TYPED_TEST_P(StoreContract, AnIdIsOnceInAQueueAndKeepsItsPlace) {
+  const std::vector<Store::Pushed> items{{"a", "1"}, {"b", "2"}, {"", "3"}, {"", "4"}, {"a", "5"}};
+  this->store().push("q", "k", items);
+  this->push("other", "x", "a");
+  EXPECT_THAT(this->peek("k"), ElementsAre("5", "2", "3", "4"));
+  EXPECT_THAT(this->peek("other"), ElementsAre("x"));
+  this->reopen();
+  this->push("k", "6", "b");
+  EXPECT_THAT(this->peek("k"), ElementsAre("5", "6", "3", "4"));
+  const auto found = this->store().find("q", "k", "b");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->seq, this->items("k")[1].seq);
+  EXPECT_EQ(found->id, "b");
+  EXPECT_EQ(found->value, "6");
+  EXPECT_FALSE(this->store().find("q", "k", "c"));
+  EXPECT_FALSE(this->store().find("q", "k", ""));
+}
+
+TYPED_TEST_P(StoreContract, OneItemCanBeDropped) {
+  for (const char* value : {"1", "2", "3"}) this->push("k", value, value);
+  const auto second = this->items("k")[1].seq;
+  EXPECT_FALSE(this->store().drop("q", "other", second));
+  EXPECT_TRUE(this->store().drop("q", "k", second));
+  EXPECT_FALSE(this->store().drop("q", "k", second));
+  EXPECT_THAT(this->peek("k"), ElementsAre("1", "3"));
+  this->push("k", "2", "2");
+  EXPECT_THAT(this->peek("k"), ElementsAre("1", "3", "2"));
 }
 
 TYPED_TEST_P(StoreContract, ManyThreadsPushAndNothingIsLost) {
@@ -174,7 +214,7 @@ TYPED_TEST_P(StoreContract, ManyThreadsPushAndNothingIsLost) {
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < kEach; ++i) this->store().push("q", "k", std::to_string(t * kEach + i));
+      for (int i = 0; i < kEach; ++i) this->push("k", std::to_string(t * kEach + i));
     });
   for (auto& thread : threads) thread.join();
   const auto values = this->peek("k");
@@ -192,7 +232,7 @@ TYPED_TEST_P(StoreContract, EverythingIsThereAfterReopening) {
   this->put({{"ns", "k", "v"}});
   const auto seq = this->store().append("l", "k", "logged");
   this->store().swap("s", "k", 0, "slot");
-  this->store().push("q", "k", "queued");
+  this->push("k", "queued", "id");
   this->reopen();
   EXPECT_EQ(this->store().get("ns", "k"), "v");
   EXPECT_THAT(this->since("k"), ElementsAre("logged"));
@@ -206,6 +246,7 @@ REGISTER_TYPED_TEST_SUITE_P(StoreContract, KvKeepsTheLastValueOfEachKeyInItsName
                             KeysTakeThePrefixLiterally, PutIsAllOrNothing, LogSequencesRiseOverAllKeys,
                             SlotIsCompareAndSwap, ConcurrentSwapsHaveOneWinnerEach,
                             QueueKeepsItsOrderAndDropsInclusively, AQueueNumberIsNeverUsedTwice,
-                            ManyThreadsPushAndNothingIsLost, EverythingIsThereAfterReopening);
+                            AnIdIsOnceInAQueueAndKeepsItsPlace, OneItemCanBeDropped, ManyThreadsPushAndNothingIsLost,
+                            EverythingIsThereAfterReopening);
 
 }  // namespace deltaforge::storage::testing

@@ -1,0 +1,91 @@
+// The desk of one stage (a sink, a processor): what becomes of events that it cannot take, and which of those that
+// follow must wait. It belongs to the stage's thread; only note_change() is for any.
+//
+//   an event is refused        -> keep(): a dead letter, on the disk before the position passes it
+//   park_keys: its row's next  -> screen(): parked behind it, durable as well
+//   the dead letter goes       -> release(): what was parked, in order, before anything newer of its row
+//
+// After a restart the log is read again from before the last events: those that are dead letters already are left out.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/position.h"
+#include "core/sink.h"
+#include "pipeline/journal.h"
+#include "pipeline/replay.h"
+#include "pipeline/row_keys.h"
+
+namespace deltaforge::pipeline {
+
+class Desk {
+ public:
+  struct Parts {
+    Journal& journal;
+    ReplayBatches& batches;
+    Stage stage;
+    const PositionAlgebra& algebra;
+    const PositionCodec& codec;
+  };
+  explicit Desk(Parts parts) : parts_(std::move(parts)) {}
+
+  // Where the stage stands at the start of a run. Throws Error{storage}.
+  void begin(const Position& start);
+  // Any thread: entries were removed.
+  void note_change() { changed_.store(true, std::memory_order_release); }
+
+  // `base`: where the stage stands before the batch; a batch of a replay has no marks and moves nothing. Nothing: it is
+  // kept, or thrown away as configured. Otherwise why it must be offered again.
+  std::optional<std::string> keep(const Batch&, const Reject&, const Position& base);
+  // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
+  // Otherwise why they cannot be parked: ask again later.
+  std::optional<std::string> screen(const Batch&, std::uint32_t first, std::uint32_t last,
+                                    std::vector<std::uint32_t>& left_out);
+  // Nothing to screen for.
+  bool is_clear() const { return blocked_.empty() && known_.empty(); }
+  // The stage stands here now: what it has passed is not shown again.
+  void passed(const Position&);
+  // Rows are held back behind dead letters, so nothing may be sent past a refused event before screen() has seen it.
+  bool parks() const { return parts_.journal.options().dlq.park_keys; }
+
+  // Parked events that may go on: the stage delivers them before anything newer, and says `done`. One at a time.
+  struct Release {
+    BatchPtr batch;
+    std::function<void(ReplayResult)> done;
+  };
+  std::optional<Release> release();
+  // release() has something to look at.
+  bool is_changed() const { return changed_.load(std::memory_order_acquire) && !releasing_; }
+
+  const Stage& stage() const { return parts_.stage; }
+
+ private:
+  struct Known {
+    std::string event_id;
+    Position position;
+  };
+  struct Parked {
+    std::vector<ParkedEvent> events;
+    bool more = false;    // of those that may go on
+    BlockedRows blocked;  // once these are on their way
+  };
+
+  std::vector<DeadLetter> letters() const;
+  // What blocks and, of what is parked, what may go on.
+  Parked look();
+  bool is_known(const std::string& event_id) const;
+  void finish_release(const std::vector<std::uint64_t>& seqs, const ReplayResult&);
+
+  const Parts parts_;
+  std::atomic<bool> changed_{false};
+  bool releasing_ = false;
+  BlockedRows blocked_;
+  std::vector<Known> known_;  // dead letters that the log will show once more; few
+};
+
+}  // namespace deltaforge::pipeline

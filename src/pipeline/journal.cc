@@ -1,0 +1,312 @@
+#include "pipeline/journal.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/error.h"
+#include "core/event_id.h"
+#include "obs/log.h"
+#include "pipeline/kept_event.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kPage = 64;
+constexpr double kWarnAt = 0.80, kErrorAt = 0.95;
+
+Json print_rows(const RowKeys& rows) {
+  return {{"table", rows.table}, {"rows", rows.rows}, {"whole_table", rows.whole_table}};
+}
+
+RowKeys read_rows(const Json& json) {
+  return {json.at("table"), json.at("rows").get<std::vector<std::uint64_t>>(), json.at("whole_table")};
+}
+
+// What is ours is UTF-8; what others said need not be.
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+[[noreturn]] void damaged(std::uint64_t seq, const std::string& why) {
+  throw Error(ErrorKind::storage, fmt::format("entry {} of the journal is damaged: {}", seq, why),
+              "acknowledge it, or restore the state directory from a backup");
+}
+
+std::string print_entry(const DeadLetter& letter) {
+  return dump({{"timestamp", letter.timestamp},
+               {"event_id", letter.event_id},
+               {"processor", letter.why.stage.is_processor},
+               {"stage", letter.why.stage.id},
+               {"kind", letter.why.kind},
+               {"reason", letter.why.reason},
+               {"position", letter.why.position},
+               {"cursor", letter.why.cursor},
+               {"attempts", letter.attempts},
+               {"truncated", letter.truncated},
+               {"rows", print_rows(letter.rows)},
+               {"event", letter.event},
+               {"kept", letter.kept}});
+}
+
+DeadLetter read_entry(const Store::Item& item) {
+  try {
+    const Json json = Json::parse(item.value);
+    DeadLetter letter;
+    letter.seq = item.seq;
+    letter.timestamp = json.at("timestamp");
+    letter.event_id = json.at("event_id");
+    letter.why = {{json.at("processor"), json.at("stage")},
+                  json.at("kind"),
+                  json.at("reason"),
+                  json.at("position"),
+                  json.at("cursor")};
+    letter.attempts = json.at("attempts");
+    letter.truncated = json.at("truncated");
+    letter.event = json.at("event");
+    letter.kept = json.at("kept");
+    letter.rows = read_rows(json.at("rows"));
+    return letter;
+  } catch (const Json::exception& error) {
+    damaged(item.seq, error.what());
+  }
+}
+
+std::string id_of(const Stage& stage, const std::string& event_id) { return stage.text() + " " + event_id; }
+
+std::string id_in(const Batch& batch, const Event& event) {
+  return to_string(event_id(batch.commits()[event.commit], event));
+}
+
+// "serialization error" of the book and our "serialization" are the same.
+std::string_view short_kind(std::string_view kind) {
+  constexpr std::string_view tail = " error";
+  return kind.ends_with(tail) ? kind.substr(0, kind.size() - tail.size()) : kind;
+}
+
+}  // namespace
+
+bool Journal::Filter::passes(const DeadLetter& letter) const {
+  const Stage& stage = letter.why.stage;
+  if (!sink.empty() && (stage.is_processor || stage.id != sink)) return false;
+  if (!processor.empty() && (!stage.is_processor || stage.id != processor)) return false;
+  return kind.empty() || short_kind(kind) == letter.why.kind;
+}
+
+Journal::Journal(JournalOptions options, std::string pipeline, Store& store, std::unique_ptr<Encoder> encoder,
+                 const Clock& clock)
+    : options_(std::move(options)),
+      pipeline_(std::move(pipeline)),
+      dead_letters_(dead_letters_of(pipeline_)),
+      parked_(parked_of(pipeline_)),
+      lost_(lost_of(pipeline_)),
+      store_(store),
+      clock_(clock),
+      probe_(pipeline_),
+      encoder_(std::move(encoder)) {}
+
+Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Rejection& why) {
+  std::lock_guard lock(mutex_);
+  DeadLetter letter;
+  letter.timestamp = clock_.wall_us() / 1'000'000;
+  letter.event_id = id_in(batch, event);
+  letter.why = why;
+  letter.rows = row_keys(event);
+  const std::string id = id_of(why.stage, letter.event_id);
+  std::size_t entries = store_.queued(kNamespace, dead_letters_);
+  if (const auto known = store_.find(kNamespace, dead_letters_, id)) {
+    const DeadLetter before = read_entry(*known);
+    letter.timestamp = before.timestamp;
+    letter.attempts = before.attempts + 1;
+    if (why.position.empty()) {  // a replay has none
+      letter.why.position = before.why.position;
+      letter.why.cursor = before.why.cursor;
+    }
+  } else {
+    if (entries >= static_cast<std::size_t>(options_.dlq.max_entries)) {
+      if (options_.dlq.overflow_policy == Overflow::block) return Kept::full;
+      if (options_.dlq.overflow_policy == Overflow::reject) {
+        probe_.rejected();
+        lose(1, "the event is lost: there is no room for it (overflow_policy: reject)");
+        return Kept::thrown_away;
+      }
+    }
+    ++entries;
+  }
+  letter.event = show(batch, event, letter.truncated);
+  if (!letter.truncated) letter.kept = print_kept(batch, event);
+  const Store::Pushed item{id, print_entry(letter)};
+  store_.push(kNamespace, dead_letters_, {&item, 1});
+  probe_.kept(why.stage.id, why.kind);
+  if (letter.attempts == 1) warn_of_saturation(entries);
+  if (entries > static_cast<std::size_t>(options_.dlq.max_entries)) {
+    const auto oldest = store_.peek(kNamespace, dead_letters_, 1, 0);
+    if (!oldest.empty() && store_.drop(kNamespace, dead_letters_, oldest[0].seq)) {
+      probe_.evicted();
+      lose(1, "the oldest entry is lost: it made room for a new one (overflow_policy: drop_oldest)");
+      changed();
+    }
+  }
+  return Kept::stored;
+}
+
+// Of an event that is too long, or that cannot be written, what stands around its images.
+std::string Journal::show(const Batch& batch, const Event& event, bool& truncated) {
+  slab_.clear();
+  const bool whole = encoder_->encode(batch, event, slab_).empty();
+  if (whole && slab_.size() <= options_.max_event_bytes.count) return std::string(slab_.view());
+  const std::size_t size = slab_.size();
+  Event frame = event;
+  Extra extra = event.extra != nullptr ? *event.extra : Extra();
+  extra.before = extra.after = {};
+  extra.raw_payload = false;
+  frame.extra = &extra;
+  frame.before = frame.after = {};
+  slab_.clear();
+  Json json =
+      encoder_->encode(batch, frame, slab_).empty() ? Json::parse(slab_.view(), nullptr, false) : Json::object();
+  if (!json.is_object()) json = Json::object();
+  truncated = whole;
+  const std::string marker = whole ? fmt::format("<left out: the event has {} bytes>", size) : "<cannot be written>";
+  if (event.before.present) json["before"] = marker;
+  if (event.after.present) json["after"] = marker;
+  return dump(json);
+}
+
+bool Journal::holds(const Stage& stage, const std::string& event_id) {
+  return store_.find(kNamespace, dead_letters_, id_of(stage, event_id)).has_value();
+}
+
+bool Journal::park(const Stage& stage, const Batch& batch, std::span<const std::uint32_t> events) {
+  std::lock_guard lock(mutex_);
+  std::vector<Store::Pushed> items;
+  std::size_t fresh = 0;
+  for (std::uint32_t index : events) {
+    const Event& event = batch.event(index);
+    std::string id = id_of(stage, id_in(batch, event));
+    if (store_.find(kNamespace, parked_, id)) continue;
+    ++fresh;
+    items.push_back({std::move(id), dump({{"rows", print_rows(row_keys(event))}, {"kept", print_kept(batch, event)}})});
+  }
+  if (items.empty()) return true;
+  if (store_.queued(kNamespace, parked_) + fresh > static_cast<std::size_t>(options_.dlq.park_max_entries))
+    return false;
+  store_.push(kNamespace, parked_, items);
+  return true;
+}
+
+std::vector<DeadLetter> Journal::page(std::uint64_t after_seq) {
+  std::vector<DeadLetter> letters;
+  for (const Store::Item& item : store_.peek(kNamespace, dead_letters_, kPage, after_seq))
+    letters.push_back(read_entry(item));
+  return letters;
+}
+
+std::vector<DeadLetter> Journal::list(const Filter& filter, std::size_t limit, std::uint64_t after_seq) {
+  std::vector<DeadLetter> found;
+  while (found.size() < limit) {
+    auto letters = page(after_seq);
+    if (letters.empty()) break;
+    after_seq = letters.back().seq;
+    for (DeadLetter& letter : letters)
+      if (found.size() < limit && filter.passes(letter)) found.push_back(std::move(letter));
+  }
+  return found;
+}
+
+std::vector<ParkedEvent> Journal::parked(const Stage& stage) {
+  std::vector<ParkedEvent> events;
+  const std::string prefix = id_of(stage, "");
+  std::uint64_t after_seq = 0;
+  for (;;) {
+    const auto items = store_.peek(kNamespace, parked_, kPage, after_seq);
+    if (items.empty()) return events;
+    after_seq = items.back().seq;
+    for (const Store::Item& item : items) {
+      if (!item.id.starts_with(prefix)) continue;
+      try {
+        const Json json = Json::parse(item.value);
+        events.push_back({item.seq, json.at("kept"), read_rows(json.at("rows"))});
+      } catch (const Json::exception& error) {
+        damaged(item.seq, error.what());
+      }
+    }
+  }
+}
+
+std::uint64_t Journal::lost() {
+  const auto text = store_.get(kNamespace, lost_);
+  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+}
+
+void Journal::lose(std::size_t entries, std::string_view how) {
+  const Store::Entry total{kNamespace, lost_, std::to_string(lost() + entries)};
+  store_.put({&total, 1});
+  obs::log_limited(obs::Level::error, pipeline_, "dead letters are lost",
+                   {{"pipeline", pipeline_}, {"events", std::uint64_t{entries}}, {"error", how}});
+}
+
+void Journal::warn_of_saturation(std::size_t entries) {
+  const double ratio = static_cast<double>(entries) / static_cast<double>(options_.dlq.max_entries);
+  if (ratio < kWarnAt) return;
+  obs::log_limited(ratio >= kErrorAt ? obs::Level::error : obs::Level::warn, pipeline_,
+                   "the dead letter queue fills up: look at its entries, replay or acknowledge them",
+                   {{"pipeline", pipeline_},
+                    {"entries", std::uint64_t{entries}},
+                    {"max_entries", std::int64_t{options_.dlq.max_entries}}});
+}
+
+std::size_t Journal::acknowledge(std::uint64_t up_to_seq) {
+  const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to_seq);
+  store_.erase(kNamespace, lost_);
+  changed();
+  return count;
+}
+
+std::size_t Journal::purge() { return acknowledge(std::numeric_limits<std::int64_t>::max()); }
+
+bool Journal::drop(std::uint64_t seq) {
+  const bool existed = store_.drop(kNamespace, dead_letters_, seq);
+  changed();
+  return existed;
+}
+
+void Journal::drop_parked(std::span<const std::uint64_t> seqs) {
+  for (std::uint64_t seq : seqs) store_.drop(kNamespace, parked_, seq);
+}
+
+void Journal::clean(SteadyTime deadline) {
+  if (options_.dlq.max_age_secs == 0) return;
+  const std::int64_t oldest = clock_.wall_us() / 1'000'000 - options_.dlq.max_age_secs;
+  while (clock_.now() < deadline) {
+    std::uint64_t up_to = 0;
+    auto letters = page(0);
+    for (const DeadLetter& letter : letters) {
+      if (letter.timestamp > oldest) break;
+      up_to = letter.seq;
+    }
+    if (up_to == 0) return;
+    const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to);
+    lose(count, "entries are lost: they are older than max_age_secs");
+    changed();
+  }
+}
+
+void Journal::on_change(std::function<void()> listener) {
+  std::lock_guard lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+void Journal::changed() {
+  std::lock_guard lock(listener_mutex_);
+  if (listener_) listener_();
+}
+
+void Journal::publish() {
+  const std::size_t entries = count();
+  probe_.size(entries, static_cast<double>(entries) / static_cast<double>(options_.dlq.max_entries), lost());
+}
+
+}  // namespace deltaforge::pipeline

@@ -1,0 +1,78 @@
+#include "pipeline/row_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace deltaforge::pipeline {
+namespace {
+
+// One value looks the same whatever integer type its column has. False: it was not logged.
+bool append(const Value& value, std::string& to) {
+  switch (value.kind()) {
+    case Kind::absent:
+    case Kind::unchanged: return false;
+    case Kind::null: to += 'n'; break;
+    case Kind::boolean: to += value.as_bool() ? '1' : '0'; break;
+    case Kind::int64: to += std::to_string(value.as_int64()); break;
+    case Kind::uint64: to += std::to_string(value.as_uint64()); break;
+    case Kind::float32:
+    case Kind::float64: to += fmt::format("{}", value.as_real()); break;
+    case Kind::array:
+      for (const Value& item : value.as_array())
+        if (!append(item, to)) return false;
+      break;
+    default:
+      to += std::to_string(value.as_text().size());
+      to += ':';
+      to += value.as_text();
+  }
+  to += '\0';
+  return true;
+}
+
+void add_row(const TableSchema& schema, const Image& image, std::vector<std::uint64_t>& to) {
+  if (!image.present || schema.key.empty()) return;
+  std::string text = schema.full_name;
+  text += '\0';
+  for (std::uint32_t column : schema.key)
+    if (!append(image.values[column], text)) return;
+  const std::uint64_t row = xxh3_64(as_bytes(text));
+  if (std::ranges::find(to, row) == to.end()) to.push_back(row);
+}
+
+}  // namespace
+
+RowKeys row_keys(const Event& event) {
+  RowKeys keys;
+  keys.table = event.schema->name_hash;
+  keys.whole_table = event.op == Op::truncate;
+  add_row(*event.schema, event.before, keys.rows);
+  add_row(*event.schema, event.after, keys.rows);
+  return keys;
+}
+
+void BlockedRows::clear() {
+  rows_.clear();
+  tables_.clear();
+  whole_tables_.clear();
+}
+
+void BlockedRows::add(const RowKeys& keys) {
+  if (keys.rows.empty() && !keys.whole_table) return;
+  tables_.insert(keys.table);
+  if (keys.whole_table) whole_tables_.insert(keys.table);
+  rows_.insert(keys.rows.begin(), keys.rows.end());
+}
+
+bool BlockedRows::blocks(const RowKeys& keys) const {
+  if (!tables_.contains(keys.table)) return false;
+  if (keys.whole_table || whole_tables_.contains(keys.table)) return true;
+  return std::ranges::any_of(keys.rows, [this](std::uint64_t row) { return rows_.contains(row); });
+}
+
+}  // namespace deltaforge::pipeline
