@@ -30,7 +30,7 @@ struct ProcessorContext {
   std::string tenant;
   // Null without a journal. Inside process(): an event of the batch that the processor cannot take, as it came in, is a
   // dead letter from here on; the processor drops it.
-  std::function<void(const Batch&, std::uint32_t event, std::string reason)> set_aside;
+  std::function<void(const Batch&, std::uint32_t event, std::string reason)> set_aside = {};
 };
 
 // A validated configuration, and the right to build from it. Copyable; building has no limit on how often.

@@ -31,7 +31,7 @@ Lane::Lane(Parts parts, std::size_t queue_depth)
     : parts_(std::move(parts)),
       queue_(queue_depth),
       backoff_(kFirstBackoff, kBackoffCap, parts_.seed),
-      slots_(kMaxWindow) {
+      slots_(kMaxWindow + kReplays) {
   parts_.context.slabs = &slabs_;
   parts_.context.positions = &parts_.codec;
   parts_.context.wake = [this] { bell_.ring(); };
@@ -253,7 +253,7 @@ void Lane::retire() {
   if (parts_.desk) parts_.desk->passed(position_);
   retired_at_ = parts_.clock.now();
   backoff_.reset();
-  failing_since_.reset();
+  if (used_ == 0 || slot(used_ - 1).state != State::held) failing_since_.reset();
   parts_.retired();
 }
 
@@ -265,27 +265,32 @@ void Lane::pop_front() {
   in_flight_.store(used_, std::memory_order_release);
 }
 
+// A slot for a new batch at place `i`; nothing from there on is at the sink.
+Lane::Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
+  for (std::size_t at = used_; at > i; --at) std::swap(slot(at), slot(at - 1));
+  Slot& fresh = slot(i);
+  fresh.delivery.batch = std::move(batch);
+  fresh.state = State::unsent;
+  fresh.begun = fresh.undone = false;
+  fresh.replay.reset();
+  fresh.reject.reset();
+  fresh.set_aside.clear();
+  fresh.waiting.clear();
+  fresh.why.clear();
+  fresh.since = now;
+  in_flight_.store(++used_, std::memory_order_release);
+  return fresh;
+}
+
 void Lane::accept(SteadyTime now) {
+  accept_replays(now);
   BatchRef batch;
   while (used_ < window_ && (used_ == 0 || slot(used_ - 1).state != State::held)) {
     in_flight_.store(used_ + 1, std::memory_order_release);  // before it leaves the queue: see empty()
-    Slot& fresh = slot(used_);
-    fresh.replay = next_replay();
-    if (fresh.replay) {
-      batch = fresh.replay->batch;
-    } else if (!queue_.try_pop(batch)) {
-      break;
-    }
-    fresh.delivery.batch = std::move(batch);
-    fresh.since = now;
-    fresh.begun = fresh.undone = false;
-    fresh.why.clear();
-    fresh.set_aside.clear();
-    fresh.waiting.clear();
-    fresh.reject.reset();
-    prepare(fresh, base(used_), now);
-    ++used_;
-    if (!fresh.replay) parts_.freed();
+    if (!queue_.try_pop(batch)) break;
+    const std::size_t i = used_;
+    prepare(insert_slot(i, std::move(batch), now), base(i), now);
+    parts_.freed();
   }
   in_flight_.store(used_, std::memory_order_release);
 }
@@ -331,7 +336,7 @@ void Lane::prepare_all(SteadyTime now) {
 }
 
 void Lane::send_unsent(SteadyTime now) {
-  for (std::size_t i = 0; i < used_; ++i) {
+  for (std::size_t i = 0; i < used_ && i < window_; ++i) {
     Slot& next = slot(i);
     if (next.state == State::unsent) {
       next.state = State::sending;

@@ -51,6 +51,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     std::unique_ptr<Desk> desk = {};                    // null: there is no journal
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
+  static constexpr std::size_t kReplays = 2;    // and replays that wait before one that is not
   Lane(Parts parts, std::size_t queue_depth);
   ~Lane() override;
   // Gives the sink up, for another run may need what it holds. Nobody calls step() any more.
@@ -126,11 +127,13 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void go_on_without(Slot&, SteadyTime now);
   void screen(Slot&, SteadyTime now);
   void look_at_held(SteadyTime now);
+  void accept_replays(SteadyTime now);
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }
   void retire();
   void pop_front();
+  Slot& insert_slot(std::size_t i, BatchRef, SteadyTime now);
   void accept(SteadyTime now);
   void settle(Slot&) const;
   void prepare(Slot&, const Position& base, SteadyTime now);

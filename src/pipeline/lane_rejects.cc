@@ -183,6 +183,19 @@ void Lane::note_change() {
   bell_.ring();
 }
 
+// They go before everything that is not at the sink, also before what waits for them.
+void Lane::accept_replays(SteadyTime now) {
+  while (used_ < slots_.size()) {
+    auto replay = next_replay();
+    if (!replay) return;
+    std::size_t i = used_;
+    while (i > 0 && (slot(i - 1).state == State::unsent || slot(i - 1).state == State::held)) --i;
+    Slot& fresh = insert_slot(i, replay->batch, now);
+    fresh.replay = std::move(replay);
+    prepare(fresh, base(i), now);
+  }
+}
+
 std::optional<Replay> Lane::next_replay() {
   if (!parts_.desk) return std::nullopt;
   if (auto released = parts_.desk->release())

@@ -126,7 +126,7 @@ TEST_F(ApiTest, OnePipelineWithItsNumbers) {
   expect(
       ask("GET", "/pipelines/a"), 200,
       R"({"name":"a","status":"running","spec":)" + kSpecA +
-          R"(,"error":null,"ops":{"uptime_seconds":3600.5,"dlq_entries":0,"sink_errors":{"k":"all brokers are down"},)"
+          R"(,"error":null,"ops":{"uptime_seconds":3600.5,"dlq_entries":0,"dlq_parked":0,"dlq_data_loss":0,"sink_errors":{"k":"all brokers are down"},)"
           R"("lag_seconds":null,"warnings":["publication lacks public.x"],)"
           R"("sinks":[{"id":"k","type":"kafka","required":true,"state":"attached","behind":true},)"
           R"({"id":"f","type":"file","required":false,"state":"detached","behind":false}],)"

@@ -234,14 +234,22 @@ class Assembly {
       document_.problems.add(*policy, "quorum", fmt::format("more than the {} there are: write 1 to {}", sinks, sinks));
   }
 
-  // Who makes dead letters needs somebody who keeps them.
+  // Who makes dead letters needs somebody who keeps them, and what is kept should be masked.
   void check_journal(const Body& body, const pipeline::PipelineSpec& spec) {
-    if (body.journal.enabled || !body.processors.is_list()) return;
-    const auto& nodes = body.processors.children();
-    for (std::size_t i = 0; i < spec.processors.size() && nodes.size() == spec.processors.size(); ++i)
-      if (spec.processors[i].needs_journal)
-        document_.problems.add(nodes[i], "on_error",
+    const auto& made = spec.processors;
+    if (!body.processors.is_list() || body.processors.children().size() != made.size()) return;  // reported already
+    const auto is_mask = [](const ProcessorMaker& each) { return each.type == "mask"; };
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const Node& node = body.processors.children()[i];
+      if (made[i].needs_journal && !body.journal.enabled)
+        document_.problems.add(node, "on_error",
                                "dlq needs a journal: write `journal: {enabled: true}` into spec, or fail or drop here");
+      if (body.journal.enabled && !is_mask(made[i]) &&
+          std::any_of(made.begin() + static_cast<long>(i), made.end(), is_mask))
+        document_.warnings.add(node,
+                               "warning: what this processor refuses is kept in the journal as it comes, unmasked: "
+                               "put mask before it");
+    }
   }
 
   const Catalogue& catalogue_;

@@ -33,7 +33,9 @@ ONLY_VALIDATE_KNOWS = {
     "50-kafka-client-setting-unknown", "52-storage-comes-later", "53-storage-twice", "54-name-taken",
     "60-http-user-in-url", "61-http-port-is-a-variable", "62-http-not-http", "64-http-header-of-the-sink",
     "66-http-allowed-host-with-port", "67-http-tls-without-https", "68-javascript-syntax", "69-javascript-without-entry", "70-javascript-throws-at-once",
-    "71-dead-letters-without-journal", "74-javascript-endless",
+    "71-dead-letters-without-journal", "93-outbox-headers", "97-two-processors-one-id",
+    "99-nats-subject", "100-nats-two-logins", "101-nats-url", "102-redis-stream-variable", "103-redis-uri",
+    "105-kafka-topic-blank", "106-kafka-client-conf", "109-http-url-variable-in-scheme", "74-javascript-endless",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document

@@ -107,8 +107,33 @@ TEST_F(FlattenTest, Collisions) {
     after(document);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("two fields that become \"doc__a__b\""), std::string::npos)
-        << error.what();
+    EXPECT_NE(std::string(error.what()).find("two fields become \"doc__a__b\""), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(FlattenTest, AnEventThatFailsIsADeadLetterOrDropped) {
+  config_.on_collision = OnCollision::error;
+  for (const OnError on_error : {OnError::dlq, OnError::drop}) {
+    config_.on_error = on_error;
+    EXPECT_EQ(config_.needs_journal(), on_error == OnError::dlq);
+    std::vector<std::string> set_aside;
+    ProcessorContext context{"p", ""};
+    context.set_aside = [&](const Batch& batch, std::uint32_t event, std::string reason) {
+      EXPECT_FALSE(batch.event(event).dropped);
+      EXPECT_EQ(batch.event(event).extra, nullptr) << "as it came in";
+      set_aside.push_back(std::to_string(event) + ": " + reason);
+    };
+    TestBatch batch;
+    for (const char* document : {R"({"a":{"b":1}})", R"({"a__b":1,"a":{"b":2}})", R"({"c":3})"})
+      batch.update({number(1), Value::null(), Value::unchanged(), json(document)},
+                   {number(1), Value::null(), Value::unchanged(), json(document)});
+    Flatten(config_, context).process(batch.batch());
+    EXPECT_FALSE(batch.batch().event(0).dropped || batch.batch().event(2).dropped);
+    EXPECT_TRUE(batch.batch().event(1).dropped);
+    if (on_error == OnError::dlq)
+      EXPECT_EQ(set_aside, (std::vector<std::string>{"1: two fields become \"doc__a__b\""}));
+    else
+      EXPECT_TRUE(set_aside.empty());
   }
 }
 

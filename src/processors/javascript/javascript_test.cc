@@ -339,6 +339,24 @@ TEST(JavaScript, DropsWhatFailsAlone) {
   EXPECT_THAT(batch.text(4), HasSubstr(R"("tags":["odd"])"));
 }
 
+TEST(JavaScript, WhatFailsAloneIsADeadLetter) {
+  TestBatch batch;
+  for (int i = 1; i <= 5; ++i) batch.insert({number(i)});
+  batch.commit();
+  Config config = config_of(body("if (e.after.id % 2 == 0) throw new Error('even'); e.tags = ['odd']"));
+  config.on_error = OnError::dlq;
+  EXPECT_TRUE(config.needs_journal());
+  std::vector<std::string> set_aside;
+  ProcessorContext context{"p", ""};
+  context.set_aside = [&](const Batch& of, std::uint32_t event, std::string reason) {
+    EXPECT_FALSE(of.event(event).dropped);
+    set_aside.push_back(std::to_string(event) + ": " + reason);
+  };
+  JavaScript(config, context).process(batch.batch());
+  EXPECT_THAT(batch.left(), ElementsAre(1, 3, 5));
+  EXPECT_THAT(set_aside, ElementsAre(HasSubstr("1: Error: even"), HasSubstr("3: Error: even")));
+}
+
 TEST(JavaScript, StandsStillAtTheCommit) {
   Config config = config_of("(e) => { e.at = Date.now(); e.iso = new Date().toISOString(); e.n = Math.random() }");
   config.clock = Clock::commit;

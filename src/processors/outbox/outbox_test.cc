@@ -119,5 +119,45 @@ TEST_F(OutboxTest, StrictNamesAllThatIsMissing) {
   }
 }
 
+TEST_F(OutboxTest, WhatFailsIsADeadLetterOrDropped) {
+  config_.strict = true;
+  batch_.insert({number(1), text("Order"), Value::null(), Value::null(), Value::null()});
+  batch_.commit();
+  std::vector<std::string> set_aside;
+  ProcessorContext context{"p", ""};
+  context.set_aside = [&](const Batch& batch, std::uint32_t event, std::string reason) {
+    EXPECT_EQ(batch.event(event).extra, nullptr) << "as it came in";
+    set_aside.push_back(reason);
+  };
+  config_.on_error = OnError::drop;
+  Outbox(config_, context).process(batch_.batch());
+  EXPECT_TRUE(batch_.batch().event(0).dropped);
+  EXPECT_TRUE(set_aside.empty());
+  batch_.batch().event(0).dropped = false;
+  config_.on_error = OnError::dlq;
+  Outbox(config_, context).process(batch_.batch());
+  EXPECT_TRUE(batch_.batch().event(0).dropped);
+  ASSERT_EQ(set_aside.size(), 1U);
+  EXPECT_THAT(set_aside[0], HasSubstr("lacks topic, doc, total"));
+}
+
+TEST_F(OutboxTest, ALenientOneDropsUnlessThereIsAJournal) {
+  Event& event = batch_.insert({number(1), text("Order"), Value::null(), Value::null(), Value::null()});
+  Extra extra;
+  extra.after = "[1]";
+  event.extra = &extra;
+  batch_.commit();
+  std::vector<std::string> set_aside;
+  ProcessorContext context{"p", ""};
+  Outbox(config_, context).process(batch_.batch());
+  EXPECT_TRUE(batch_.batch().event(0).dropped);
+  batch_.batch().event(0).dropped = false;
+  context.set_aside = [&](const Batch&, std::uint32_t, std::string reason) { set_aside.push_back(reason); };
+  Outbox(config_, context).process(batch_.batch());
+  EXPECT_TRUE(batch_.batch().event(0).dropped);
+  ASSERT_EQ(set_aside.size(), 1U);
+  EXPECT_THAT(set_aside[0], HasSubstr("non_object"));
+}
+
 }  // namespace
 }  // namespace deltaforge::processors::outbox

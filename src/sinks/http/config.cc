@@ -56,8 +56,6 @@ void check_allowed(const Config& config, const config::Node& node, config::Repor
       report.add(list->children()[i],
                  "no name of a host: write `api.internal`, or `*.internal` for all below it, without port or path");
   }
-  if (!config.allow_hosts.empty() && !config.url.text.empty() && !config.guards_addresses())
-    report.add(node, "allow_hosts", "`url` names its host without variables, so every host is allowed: leave it out");
 }
 
 }  // namespace
@@ -100,9 +98,9 @@ const config::Spec<Config>& Config::spec() {
                {.min = 1, .max = 300})
         .nested("tls", &Config::tls, "Files and checks of TLS; only with https://.")
         .nested("signature", &Config::signature, "Signs each request.")
-        .field(
-            "allow_hosts", &Config::allow_hosts,
-            "Hosts that may have a private address although the event names the host: `api.internal`, `*.internal`.");
+        .field("allow_hosts", &Config::allow_hosts,
+               "Hosts that may have a private address although the event, or who uses the API, names the host: "
+               "`api.internal`, `*.internal`.");
     return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
   }();
   return s;

@@ -259,10 +259,11 @@ void HttpSink::put_back(Exchange& exchange) {
 void HttpSink::take_answer(Exchange& exchange, int code) {
   Unit& unit = *exchange.unit;
   const Exchange::Answer answer = exchange.answer(code);
-  const Verdict verdict = answer.private_address
-                              ? Verdict{Verdict::Action::refused, ErrorKind::config, "name the host in `allow_hosts`"}
-                          : answer.failure != 0 ? classify_failure(answer.failure)
-                                                : classify_status(answer.status);
+  // Where the host is the same for all, it is not the event that is wrong.
+  const Verdict::Action guarded = fixed_host_ ? Verdict::Action::retry : Verdict::Action::refused;
+  const Verdict verdict = answer.private_address ? Verdict{guarded, ErrorKind::config, "name the host in `allow_hosts`"}
+                          : answer.failure != 0  ? classify_failure(answer.failure)
+                                                 : classify_status(answer.status);
   const std::string what =
       verdict.action == Verdict::Action::delivered
           ? std::string()
