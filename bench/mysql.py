@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ sys.path[:0] = [str(REPO / "tests"), str(REPO / "bench")]
 from measure import Run, conditions, cpu_seconds, drain, keep, per_event, show, summary  # noqa: E402
 
 from harness.engine import (  # noqa: E402
-    BINARY, Engine, blackhole_sink, file_sink, kafka_sink, mysql_source, nats_sink, pipeline, redis_sink)
+    BINARY, Engine, blackhole_sink, file_sink, http_sink, kafka_sink, mysql_source, nats_sink, pipeline, redis_sink)
 from harness.kafka import Kafka  # noqa: E402
 from harness.mysql import PASSWORD, Mysql, tool  # noqa: E402
 from harness.procs import Process, wait_until  # noqa: E402
@@ -47,18 +48,20 @@ def rows(first: int, count: int) -> str:
 class Backlog:
     """A server whose log holds `events` rows behind the position that `state` stands at."""
 
-    def __init__(self, root: Path, name: str, transactions: int, per: int) -> None:
+    def __init__(self, root: Path, name: str, transactions: int, per: int, *, schema: str = SCHEMA,
+                 rows: Callable[[int, int], str] = rows) -> None:
         self.events = transactions * per
         self.server = Mysql(root / name, settings={"sync_binlog": "0", "innodb_flush_log_at_trx_commit": "0",
                                                    "max_binlog_size": "1G"})
         self.server.start()
         self.server.create_database("bench")
-        self.server.execute(SCHEMA, "bench")
+        self.server.execute(schema, "bench")
         self.source = mysql_source(self.server.dsn("bench"), name="bench", tables=["bench.bench"])
         self.first_file = self.server.binlog_status()[0]
         base = Engine(root / f"{name}-base", pipeline(self.source, [
             blackhole_sink(), file_sink(root / f"{name}-none"), kafka_sink("127.0.0.1:1", "none"),
-            redis_sink("redis://127.0.0.1:1", "none"), nats_sink("nats://127.0.0.1:1", "none")]))
+            redis_sink("redis://127.0.0.1:1", "none"), nats_sink("nats://127.0.0.1:1", "none"),
+            http_sink("http://127.0.0.1:1")]))
         base.start(ready=False)
         wait_until(lambda: "streaming from the binary log" in base.log_text(), 30, "the first start")
         base.kill()
@@ -91,9 +94,10 @@ def subprocess_times() -> tuple[float, float]:
     return usage.ru_utime, usage.ru_stime
 
 
-def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, beside: dict[str, Process | None]) -> Run:
+def engine(backlog: Backlog, root: Path, sink: dict[str, Any], what: str, beside: dict[str, Process | None],
+           **spec: Any) -> Run:
     home = Path(tempfile.mkdtemp(dir=root))
-    each = Engine(home, pipeline(backlog.source, [sink]))
+    each = Engine(home, pipeline(spec.pop("source", backlog.source), [sink], **spec))
     shutil.copytree(backlog.state, each.state)
     each.state.chmod(0o700)
     processes = {"mysqld": backlog.server.process, **beside}
