@@ -254,7 +254,7 @@ def of_the_contract(schema: Json) -> set[str]:
         for at, value in places(todo.pop()):
             name = str(value).removeprefix("#/$defs/") if at and at[-1] == "$ref" else ""
             a_component = re.fullmatch(r"sink\.\w+|source\.\w+|processor\.\w+", name.removesuffix(".config"))
-            if name and name not in seen and (not a_component or name in CONTRACT):
+            if name and name not in seen and (not a_component or {name, f"{name}.config"} & CONTRACT.keys()):
                 seen.add(name)
                 todo.append(schema["$defs"][name])
     return seen
