@@ -163,7 +163,8 @@ std::string validated(const fs::path& path) {
   for (std::size_t at; (at = text.find(prefix)) != std::string::npos;) text.erase(at, prefix.size());
   // Whoever adds a component need not come here.
   const std::string_view choose = "choose from: ";
-  for (const auto& types : {components().sources.types(), components().processors.types(), components().sinks.types()}) {
+  for (const auto& types :
+       {components().sources.types(), components().processors.types(), components().sinks.types()}) {
     const std::string all = fmt::format("{}{}\n", choose, fmt::join(types, ", "));
     for (std::size_t at; (at = text.find(all)) != std::string::npos;)
       text.replace(at, all.size(), fmt::format("{}...\n", choose));
