@@ -8,6 +8,8 @@
 #include <fstream>
 #include <sstream>
 
+#include <fmt/format.h>
+
 #include "server/components.h"
 
 namespace deltaforge::server {
@@ -159,6 +161,14 @@ std::string validated(const fs::path& path) {
   for (const Document& document : configuration.documents) text += document.problems.text() + document.warnings.text();
   std::string prefix = path.parent_path().string() + "/";
   for (std::size_t at; (at = text.find(prefix)) != std::string::npos;) text.erase(at, prefix.size());
+  // Whoever adds a component need not come here.
+  const std::string_view choose = "choose from: ";
+  for (const auto& types :
+       {components().sources.types(), components().processors.types(), components().sinks.types()}) {
+    const std::string all = fmt::format("{}{}\n", choose, fmt::join(types, ", "));
+    for (std::size_t at; (at = text.find(all)) != std::string::npos;)
+      text.replace(at, all.size(), fmt::format("{}...\n", choose));
+  }
   return text;
 }
 

@@ -17,12 +17,14 @@ _AFTER = re.compile(r"^<!-- after (\S+) -->$", re.M)
 
 # Language -> the words of which a block must have exactly one (none: it needs none), and those that it may have.
 KINDS: dict[str, tuple[set[str], set[str]]] = {
-    "yaml": (set(), {"fragment", "file"}),
+    "yaml": (set(), {"fragment", "file", "scratch"}),
     "json": (set(), set()),
     "sql": ({"server"}, {"db", "restart"}),
     "ini": ({"server"}, set()),
-    "sh": ({"run", "start", "check"}, set()),
+    "sh": ({"run", "start", "check", "scratch"}, set()),
     "text": (set(), {"output", "sample"}),
+    "diff": ({"scratch"}, set()),
+    "python": ({"scratch"}, set()),
 }
 _COMMAND = re.compile(r"^\s*(\$ |deltaforge |curl |\./dev |sqlite3 |psql |mysql |SELECT |CREATE |GRANT )", re.M)
 

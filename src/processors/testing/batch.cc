@@ -2,13 +2,16 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/hash.h"
 #include "core/event_id.h"
 #include "encode/make_encoder.h"
 
 namespace deltaforge::processors::testing {
 
-TestBatch::TestBatch() : batch_(new Batch(budget_, *this)) {
+TestBatch::TestBatch(std::uint32_t first)
+    : encoder_(encode::make_encoder({}, {}, "")), batch_(new Batch(budget_, *this)), transaction_(first) {
   schema_ = {
       .connector = "postgresql",
       .source_id = "orders-db",
@@ -57,14 +60,19 @@ Event& TestBatch::remove(std::initializer_list<Value> before) {
   return event;
 }
 
+Event& TestBatch::truncate() { return add(Op::truncate); }
+
 void TestBatch::commit() {
   Commit commit;
-  commit.ts_us = 1764000000123456;
-  commit.transaction_id = "731";
-  commit.id_hash = transaction_hash("orders-db", "1", "0/16B6C50");
+  commit.mark = Mark::of(std::uint64_t{transaction_} + 1);
+  commit.ts_us = 1764000000123456 + std::int64_t{transaction_} * 1000;
+  commit.transaction_id = pages().copy(std::to_string(731 + transaction_));
+  commit.id_hash = transaction_hash("orders-db", "1", fmt::format("0/{:X}", 0x16B6C50 + transaction_));
   commit.first = first_;
   commit.last = first_ = batch_->size();
   batch_->commits().push_back(commit);
+  batch_->marks().push_back(commit.mark);
+  ++transaction_;
 }
 
 std::vector<std::int64_t> TestBatch::left() const {
@@ -77,11 +85,14 @@ std::vector<std::int64_t> TestBatch::left() const {
 }
 
 std::string TestBatch::text(std::uint32_t index) {
+  const std::string reason = refusal(index);
+  return reason.empty() ? std::string(out_.view()) : reason;
+}
+
+std::string TestBatch::refusal(std::uint32_t index) {
   if (batch_->commits().empty()) commit();
-  Slab out;
-  const auto encoder = encode::make_encoder({}, {}, "");
-  const std::string_view reason = encoder->encode(*batch_, batch_->event(index), out);
-  return std::string(reason.empty() ? out.view() : reason);
+  out_.truncate(0);
+  return std::string(encoder_->encode(*batch_, batch_->event(index), out_));
 }
 
 }  // namespace deltaforge::processors::testing

@@ -2,26 +2,31 @@
 // tags text[]), and what a sink would write of them.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/slab.h"
 #include "core/batch.h"
+#include "core/encoder.h"
 #include "core/processor.h"
 
 namespace deltaforge::processors::testing {
 
 class TestBatch final : public BatchHome {
  public:
-  TestBatch();
+  // Its transactions are numbered from `first`, and have ids of their own.
+  explicit TestBatch(std::uint32_t first = 0);
 
   // In the open transaction.
   Event& insert(std::initializer_list<Value> row);
   Event& update(std::initializer_list<Value> before, std::initializer_list<Value> after);
   Event& remove(std::initializer_list<Value> before);
-  // Ends it.
+  Event& truncate();
+  // Ends it; without rows it only moves the position.
   void commit();
 
   Batch& batch() { return *batch_; }
@@ -31,6 +36,8 @@ class TestBatch final : public BatchHome {
   std::vector<std::int64_t> left() const;
   // The native event of the row at `index`.
   std::string text(std::uint32_t index);
+  // Why it has none; "": it has.
+  std::string refusal(std::uint32_t index);
 
   void recycle(Batch* batch) noexcept override { delete batch; }
 
@@ -39,9 +46,12 @@ class TestBatch final : public BatchHome {
   Image image(std::initializer_list<Value> row);
 
   PageBudget budget_{1 << 24};
+  std::unique_ptr<Encoder> encoder_;
+  Slab out_;
   TableSchema schema_;
   BatchPtr batch_;
-  std::uint32_t first_ = 0;
+  std::uint32_t first_ = 0;  // event of the open transaction
+  std::uint32_t transaction_;
 };
 
 inline Value text(std::string_view t) { return Value::of_text(Kind::text, t); }
