@@ -30,6 +30,32 @@ from harness.webhook import Webhook
 PIPELINES = REPO / "tests/config/book"
 API_TOKEN = "canary-token-8d1e"
 
+RUN: set[str] = set()
+Test = Callable[..., None]
+
+
+def prints(*names: str) -> Callable[[Test], Test]:
+    """Which files of tests/config/book/loads a test runs."""
+    RUN.update(names)
+    return lambda test: test
+
+
+MYSQLS = pytest.mark.parametrize("which", ["mysql", pytest.param("mariadb", marks=pytest.mark.full)])
+
+ORDERS = ("CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, customer_id int, email varchar(100), "
+          "total decimal(10,2), status varchar(20));")
+STORY = """INSERT INTO orders (customer_id, email, total, status) VALUES (7, 'alice@example.com', 1500.00, 'pending');
+INSERT INTO orders (customer_id, email, total, status) VALUES (8, 'bob@example.com', 99.99, 'pending');
+UPDATE orders SET status = 'paid' WHERE id = 1;
+DELETE FROM orders WHERE id = 2;
+"""
+ALICE = {"id": 1, "customer_id": 7, "email": "alice@example.com", "total": "1500.00", "status": "pending"}
+PAID = {**ALICE, "status": "paid"}
+BOB = {"id": 2, "customer_id": 8, "email": "bob@example.com", "total": "99.99", "status": "pending"}
+TOLD = [("c", None, ALICE), ("c", None, BOB), ("u", ALICE, PAID), ("d", BOB, None)]
+
+PG_ORDERS = "CREATE TABLE orders (id serial PRIMARY KEY, customer text, total numeric(10,2), status text);"
+
 
 class Tail:
     """What a topic, stream or stream of NATS gets from now on."""
@@ -109,7 +135,7 @@ class BookServers:
                 "MYSQL_DSN" if isinstance(source, MysqlFamily) else "POSTGRES_DSN": source.dsn(database)}
 
     def _replaced(self, text: str, more: dict[str, str]) -> str:
-        names = {**more, "https://api.example.com": self.webhook.url, "localhost:9092": self.kafka.brokers}
+        names = {"https://api.example.com": self.webhook.url, "localhost:9092": self.kafka.brokers, **more}
         for old, new in names.items():
             text = text.replace(old, new)
         return text
@@ -145,8 +171,10 @@ class BookServers:
 
     @contextmanager
     def run(self, name: str, source: MysqlFamily | Postgres, tables: str, streams: list[str], *, database: str = "shop",
-            more_databases: tuple[str, ...] = (), replaced: dict[str, str] | None = None) -> Iterator[Printed]:
-        """`name`: of the file; those in `loads` need no folder. Ends with a clean shutdown and a look for what came besides what was asked for."""
+            more_databases: tuple[str, ...] = (), replaced: dict[str, str] | Callable[[], dict[str, str]] = {}
+            ) -> Iterator[Printed]:
+        """`name`: of the file; those in `loads` need no folder. `replaced`: further words of it. Ends with a clean shutdown,
+        and with a look for what came besides what was asked for."""
         name = name if "/" in name else f"loads/{name}"
         databases = [database, *more_databases]
         self._drop_databases(source, databases)
@@ -156,7 +184,8 @@ class BookServers:
         tails = self._empty(database, streams)
         self._runs += 1
         engine = Engine(self.home / str(self._runs), [], env=self._environment(source, database))
-        engine.config.write_text(self._replaced((PIPELINES / f"{name}.yaml").read_text(), replaced or {}))
+        names = replaced() if callable(replaced) else replaced
+        engine.config.write_text(self._replaced((PIPELINES / f"{name}.yaml").read_text(), names))
         try:
             engine.start()
             yield Printed(engine, source, database, tails)

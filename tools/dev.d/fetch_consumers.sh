@@ -22,7 +22,7 @@ if ! command -v go > /dev/null; then
   say "no go: the consumers in Go will not be run"
 elif [ ! -f "$root/go/go.sum" ]; then
   say "fetching nats.go"
-  (cd "$root/go" && rm -f go.mod && go mod init consumers && timeout 300 go get github.com/nats-io/nats.go@v1.49.0 && go build github.com/nats-io/nats.go) \
-    > "$root/go.log" 2>&1 || { tail -5 "$root/go.log" >&2; rm -f "$root/go/go.sum"; fail "go could not fetch it"; }
+  (cd "$root/go" && rm -f go.mod && go mod init consumers && timeout 300 go get github.com/nats-io/nats.go@v1.49.0 &&
+    go build github.com/nats-io/nats.go) > "$root/go.log" 2>&1 || { tail -5 "$root/go.log" >&2; rm -f "$root/go/go.sum"; fail "go could not fetch it"; }
 fi
 say "$root"
