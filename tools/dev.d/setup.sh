@@ -3,7 +3,7 @@
 set -euo pipefail
 source tools/dev.d/lib.sh
 lists=(tools/dev.d/packages_build.txt tools/dev.d/packages.txt)
-parts=(librdkafka fetch_postgres fetch_mysql fetch_redis fetch_nats fetch_kafka)
+parts=(librdkafka fetch_postgres fetch_mysql fetch_redis fetch_nats fetch_kafka fetch_consumers)
 case "${1:-}" in
   --build) lists=("${lists[0]}") parts=("${parts[0]}") ;; # for the image: no tests there
   '') ;;
