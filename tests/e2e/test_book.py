@@ -20,7 +20,6 @@ from harness.webhook import Webhook
 # What the build lacks for the files in tests/config/book/later. The list may only shrink.
 WAITING = {
     "03-sources-16-avro-17-topics": ["snapshot", "encoding avro"],
-    "20-dead-letters-1": ["journal"],
     "25-schema-sensing-1": ["schema_sensing"],
     "30-examples-2": ["source turso", "schema_sensing"],
     "30-examples-6": ["schema_sensing"],
@@ -277,6 +276,29 @@ def test_routes(which: str, run: Any, servers: Servers) -> None:
         assert routed.subjects == ["orders.priority", "orders.standard", "orders.events"]
         assert [each.get("df-key") for each in routed.headers][:2] == ["42", "43"]
         assert routed.headers[0].items() >= tier.items()
+
+
+@prints("20-dead-letters-1")
+def test_dead_letters(run: Any, servers: Servers) -> None:
+    """The entry, the count, ack and purge that the chapter prints, for a record that the broker does not take."""
+    with run("20-dead-letters-1", servers(15), PG_ORDERS, ["kafka:orders"]) as book:
+        queue = "/pipelines/fragment/journal/dlq"
+        book.sql("INSERT INTO orders (customer, status) VALUES ('a', 'first');"
+                 "INSERT INTO orders (customer, status) SELECT 'b', string_agg(md5(n::text), '') FROM generate_series(1, 100000) n;"
+                 "INSERT INTO orders (customer, status) VALUES ('c', 'third');")
+        assert [after["status"] for _, _, after in told(book["kafka:orders"].events(2))] == ["first", "third"]
+        entry, = book.engine.get(f"{queue}?limit=10")
+        assert entry.keys() == {"seq", "timestamp", "pipeline", "stream", "event_id", "source_cursor", "payload_truncated",
+                                "event", "meta"}
+        assert entry["pipeline"] == "fragment" and entry["stream"] == "dlq" and entry["payload_truncated"]
+        assert entry["event"]["id"] == entry["event_id"] and entry["event"]["op"] == "c"
+        assert entry["event"]["source"]["table"] == "orders" and "left out" in entry["event"]["after"]
+        assert entry["meta"].keys() == {"sink_id", "error_kind", "error_message", "attempts"}
+        assert entry["meta"]["sink_id"] == "k" and entry["meta"]["error_kind"] == "too_large"
+        assert book.engine.get(f"{queue}?sink_id=k&error_kind=too_large&limit=5") == [entry]
+        assert book.engine.get(f"{queue}/count") == {"count": 1}
+        assert json.loads(book.engine.request("POST", f"{queue}/ack", {"up_to_seq": entry["seq"] - 1})[1]) == {"acked": 0}
+        assert json.loads(book.engine.request("DELETE", queue)[1]) == {"purged": 1}
 
 
 def test_every_file_is_run_or_waits() -> None:

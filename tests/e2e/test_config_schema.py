@@ -58,7 +58,7 @@ def documents(path: Path) -> list[Json]:
 
 
 def call(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(BINARY), *args], capture_output=True, text=True, timeout=60, env=ENVIRONMENT)
+    return subprocess.run([str(BINARY), *args], capture_output=True, text=True, timeout=300, env=ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
