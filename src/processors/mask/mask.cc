@@ -20,11 +20,14 @@ namespace {
 
 constexpr std::uint32_t kHintEvery = 4096;
 
-// Of a name between quotes. One that cannot be unescaped is as it is written.
-std::string unescaped(std::string_view name) {
-  Slab slab;
-  const std::string_view quoted(name.data() - 1, name.size() + 2);
-  return std::string(encode::append_unescaped(quoted, slab) ? slab.view() : name);
+// A name of a member, with its quotes.
+std::string_view quoted(std::string_view name) { return {name.data() - 1, name.size() + 2}; }
+
+// One that cannot be unescaped is as it is written.
+std::string unescaped(std::string_view name, Slab& scratch) {
+  scratch.truncate(0);
+  const bool plain = name.find('\\') == std::string_view::npos;
+  return std::string(!plain && encode::append_unescaped(quoted(name), scratch) ? scratch.view() : name);
 }
 
 }  // namespace
@@ -68,6 +71,7 @@ const Mask::Table& Mask::table_of(const Event& event) {
   Table table;
   for (RuleAtWork& rule : rules_)
     if (rule.is_for_table(schema)) table.rules.push_back(&rule);
+  table.renames = std::ranges::any_of(table.rules, &RuleAtWork::renames);
   reshape(schema, table);
   // A misspelt name would let the values of a column through in silence.
   if (event.extra == nullptr && !is_outbox(schema))
@@ -144,17 +148,17 @@ std::string_view Mask::object(std::string_view json, const Event& event, const T
   std::map<std::string, std::string> renamed;  // new name -> old name
   encode::JsonMembers members(json);
   for (std::string_view name, value; members.next(name, value);) {
-    const std::string column = unescaped(name);
+    const std::string column = unescaped(name, scratch_);
     RuleAtWork* rule = table.rule_of(column);
     changed = changed || rule != nullptr;
     if (rule != nullptr && rule->drops()) continue;
     const bool renames = rule != nullptr && rule->renames();
     const std::string& shown = renames ? *rule->rule().to : column;
     if (renames) renamed.emplace(shown, column);
-    if (const bool fresh = names.insert(shown).second; !fresh && renamed.contains(shown))
+    if (table.renames && !names.insert(shown).second && renamed.contains(shown))
       fail(*event.schema, renamed[shown], shown);
     const bool written = renames && to.string(shown);
-    if (!written) to.raw(std::string_view(name.data() - 1, name.size() + 2));
+    if (!written) to.raw(quoted(name));
     to.raw(':');
     const Value masked = Value::of_text(Kind::json, value);
     const Value seen = rule == nullptr || renames ? masked : rule->apply(masked, pages, scratch_);

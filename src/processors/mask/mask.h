@@ -36,6 +36,7 @@ class Mask final : public Processor {
     const TableSchema* shown = nullptr;  // null: no rule is for a column of it
     std::vector<Kept> columns;           // of `shown`
     bool same_values = true;             // names aside
+    bool renames = false;                // one of the rules does
 
     RuleAtWork* rule_of(std::string_view column) const;
   };
