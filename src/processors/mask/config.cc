@@ -92,7 +92,9 @@ const config::Spec<Config>& Config::spec() {
     config::Spec<Config> spec("mask", "Hides values of columns from all that stands behind it.");
     spec.choice("type", &Config::type, "`mask`.", {{"mask", Type::mask}}, {.required = true})
         .field("id", &Config::id, "Name in metrics and messages.", {.min = 1})
-        .nested("rules", &Config::rules, "The first rule that is for a column counts.", {.required = true, .min = 1});
+        .nested("rules", &Config::rules,
+                "Which columns, and what others see of them; of several rules for a column the first counts.",
+                {.required = true, .min = 1});
     return spec;
   }();
   return s;
