@@ -87,6 +87,15 @@ std::optional<TablePattern> TablePattern::parse(std::string_view text, std::stri
   return pattern;
 }
 
+std::optional<TablePattern> TablePattern::parse_name(std::string_view text, std::string& why) {
+  TablePattern pattern;
+  pattern.text_ = text;
+  why = text.empty() ? "an empty name" : "";
+  std::size_t at = 0;
+  if (!why.empty() || !parse_part(text, at, false, pattern.table_, why)) return std::nullopt;
+  return pattern;
+}
+
 TablePattern::TablePattern(std::string_view text) {
   std::string why;
   auto parsed = parse(text, why);

@@ -15,6 +15,8 @@ class TablePattern {
  public:
   // Nothing on a malformed pattern; `why` then says what is wrong.
   static std::optional<TablePattern> parse(std::string_view text, std::string& why);
+  // The same for names that have no qualifier, such as columns: a dot is a dot. Matched with an empty qualifier.
+  static std::optional<TablePattern> parse_name(std::string_view text, std::string& why);
   // For defaults and tests: a malformed pattern aborts.
   explicit TablePattern(std::string_view text);
 

@@ -121,6 +121,24 @@ TEST(TablePattern, SaysWhatIsMalformed) {
   }
 }
 
+TEST(TablePattern, OfANameADotIsADot) {
+  const auto matches = [](std::string_view pattern, std::string_view name) {
+    std::string why;
+    const auto parsed = TablePattern::parse_name(pattern, why);
+    return parsed && parsed->matches("", name);
+  };
+  EXPECT_TRUE(matches("doc.email", "doc.email"));
+  EXPECT_TRUE(matches("doc.*", "doc.a.b"));
+  EXPECT_TRUE(matches("*", "a.b"));
+  EXPECT_TRUE(matches("\"a*\"", "a*"));
+  EXPECT_FALSE(matches("doc.email", "email"));
+  std::string why;
+  EXPECT_FALSE(TablePattern::parse_name("", why));
+  EXPECT_EQ(why, "an empty name");
+  EXPECT_FALSE(TablePattern::parse_name("a\"b", why));
+  EXPECT_NE(why, "");
+}
+
 TEST(TablePattern, KnowsItsQualifier) {
   EXPECT_TRUE(TablePattern("a.b").has_qualifier());
   EXPECT_FALSE(TablePattern("b").has_qualifier());

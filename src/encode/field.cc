@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "encode/json_member.h"
+#include "encode/json_writer.h"
 
 namespace deltaforge::encode {
 namespace {
-
-constexpr std::string_view kUnchanged = R"({"_unchanged":true})";  // as encoders write it
 
 const Image& image_of(const Event& event, Side side) { return side == Side::before ? event.before : event.after; }
 

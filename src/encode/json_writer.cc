@@ -146,7 +146,7 @@ bool JsonWriter::string(std::string_view text) {
 }
 
 void JsonWriter::bytes(std::string_view bytes) {
-  raw(R"({"_base64":")");
+  raw(kBytesBegin);
   char* to = room(base64_size(bytes.size()));
   at_ = print_base64(bytes, to);
   raw("\"}");
@@ -167,7 +167,7 @@ bool JsonWriter::value(const Value& v) {
   switch (v.kind()) {
     case Kind::null:
     case Kind::absent: raw("null"); return true;
-    case Kind::unchanged: raw(R"({"_unchanged":true})"); return true;
+    case Kind::unchanged: raw(kUnchanged); return true;
     case Kind::boolean: raw(v.as_bool() ? std::string_view("true") : std::string_view("false")); return true;
     case Kind::int64: integer(v.as_int64()); return true;
     case Kind::uint64: natural(v.as_uint64()); return true;

@@ -12,6 +12,10 @@
 
 namespace deltaforge::encode {
 
+// How a value is written that the log did not repeat, and what stands before the base64 of bytes.
+inline constexpr std::string_view kUnchanged = R"({"_unchanged":true})";
+inline constexpr std::string_view kBytesBegin = R"({"_base64":")";
+
 class JsonWriter {
  public:
   explicit JsonWriter(Slab& out) : slab_(out), start_(out.size()) { map(kAhead); }

@@ -29,21 +29,34 @@ PER_EVENT = {"kafka": 1.1}  # librdkafka's own: one a record, and some a batch o
 PER_CHECKPOINT = {"file": 30}  # the names of a segment, and its position
 
 
+MASK = {"type": "mask", "rules": [{"columns": ["id", "c", "d", "g"], "action": "hash", "key": "k"},
+                                  {"columns": ["f"], "action": "truncate", "length": 4},
+                                  {"columns": ["b"], "action": "drop"}]}
+
+
 @matrix("which, kind", "15-blackhole 15-redis mysql-blackhole mysql-file mariadb-blackhole mariadb-kafka", SERVERS,
         ("blackhole", "file", "kafka", "redis"))
 def test_no_allocation_per_event(which: int | str, kind: str, bench: Workbench, servers: Servers,
                                  outlet: Outlets) -> None:
+    assert_flat(which, kind, bench, servers, outlet)
+
+
+def test_no_allocation_in_a_mask(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    assert_flat(15, "blackhole", bench, servers, outlet, processors=[MASK])
+
+
+def assert_flat(which: int | str, kind: str, bench: Workbench, servers: Servers, outlet: Outlets, **spec: Any) -> None:
     server = servers(which)
     database = bench.database(server)
     counter = AllocationCounter(bench.home)
     sink = blackhole_sink() if kind == "blackhole" else outlet(kind, database, **OPTIONS.get(kind, {})).config
     if which == 15:
         server.execute(TABLE.format(**TYPES["postgres"]), database)
-        engine = bench.engine(server, database, [sink], tables=["public.t"])
+        engine = bench.engine(server, database, [sink], tables=["public.t"], **spec)
     else:  # without TLS, as PostgreSQL: OpenSSL makes a call a record of it
         server.execute(TABLE.format(**TYPES["mysql"]), database)
         dsn = server.dsn(database, options="ssl-mode=DISABLED")
-        engine = bench.engine(server, database, [sink], tables=[f"{database}.t"], dsn=dsn)
+        engine = bench.engine(server, database, [sink], tables=[f"{database}.t"], dsn=dsn, **spec)
     engine.env.update(counter.env())
     engine.start()
     delivered = 0

@@ -22,7 +22,8 @@ Json = dict[str, Any]
 Path_ = tuple[Any, ...]
 
 ENVIRONMENT = {"POSTGRES_DSN": "postgresql://h/d", "MYSQL_DSN": "mysql://u:p@h/d", "KAFKA_BROKERS": "h:9092",
-               "REDIS_URI": "redis://h", "NATS_URL": "nats://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "PATH": "/usr/bin"}
+               "REDIS_URI": "redis://h", "NATS_URL": "nats://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "MASK_KEY": "k",
+               "PATH": "/usr/bin"}
 
 # Of the files below tests/config/broken: what no schema can say, being about several fields, two documents, the
 # spelling of a text or the environment.
@@ -35,7 +36,10 @@ ONLY_VALIDATE_KNOWS = {
     "66-http-allowed-host-with-port", "67-http-tls-without-https", "68-javascript-syntax", "69-javascript-without-entry", "70-javascript-throws-at-once",
     "71-dead-letters-without-journal", "93-outbox-headers", "97-two-processors-one-id",
     "99-nats-subject", "100-nats-two-logins", "101-nats-url", "102-redis-stream-variable", "103-redis-uri",
-    "105-kafka-topic-blank", "106-kafka-client-conf", "109-http-url-variable-in-scheme", "74-javascript-endless",
+    "105-kafka-topic-blank", "106-kafka-client-conf", "109-http-url-variable-in-scheme",
+    "74-javascript-endless", "78-mask-hash-without-key", "79-mask-key-for-redact",
+    "80-mask-truncate-without-length", "82-mask-rename-without-to", "83-mask-rename-of-many", "84-mask-rule-behind-another",
+    "85-mask-column-without-name",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document
@@ -222,6 +226,8 @@ CONTRACT: dict[str, Json] = {
     "filter_field": {"path": REQUIRED, "op": REQUIRED, "value": None},
     "processor.flatten": {"type": REQUIRED, "id": "flatten", "separator": "__", "max_depth": None, "on_collision": "last",
                           "empty_object": "preserve", "lists": "preserve", "empty_list": "preserve", "on_error": "fail"},
+    "processor.mask": {"type": REQUIRED, "id": "mask", "rules": REQUIRED},
+    "mask_rule": {"tables": [], "columns": REQUIRED, "action": REQUIRED, "key": None, "to": None, "length": None},
     "processor.outbox": {"type": REQUIRED, "id": "outbox", "tables": [], "topic": None, "default_topic": None, "key": None,
                          "raw_payload": False, "strict": False, "on_error": "fail", "columns": None, "additional_headers": {}},
     "outbox_columns": {"payload": "payload", "aggregate_type": "aggregate_type", "aggregate_id": "aggregate_id",

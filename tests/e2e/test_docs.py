@@ -26,7 +26,8 @@ from harness.procs import REPO
 PAGES = pages()
 BLOCKS = [block for page in PAGES for block in page.blocks]
 _VALUES = {"POSTGRES_DSN": "postgresql://u:p@h/d", "MYSQL_DSN": "mysql://u:p@h/d", "REDIS_URI": "redis://h:6379",
-           "NATS_URL": "nats://h:4222", "API_TOKEN": "t", "SIGNING_KEY": "k"}
+           "NATS_URL": "nats://h:4222", "API_TOKEN": "t", "SIGNING_KEY": "k",
+           "MASK_KEY": "k"}
 
 
 def problem_of(block: Block, scratch: Path) -> str:

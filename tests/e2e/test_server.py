@@ -192,5 +192,6 @@ def test_examples_are_valid() -> None:
     for file in files:
         done = subprocess.run([str(BINARY), "validate", str(file)], capture_output=True, text=True, timeout=30, env={
             "POSTGRES_DSN": "postgresql://h/d", "MYSQL_DSN": "mysql://u:p@h/d", "KAFKA_BROKERS": "h:9092",
-            "REDIS_URI": "redis://h", "NATS_URL": "nats://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "PATH": "/usr/bin"})
+            "REDIS_URI": "redis://h", "NATS_URL": "nats://h", "API_TOKEN": "t", "SIGNING_KEY": "k", "MASK_KEY": "k",
+            "PATH": "/usr/bin"})
         assert done.returncode == 0, f"{file.name}: {done.stderr}"

@@ -41,9 +41,7 @@ bool is_empty(std::string_view json) {
 }
 
 // How a value is written that the log did not repeat, or that is no text: one value, not an object.
-bool is_one_value(std::string_view json) {
-  return json == R"({"_unchanged":true})" || json.starts_with(R"({"_base64":")");
-}
+bool is_one_value(std::string_view json) { return json == encode::kUnchanged || json.starts_with(encode::kBytesBegin); }
 
 }  // namespace
 

@@ -1,27 +1,21 @@
 // Signs requests: HMAC-SHA-256 of `<timestamp>.<body>`, as lower-case hex. One thread.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 
+#include "base/hmac.h"
 #include "config/secret.h"
-
-struct evp_mac_ctx_st;
 
 namespace deltaforge::sinks::http {
 
 class Signer {
  public:
-  explicit Signer(const config::Secret&);
-  ~Signer();
+  explicit Signer(const config::Secret& secret) : hmac_(secret.reveal()) {}
   std::string sign(std::string_view timestamp, std::string_view body);
 
  private:
-  struct Free {
-    void operator()(evp_mac_ctx_st*) const;
-  };
-  std::unique_ptr<evp_mac_ctx_st, Free> context_;
+  Hmac hmac_;
 };
 
 }  // namespace deltaforge::sinks::http

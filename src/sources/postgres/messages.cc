@@ -9,33 +9,17 @@
 #include "core/outbox.h"
 
 namespace deltaforge::sources::postgres {
-namespace {
-
-// Dots separate nothing here.
-std::optional<config::TablePattern> parse(std::string_view pattern, std::string& why) {
-  std::string text;
-  bool quoted = false;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] == '"') quoted = !quoted;
-    if (pattern[i] == '.' && !quoted) text += '\\';
-    text += pattern[i];
-    if (pattern[i] == '\\' && !quoted && i + 1 < pattern.size()) text += pattern[++i];
-  }
-  return config::TablePattern::parse(text, why);
-}
-
-}  // namespace
 
 std::string prefix_problem(std::string_view pattern) {
   std::string why;
-  return parse(pattern, why) ? "" : why;
+  return config::TablePattern::parse_name(pattern, why) ? "" : why;
 }
 
 Messages::Messages(const std::vector<std::string>& prefixes, std::string source_id, schema::Registry& registry)
     : source_id_(std::move(source_id)), registry_(registry) {
   std::string why;
   for (const std::string& prefix : prefixes)
-    if (auto pattern = parse(prefix, why)) patterns_.push_back(std::move(*pattern));
+    if (auto pattern = config::TablePattern::parse_name(prefix, why)) patterns_.push_back(std::move(*pattern));
 }
 
 void Messages::begin(std::string database) {
