@@ -87,6 +87,7 @@ class Reader {
     Event event;
     event.schema = schema(json.at("schema"));
     event.op = static_cast<Op>(from.at("op").get<std::string>().at(0));
+    if (std::string_view("curdt").find(static_cast<char>(event.op)) == std::string_view::npos) fail();
     event.ordinal = from.at("ordinal");
     event.total_order = from.at("order");
     event.fan_out = from.at("fan_out");
@@ -148,8 +149,10 @@ class Reader {
       case Kind::float64: return Value::float64(json.at(1));
       case Kind::array: {
         const Json& items = json.at(1);
+        if (++depth_ > kDepth) fail();
         const std::span<Value> values = batch_.pages().array<Value>(items.size());
         for (std::size_t i = 0; i < items.size(); ++i) values[i] = value(items[i]);
+        --depth_;
         return Value::array(values);
       }
       default: return Value::of_text(kind, text(json.at(1)));
@@ -189,8 +192,11 @@ class Reader {
     return static_cast<std::uint32_t>(batch_.commits().size() - 1);
   }
 
+  static constexpr int kDepth = 16;  // of arrays in arrays; databases stop at six
+
   schema::Registry& schemas_;
   Batch& batch_;
+  int depth_ = 0;
 };
 
 }  // namespace

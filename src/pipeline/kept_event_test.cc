@@ -62,7 +62,7 @@ class KeptEvent : public ::testing::Test {
   schema::Registry schemas_;
 };
 
-TEST_F(KeptEvent, ComesBackAsItWas) {
+TEST_F(KeptEvent, EachKindOfValueComesBack) {
   using namespace std::string_view_literals;
   BatchPtr original = batch();
   const std::vector<Value> values{Value::null(),
@@ -92,6 +92,23 @@ TEST_F(KeptEvent, ComesBackAsItWas) {
   event.op = Op::update;
   event.before = image(*original, all);
   event.after = image(*original, all);
+
+  BatchPtr again = batch();
+  schema::Registry others;
+  restore_kept(print_kept(*original, event), others, *again);
+  ASSERT_EQ(again->size(), 1U);
+  const Event& back = again->event(0);
+  EXPECT_EQ(back.op, Op::update);
+  EXPECT_TRUE(std::ranges::equal(back.before.values, all));
+  EXPECT_TRUE(std::ranges::equal(back.after.values, all));
+  EXPECT_EQ(back.schema->columns[17].name, "c17");
+  EXPECT_EQ(back.schema->key, event.schema->key);
+}
+
+TEST_F(KeptEvent, ComesBackAsItWas) {
+  BatchPtr original = batch();
+  Event& event = add(*original, schema({"id"}, {0}));
+  event.after = image(*original, {Value::int64(7)});
   event.locus = R"("lsn":"0/16B6C50","txId":731)";
   event.total_order = 3;
   event.ordinal = 2;
@@ -115,9 +132,6 @@ TEST_F(KeptEvent, ComesBackAsItWas) {
   restore_kept(print_kept(*original, event), others, *again);
   ASSERT_EQ(again->size(), 1U);
   const Event& back = again->event(0);
-  EXPECT_EQ(back.op, Op::update);
-  EXPECT_TRUE(std::ranges::equal(back.before.values, all));
-  EXPECT_TRUE(std::ranges::equal(back.after.values, all));
   EXPECT_EQ(back.locus, event.locus);
   EXPECT_EQ(back.total_order, 3U);
   EXPECT_EQ(back.ordinal, 2U);
@@ -139,8 +153,6 @@ TEST_F(KeptEvent, ComesBackAsItWas) {
   EXPECT_EQ(back.extra->members, extra.members);
   EXPECT_EQ(back.schema->full_name, "public.t");
   EXPECT_EQ(back.schema->name_hash, event.schema->name_hash);
-  EXPECT_EQ(back.schema->columns[17].name, "c17");
-  EXPECT_EQ(back.schema->key, event.schema->key);
 }
 
 TEST_F(KeptEvent, ADamagedOneIsAnErrorAndLeavesTheBatch) {
@@ -156,7 +168,6 @@ TEST_F(KeptEvent, ADamagedOneIsAnErrorAndLeavesTheBatch) {
       auto damaged = json;
       damaged[nlohmann::json::json_pointer(place)] = value;
       if (std::string_view(place) == "/event/after" && value.is_null()) continue;  // no image is one, too
-      if (std::string_view(place) == "/event/op" && value == "x") continue;
       EXPECT_THROW(restore_kept(damaged.dump(), schemas_, *again), Error) << damaged.dump();
       EXPECT_EQ(again->size(), 1U);
       EXPECT_EQ(again->commits().size(), 1U);
