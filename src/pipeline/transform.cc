@@ -91,12 +91,14 @@ void Transform::freeze(BatchPtr batch) {
 }
 
 void Transform::process(Batch& batch, std::size_t from, bool waited) {
+  batch_ = &batch;
   from_ = from;
   set_aside_.clear();
   waiting_.clear();
   why_.clear();
   for (std::size_t i = from; i < steps_.size(); ++i) {
-    if (steps_[i].desk && (waited || i > from)) screen(i, batch);
+    inputs_ = batch.size();
+    if (steps_[i].desk && (waited || i > from)) screen(i, 0);
     steps_[i].processor->process(batch);
   }
   if (steps_.empty() || !steps_[0].desk || position_.empty()) return;
@@ -135,23 +137,27 @@ void Transform::until_stored(F&& attempt) {
   if (troubled) parts_.trouble(std::nullopt);
 }
 
-// Drops what is a dead letter of this processor already, and what waits behind one.
-void Transform::screen(std::size_t step, Batch& batch) {
+// From the event `first` on, drops what is a dead letter of this processor already, and what waits behind one.
+void Transform::screen(std::size_t step, std::uint32_t first) {
   Desk& desk = *steps_[step].desk;
+  Batch& batch = *batch_;
   if (desk.is_clear()) return;
   std::vector<std::uint32_t> out;
   until_stored([&] {
     out.clear();
-    return desk.screen(batch, 0, batch.size(), out);
+    return desk.screen(batch, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
-  if (step == from_) waiting_ = std::move(out);
+  if (step != from_) return;
+  waiting_.insert(waiting_.end(), out.begin(), out.end());
+  std::ranges::sort(waiting_);
 }
 
 void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {
   Desk& desk = *steps_[step].desk;
   const Reject reject{event, "processor", std::move(reason)};
   until_stored([&] { return desk.keep(batch, reject, position_); });
+  if (desk.parks()) screen(step, event + 1);  // those behind it have not been processed yet
   if (step != from_) return;
   if (why_.empty()) why_ = reject.reason;
   set_aside_.push_back(event);
