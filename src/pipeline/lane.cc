@@ -88,6 +88,7 @@ void Lane::set_trouble(std::optional<std::string> why) {
 bool Lane::offer(const BatchRef& batch) {
   if (detached()) return true;
   if (!queue_.try_push(BatchRef(batch))) return false;
+  offered_.fetch_add(1, std::memory_order_release);
   if (oldest_us_.load(std::memory_order_relaxed) == 0) oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
   bell_.ring();
   return true;
@@ -273,7 +274,9 @@ void Lane::accept(SteadyTime now) {
     fresh.replay = next_replay();
     if (fresh.replay) {
       batch = fresh.replay->batch;
-    } else if (!queue_.try_pop(batch)) {
+    } else if (queue_.try_pop(batch)) {
+      ++taken_batches_;
+    } else {
       break;
     }
     fresh.delivery.batch = std::move(batch);

@@ -62,7 +62,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
 
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
   bool offer(const BatchRef&);
-  // Any thread. Taken before anything that is queued later. Refused at once while detached.
+  // Any thread. Taken before anything that is queued later, and when it waited (transform thread) behind everything
+  // that is queued. Refused at once while detached.
   void replay(Replay);
   // Any thread: entries of the journal were removed.
   void note_change();
@@ -166,6 +167,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)
   std::size_t head_ = 0, used_ = 0, window_ = 1;
 
+  std::uint64_t taken_batches_ = 0;  // from the queue
+  std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false};

@@ -169,6 +169,7 @@ void Lane::replay(Replay replay) {
   {
     std::lock_guard lock(mutex_);
     if (!detached()) {
+      if (replay.waited) replay.behind = offered_.load(std::memory_order_acquire);
       replays_.push_back(std::move(replay));
       bell_.ring();
       return;
@@ -188,9 +189,10 @@ std::optional<Replay> Lane::next_replay() {
   if (auto released = parts_.desk->release())
     return Replay{BatchRef(std::move(released->batch)), true, std::move(released->done)};
   std::lock_guard lock(mutex_);
-  if (replays_.empty()) return std::nullopt;
-  std::optional<Replay> next = std::move(replays_.front());
-  replays_.pop_front();
+  const auto found = std::ranges::find_if(replays_, [&](const Replay& each) { return each.behind <= taken_batches_; });
+  if (found == replays_.end()) return std::nullopt;
+  std::optional<Replay> next = std::move(*found);
+  replays_.erase(found);
   return next;
 }
 
