@@ -327,10 +327,15 @@ void Lane::settle(Slot& fresh) const {
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
-// After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left.
+// After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left,
+// less what was set aside since.
 void Lane::prepare_all(SteadyTime now) {
-  for (std::size_t i = 0; i < used_; ++i)
-    if (!slot(i).begun) prepare(slot(i), base(i), now);
+  for (std::size_t i = 0; i < used_; ++i) {
+    if (!slot(i).begun)
+      prepare(slot(i), base(i), now);
+    else
+      screen(slot(i), now);
+  }
 }
 
 void Lane::send_unsent(SteadyTime now) {

@@ -101,7 +101,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
     std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
     std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-    std::vector<std::uint32_t> waiting;    // of a replay: rows that wait behind one
+    std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
     std::string why;                       // of a replay: about the first of the rows set aside
     std::optional<Reject> reject;          // of `refused`
     bool undone = false;                   // of `refused`: nothing of the batch was taken

@@ -130,16 +130,19 @@ void Lane::go_on_without(Slot& stuck, SteadyTime now) {
 void Lane::screen(Slot& fresh, SteadyTime now) {
   Delivery& delivery = fresh.delivery;
   std::vector<std::uint32_t> out = fresh.set_aside;
+  for (const std::uint32_t event : fresh.waiting) insert(out, event);
   const bool is_head = fresh.replay && !fresh.replay->waited;
   if (parts_.desk && !parts_.desk->is_clear() && !is_head) {
     for (const EventRange range : delivery.ranges) {
       std::vector<std::uint32_t> found;
       const auto why = parts_.desk->screen(*delivery.batch, range.first, range.last, found);
-      for (const std::uint32_t event : found) {
-        if (fresh.replay && !std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
-        insert(out, event);
+      if (!why) {
+        for (const std::uint32_t event : found) {
+          if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
+          insert(out, event);
+        }
+        continue;
       }
-      if (!why) continue;
       fresh.state = State::held;
       fresh.again_at = now + kRefusedInterval;
       if (!failing_since_) failing_since_ = now;
