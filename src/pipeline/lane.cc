@@ -341,6 +341,7 @@ void Lane::prepare_all(SteadyTime now) {
 void Lane::send_unsent(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
     Slot& next = slot(i);
+    if (i > 0 && next.reject) return;  // it was refused: it goes once it is the first
     if (next.state == State::unsent) {
       next.state = State::sending;
       next.sent_at = now;

@@ -124,6 +124,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void complain(const Slot&, const std::string& why);
   void take_refused(SteadyTime now);
   std::optional<std::string> keep(std::size_t slot, const Reject&);
+  void begin_anew(SteadyTime now);
   void go_on_without(Slot&, SteadyTime now);
   void screen(Slot&, SteadyTime now);
   void look_at_held(SteadyTime now);

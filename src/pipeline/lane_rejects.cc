@@ -80,6 +80,7 @@ void Lane::take_refused(SteadyTime now) {
     Slot& stuck = slot(i);
     if (stuck.state != State::refused || now < stuck.again_at) continue;
     if (i > 0 && !stuck.undone) return;  // those before it have no answer yet
+    if (i > 0 && parts_.desk) return begin_anew(now);  // those before it go alone, then it is offered again
     if (parts_.desk) {
       const auto why = keep(i, *stuck.reject);
       if (!why) return go_on_without(stuck, now);
@@ -112,17 +113,21 @@ bool Lane::set_aside(const Delivery& delivery, const Reject& reject) {
   return false;
 }
 
-// The sink that refused the row sends nothing more: a new one goes on behind it.
-void Lane::go_on_without(Slot& stuck, SteadyTime now) {
+// The sink that refused a row sends nothing more: a new one goes on.
+void Lane::begin_anew(SteadyTime now) {
   sink_.reset();
   ++generation_;
   is_open_ = false;
   more_ = false;
   open_at_ = now;
   failing_since_.reset();
-  stuck.reject.reset();
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;
+}
+
+void Lane::go_on_without(Slot& stuck, SteadyTime now) {
+  begin_anew(now);
+  stuck.reject.reset();
   if (stuck.begun) screen(stuck, now);  // the others are prepared anew when the sink is open
 }
 
