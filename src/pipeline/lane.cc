@@ -31,7 +31,7 @@ Lane::Lane(Parts parts, std::size_t queue_depth)
     : parts_(std::move(parts)),
       queue_(queue_depth),
       backoff_(kFirstBackoff, kBackoffCap, parts_.seed),
-      slots_(kMaxWindow) {
+      slots_(kMaxWindow + 1) {
   parts_.context.slabs = &slabs_;
   parts_.context.positions = &parts_.codec;
   parts_.context.wake = [this] { bell_.ring(); };
@@ -122,6 +122,7 @@ SteadyTime Lane::step() {
   if (!is_open_ && now >= open_at_) open(now);
   if (is_open_) take_refused(now);
   if (is_open_ && started_ && !detached()) {
+    if (parts_.desk && parts_.desk->is_changed()) release_before_held(now);
     look_at_held(now);
     accept(now);
     move_sink(now);
@@ -331,10 +332,12 @@ void Lane::settle(Slot& fresh) const {
 // less what was set aside since.
 void Lane::prepare_all(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
-    if (!slot(i).begun)
-      prepare(slot(i), base(i), now);
-    else
-      screen(slot(i), now);
+    look_at(i, now);
+    if (slot(i).state != State::held) continue;
+    for (++i; i < used_; ++i) {  // they are looked at when their turn comes
+      slot(i).state = State::held;
+      slot(i).again_at = now;
+    }
   }
 }
 

@@ -127,7 +127,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void begin_anew(SteadyTime now);
   void go_on_without(Slot&, SteadyTime now);
   void screen(Slot&, SteadyTime now);
+  void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
+  void release_before_held(SteadyTime now);
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }

@@ -159,16 +159,40 @@ void Lane::screen(Slot& fresh, SteadyTime now) {
   settle(fresh);
 }
 
+void Lane::look_at(std::size_t i, SteadyTime now) {
+  if (slot(i).begun)
+    screen(slot(i), now);
+  else
+    prepare(slot(i), base(i), now);
+}
+
+// In order: what waits is parked in order, too.
 void Lane::look_at_held(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
-    Slot& held = slot(i);
-    if (held.state != State::held || now < held.again_at) continue;
-    if (held.begun)
-      screen(held, now);
-    else
-      prepare(held, base(i), now);
-    if (held.state != State::held) failing_since_.reset();
+    if (slot(i).state != State::held) continue;
+    if (now < slot(i).again_at) return;
+    look_at(i, now);
+    if (slot(i).state == State::held) return;
+    failing_since_.reset();
   }
+}
+
+// Where no more can be parked, what may go on makes room. It is older than all that is held.
+void Lane::release_before_held(SteadyTime now) {
+  std::size_t first = 0;
+  while (first < used_ && slot(first).state != State::held) ++first;
+  if (first == used_ || used_ == slots_.size()) return;
+  slot(first).again_at = now;  // fewer rows may have to wait now
+  auto released = parts_.desk->release();
+  if (!released) return;
+  for (std::size_t i = used_++; i > first; --i) std::swap(slot(i), slot(i - 1));
+  in_flight_.store(used_, std::memory_order_release);
+  Slot& fresh = slot(first);
+  fresh = Slot();
+  fresh.replay = Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->done)};
+  fresh.delivery.batch = fresh.replay->batch;
+  fresh.since = now;
+  prepare(fresh, base(first), now);
 }
 
 // --- replays ---
@@ -195,7 +219,7 @@ void Lane::note_change() {
 std::optional<Replay> Lane::next_replay() {
   if (!parts_.desk) return std::nullopt;
   if (auto released = parts_.desk->release())
-    return Replay{BatchRef(std::move(released->batch)), true, std::move(released->done)};
+    return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->done)};
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(replays_, [&](const Replay& each) { return each.behind <= taken_batches_; });
   if (found == replays_.end()) return std::nullopt;

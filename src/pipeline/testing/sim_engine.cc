@@ -219,7 +219,7 @@ std::optional<std::string> SimEngine::replay(const DeadLetter& letter, Answer do
   const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
   std::optional<std::string> problem;
   if (!letter.why.stage.is_processor)
-    (*lane)->replay({BatchRef(std::move(batch)), false, answer});
+    (*lane)->replay({BatchRef(std::move(batch)), false, 0, answer});
   else if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); }))
     problem = "a sink is detached";
   else
