@@ -177,8 +177,10 @@ bool Transform::replay(const std::string& processor, BatchPtr batch, std::functi
 }
 
 std::optional<Transform::Again> Transform::next_replay() {
+  // A detached lane takes nothing; what was parked waits until it is back, and all lanes can have it.
+  const bool all = std::ranges::none_of(parts_.lanes, [](const auto& lane) { return lane->detached(); });
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (!steps_[i].desk) continue;
+    if (!steps_[i].desk || !all) continue;
     if (auto released = steps_[i].desk->release())
       return Again{i, std::move(released->batch), true, std::move(released->done)};
   }
