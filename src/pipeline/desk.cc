@@ -146,7 +146,6 @@ void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayRe
   std::vector<std::uint64_t> gone;
   for (std::uint32_t i = 0; i < seqs.size() && result.taken; ++i)
     if (!std::ranges::binary_search(result.waiting, i)) gone.push_back(seqs[i]);
-  releasing_ = false;
   if (!result.taken) note_change();
   try {
     parts_.journal.drop_parked(gone);
@@ -155,6 +154,7 @@ void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayRe
     obs::log_limited(obs::Level::error, parts_.stage.text(), "delivered events stay parked, they will come again",
                      {{"stage", parts_.stage.text()}, {"error", std::string_view(error.what())}});
   }
+  releasing_.store(false, std::memory_order_release);  // last: what was delivered is not parked any more
 }
 
 }  // namespace deltaforge::pipeline

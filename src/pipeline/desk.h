@@ -83,7 +83,7 @@ class Desk {
 
   const Parts parts_;
   std::atomic<bool> changed_{false};
-  bool releasing_ = false;
+  std::atomic<bool> releasing_{false};  // a processor's release ends on a lane's thread
   BlockedRows blocked_;
   std::vector<Known> known_;  // dead letters that the log will show once more; few
 };

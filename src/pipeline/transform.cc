@@ -209,7 +209,7 @@ bool Transform::replay_one() {
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
   for (const auto& lane : parts_.lanes)
-    lane->replay({batch, true, 0, [shared](ReplayResult of_lane) {
+    lane->replay({batch, true, 0, [this, shared](ReplayResult of_lane) {
                     std::unique_lock lock(shared->mutex);
                     if (!of_lane.taken) {
                       shared->result.taken = false;
@@ -218,6 +218,7 @@ bool Transform::replay_one() {
                     if (--shared->left > 0) return;
                     lock.unlock();
                     shared->done(std::move(shared->result));
+                    bell_.ring();  // the next release may go
                   }});
   return true;
 }
