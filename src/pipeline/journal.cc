@@ -260,8 +260,8 @@ void Journal::warn_of_saturation(std::size_t entries) {
 
 std::size_t Journal::acknowledge(std::uint64_t up_to_seq) {
   const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to_seq);
+  changed();  // first: rows go on even if the next fails
   store_.erase(kNamespace, lost_);
-  changed();
   return count;
 }
 
