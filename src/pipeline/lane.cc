@@ -314,7 +314,7 @@ void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   delivery.after = base;
   if (!all_covered && !fresh.replay) parts_.algebra.advance(delivery.after, batch.marks());
   fresh.skipped = all_covered;
-  screen(fresh, now);
+  screen(fresh, base, now);
 }
 
 // Whether anything is left to send.

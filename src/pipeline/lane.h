@@ -126,7 +126,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::optional<std::string> keep(std::size_t slot, const Reject&);
   void begin_anew(SteadyTime now);
   void go_on_without(Slot&, SteadyTime now);
-  void screen(Slot&, SteadyTime now);
+  void screen(Slot&, const Position& base, SteadyTime now);
   void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
   void release_before_held(SteadyTime now);

@@ -128,11 +128,11 @@ void Lane::begin_anew(SteadyTime now) {
 void Lane::go_on_without(Slot& stuck, SteadyTime now) {
   begin_anew(now);
   stuck.reject.reset();
-  if (stuck.begun) screen(stuck, now);  // the others are prepared anew when the sink is open
+  if (stuck.begun) screen(stuck, position_, now);  // it is the first; the others are prepared anew when the sink is open
 }
 
 // Takes what is not for the sink now out of the ranges: rows that are dead letters, and those that wait behind one.
-void Lane::screen(Slot& fresh, SteadyTime now) {
+void Lane::screen(Slot& fresh, const Position& base, SteadyTime now) {
   Delivery& delivery = fresh.delivery;
   std::vector<std::uint32_t> out = fresh.set_aside;
   for (const std::uint32_t event : fresh.waiting) insert(out, event);
@@ -140,7 +140,7 @@ void Lane::screen(Slot& fresh, SteadyTime now) {
   if (parts_.desk && !parts_.desk->is_clear() && !is_head) {
     for (const EventRange range : delivery.ranges) {
       std::vector<std::uint32_t> found;
-      const auto why = parts_.desk->screen(*delivery.batch, range.first, range.last, found);
+      const auto why = parts_.desk->screen(*delivery.batch, base, range.first, range.last, found);
       if (!why) {
         for (const std::uint32_t event : found) {
           if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
@@ -161,7 +161,7 @@ void Lane::screen(Slot& fresh, SteadyTime now) {
 
 void Lane::look_at(std::size_t i, SteadyTime now) {
   if (slot(i).begun)
-    screen(slot(i), now);
+    screen(slot(i), base(i), now);
   else
     prepare(slot(i), base(i), now);
 }
@@ -221,7 +221,9 @@ std::optional<Replay> Lane::next_replay() {
   if (auto released = parts_.desk->release())
     return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->done)};
   std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(replays_, [&](const Replay& each) { return each.behind <= taken_batches_; });
+  const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
+    return each.behind <= taken_batches_ && (each.waited || !parts_.desk->is_ahead(*each.batch));
+  });
   if (found == replays_.end()) return std::nullopt;
   std::optional<Replay> next = std::move(*found);
   replays_.erase(found);

@@ -145,7 +145,7 @@ void Transform::screen(std::size_t step, std::uint32_t first) {
   std::vector<std::uint32_t> out;
   until_stored([&] {
     out.clear();
-    return desk.screen(batch, first, inputs_, out);
+    return desk.screen(batch, position_, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
   if (step != from_) return;
@@ -185,15 +185,18 @@ std::optional<Transform::Again> Transform::next_replay() {
       return Again{i, std::move(released->batch), true, std::move(released->done)};
   }
   std::lock_guard lock(mutex_);
-  if (replays_.empty()) return std::nullopt;
-  std::optional<Again> next = std::move(replays_.front());
-  replays_.pop_front();
+  const auto found = std::ranges::find_if(
+      replays_, [this](const Again& each) { return !steps_[each.step].desk->is_ahead(*each.batch); });
+  if (found == replays_.end()) return std::nullopt;
+  std::optional<Again> next = std::move(*found);
+  replays_.erase(found);
   return next;
 }
 
 // What is left of it behind the processors goes to every lane; when all of them have it, it is done. A lane that cannot
 // take a row keeps it as its own dead letter.
 bool Transform::replay_one() {
+  if (position_.empty()) return false;  // nobody has begun yet
   auto again = next_replay();
   if (!again) return false;
   process(*again->batch, again->step, again->waited);
