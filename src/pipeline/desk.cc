@@ -1,6 +1,7 @@
 #include "pipeline/desk.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -39,12 +40,12 @@ void Desk::begin(const Position& start) {
 
 void Desk::passed(const Position& position) {
   if (known_.empty() || position.empty()) return;
-  std::erase_if(known_, [&](auto& entry) {
-    Known& known = entry.second;
-    if (!parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position)) return false;
-    if (!known.shown) show(known);
-    return true;
-  });
+  for (auto i = known_.begin(); i != known_.end();) {
+    Known& known = i->second;
+    const bool covered = parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position);
+    if (covered && !known.shown) show(known);
+    i = covered ? known_.erase(i) : std::next(i);
+  }
 }
 
 // It holds back what follows, unless it is gone: that is found out when release() is asked next.

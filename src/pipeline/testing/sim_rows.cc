@@ -172,8 +172,8 @@ void SimRows::arrived(const SimServer& sink, SimRow at, bool by_stream, bool who
   if (parks) {
     for (const std::uint32_t each : changes_[i].earlier)
       if (!server.rows[each].has && !server.rows[each].excused)
-        world_.broken(name + fmt::format("it passed {}/{}, which has the same key", changes_[each].row.transaction,
-                                         changes_[each].row.row));
+        world_.broken(name + fmt::format("{} it passed {}/{}, which has the same key; {}", by_stream ? "" : "a replay:",
+                                         changes_[each].row.transaction, changes_[each].row.row, where(each)));
     return;
   }
   if (!is_clean(server, i)) return;
@@ -182,6 +182,16 @@ void SimRows::arrived(const SimServer& sink, SimRow at, bool by_stream, bool who
     ++server.clean;
   }
   if (server.clean++ != i) world_.broken(name + "it passed another row that nobody refuses, or that one is left out");
+}
+
+// Who keeps a row, for a message.
+std::string SimRows::where(std::size_t row) const {
+  std::string text;
+  for (const std::string& stage : stages()) {
+    if (refused_.at(stage)[row]) text += stage + (mended_.contains(stage) ? " refused it; " : " refuses it; ");
+    if (store_.keeps(stage + " " + changes_[row].event_id)) text += stage + " keeps it; ";
+  }
+  return text;
 }
 
 void SimRows::covered(const SimServer& sink, std::uint64_t end) {

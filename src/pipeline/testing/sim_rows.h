@@ -72,6 +72,7 @@ class SimRows {
   std::uint32_t index(SimRow row) const;
   Server& of(const SimServer& sink);
   void make_change(SimRow);
+  std::string where(std::size_t row) const;
   void choose_refused();
   bool is_clean(const Server&, std::size_t row) const;
   // By the sink or by a processor; but for this queue of this stage.
