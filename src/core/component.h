@@ -29,7 +29,8 @@ struct ProcessorContext {
   std::string pipeline;
   std::string tenant;
   // Null without a journal. Inside process(): an event of the batch that the processor cannot take, as it came in, is a
-  // dead letter from here on; the processor drops it.
+  // dead letter from here on; the processor drops it. Events go through a processor in order, and it looks at `dropped`
+  // when their turn comes: those behind may have to wait.
   std::function<void(const Batch&, std::uint32_t event, std::string reason)> set_aside = {};
 };
 

@@ -1,6 +1,8 @@
 #include "pipeline/desk.h"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
@@ -21,11 +23,16 @@ std::vector<DeadLetter> Desk::letters() const {
   return parts_.journal.list(filter, SIZE_MAX);
 }
 
+void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows) {
+  if (position.empty()) return;
+  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows});
+}
+
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (DeadLetter& letter : letters())
-    if (!letter.why.position.empty())
-      known_.push_back({std::move(letter.event_id), parts_.codec.parse(letter.why.position, "the journal")});
+  for (DeadLetter& letter : letters()) learn(std::move(letter.event_id), letter.why.position, letter.rows);
+  for (ParkedEvent& event : parts_.journal.parked(parts_.stage))
+    learn(std::move(event.event_id), event.position, event.rows);
   passed(start);
   look();
   note_change();
@@ -33,24 +40,51 @@ void Desk::begin(const Position& start) {
 
 void Desk::passed(const Position& position) {
   if (known_.empty() || position.empty()) return;
-  std::erase_if(known_, [&](const Known& known) {
-    return parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position);
-  });
+  for (auto i = known_.begin(); i != known_.end();) {
+    Known& known = i->second;
+    const bool covered = parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position);
+    if (covered && !known.shown) show(known);
+    i = covered ? known_.erase(i) : std::next(i);
+  }
 }
 
-bool Desk::is_known(const std::string& event_id) const {
-  return std::ranges::any_of(known_, [&](const Known& known) { return known.event_id == event_id; });
+// It holds back what follows, unless it is gone: that is found out when release() is asked next.
+void Desk::show(Known& known) {
+  known.shown = true;
+  if (parks()) blocked_.add(known.rows);
+  note_change();
+}
+
+// The log stands at `mark`: entries whose place is before it have been passed.
+void Desk::show_before(const Mark& mark) {
+  for (auto& [id, known] : known_)
+    if (!known.shown && !parts_.algebra.covers(known.position, mark)) show(known);
+}
+
+bool Desk::is_ahead(const std::string& event_id) const {
+  const auto known = known_.find(event_id);
+  return known != known_.end() && !known->second.shown;
+}
+
+bool Desk::is_ahead(const Batch& kept) const {
+  for (std::uint32_t i = 0; i < kept.size() && !known_.empty(); ++i)
+    if (is_ahead(to_string(event_id(kept.commits()[kept.event(i).commit], kept.event(i))))) return true;
+  return false;
+}
+
+// A record that covers the transaction. The stage has passed what a replay brings.
+std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t commit) const {
+  if (base.empty()) return {};
+  Position position = base;
+  if (!batch.marks().empty()) parts_.algebra.advance(position, batch.marks().first(commit + 1));
+  return parts_.codec.print(position);
 }
 
 std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, const Position& base) try {
   const Event& event = batch.event(reject.event);
   Rejection why{parts_.stage, reject.kind, reject.reason, {}, {}};
-  if (!batch.marks().empty() && !base.empty()) {
-    Position position = base;
-    parts_.algebra.advance(position, batch.marks().first(event.commit + 1));
-    why.position = parts_.codec.print(position);
-    why.cursor = parts_.algebra.show(position);
-  }
+  why.position = place(batch, base, event.commit);
+  if (!why.position.empty()) why.cursor = parts_.algebra.show(parts_.codec.parse(why.position, "the journal"));
   switch (parts_.journal.keep(batch, event, why)) {
     case Journal::Kept::full:
       return "the dead letter queue is full (overflow_policy: block): replay or acknowledge entries";
@@ -64,17 +98,24 @@ std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, 
   return std::string("it cannot be stored as a dead letter: ") + error.what();
 }
 
-std::optional<std::string> Desk::screen(const Batch& batch, std::uint32_t first, std::uint32_t last,
-                                        std::vector<std::uint32_t>& left_out) try {
+std::optional<std::string> Desk::screen(const Batch& batch, const Position& base, std::uint32_t first,
+                                        std::uint32_t last, std::vector<std::uint32_t>& left_out) try {
   if (is_clear()) return std::nullopt;
-  std::vector<std::uint32_t> waiting;
+  const bool of_log = !batch.marks().empty();
+  std::vector<Journal::Waiting> waiting;
+  std::optional<std::uint32_t> commit;  // of the event before; `position` is that of the last that waits
+  std::optional<std::uint32_t> placed;
+  std::string position;
   for (std::uint32_t i = first; i < last; ++i) {
     const Event& event = batch.event(i);
     if (event.dropped) continue;
+    if (of_log && !known_.empty() && commit != event.commit) show_before(batch.marks()[event.commit]);
+    commit = event.commit;
     const bool may_wait = blocked_.knows_table(event.schema->name_hash);
     if (known_.empty() && !may_wait) continue;
     const std::string id = to_string(event_id(batch.commits()[event.commit], event));
-    if (is_known(id)) {
+    if (const auto known = known_.find(id); known != known_.end()) {
+      if (of_log && !known->second.shown) show(known->second);
       left_out.push_back(i);
       continue;
     }
@@ -83,7 +124,10 @@ std::optional<std::string> Desk::screen(const Batch& batch, std::uint32_t first,
     if (!blocked_.blocks(rows)) continue;
     blocked_.add(rows);
     left_out.push_back(i);
-    if (!parts_.journal.holds(parts_.stage, id)) waiting.push_back(i);
+    if (parts_.journal.holds(parts_.stage, id)) continue;
+    if (placed != event.commit) position = place(batch, base, event.commit);
+    placed = event.commit;
+    waiting.push_back({i, position});
   }
   if (!parts_.journal.park(parts_.stage, batch, waiting))
     return "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
@@ -96,10 +140,19 @@ std::optional<std::string> Desk::screen(const Batch& batch, std::uint32_t first,
 Desk::Parked Desk::look() {
   Parked found;
   BlockedRows& blocked = found.blocked;
+  std::unordered_set<std::string> dead;
   if (parks())
-    for (const DeadLetter& letter : letters()) blocked.add(letter.rows);
+    for (const DeadLetter& letter : letters()) {
+      dead.insert(letter.event_id);
+      if (!is_ahead(letter.event_id)) blocked.add(letter.rows);
+    }
   std::size_t bytes = 0;
   for (ParkedEvent& event : parts_.journal.parked(parts_.stage)) {
+    if (dead.contains(event.event_id)) {
+      found.twice.push_back(event.seq);
+      continue;
+    }
+    if (is_ahead(event.event_id)) continue;
     const bool waits = blocked.blocks(event.rows);
     const bool fits = found.events.size() < kReleaseEvents && bytes < kReleaseBytes;
     if (waits || !fits) {
@@ -121,6 +174,7 @@ std::optional<Desk::Release> Desk::release() {
   try {
     Parked parked = look();
     if (parked.more) note_change();
+    parts_.journal.drop_parked(parked.twice);
     if (parked.events.empty()) return std::nullopt;
     std::vector<std::string_view> kept;
     std::vector<std::uint64_t> seqs;
@@ -146,7 +200,6 @@ void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayRe
   std::vector<std::uint64_t> gone;
   for (std::uint32_t i = 0; i < seqs.size() && result.taken; ++i)
     if (!std::ranges::binary_search(result.waiting, i)) gone.push_back(seqs[i]);
-  releasing_ = false;
   if (!result.taken) note_change();
   try {
     parts_.journal.drop_parked(gone);
@@ -155,6 +208,7 @@ void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayRe
     obs::log_limited(obs::Level::error, parts_.stage.text(), "delivered events stay parked, they will come again",
                      {{"stage", parts_.stage.text()}, {"error", std::string_view(error.what())}});
   }
+  releasing_.store(false, std::memory_order_release);  // last: what was delivered is not parked any more
 }
 
 }  // namespace deltaforge::pipeline

@@ -5,7 +5,8 @@
 //   park_keys: its row's next  -> screen(): parked behind it, durable as well
 //   the dead letter goes       -> release(): what was parked, in order, before anything newer of its row
 //
-// After a restart the log is read again from before the last events: those that are dead letters already are left out.
+// After a restart the log is read again from before the last entries. Their events are left out; and until the log has
+// shown the place of one, what comes is older than it: the entry holds nothing back, and is not sent either.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/position.h"
@@ -43,9 +45,11 @@ class Desk {
   // kept, or thrown away as configured. Otherwise why it must be offered again.
   std::optional<std::string> keep(const Batch&, const Reject&, const Position& base);
   // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
-  // Otherwise why they cannot be parked: ask again later.
-  std::optional<std::string> screen(const Batch&, std::uint32_t first, std::uint32_t last,
+  // Otherwise why they cannot be parked: ask again later. `base` as in keep().
+  std::optional<std::string> screen(const Batch&, const Position& base, std::uint32_t first, std::uint32_t last,
                                     std::vector<std::uint32_t>& left_out);
+  // A kept event that the log has not shown again yet: what is older than it may still have to come.
+  bool is_ahead(const Batch& kept) const;
   // Nothing to screen for.
   bool is_clear() const { return blocked_.empty() && known_.empty(); }
   // The stage stands here now: what it has passed is not shown again.
@@ -66,26 +70,32 @@ class Desk {
 
  private:
   struct Known {
-    std::string event_id;
     Position position;
+    RowKeys rows;
+    bool shown = false;  // since the start
   };
   struct Parked {
     std::vector<ParkedEvent> events;
-    bool more = false;    // of those that may go on
-    BlockedRows blocked;  // once these are on their way
+    std::vector<std::uint64_t> twice;  // dead letters by now: they wait no more
+    bool more = false;                 // of those that may go on
+    BlockedRows blocked;               // once these are on their way
   };
 
   std::vector<DeadLetter> letters() const;
+  void learn(std::string event_id, const std::string& position, const RowKeys&);
+  void show(Known&);
+  void show_before(const Mark&);
+  bool is_ahead(const std::string& event_id) const;
+  std::string place(const Batch&, const Position& base, std::uint32_t commit) const;
   // What blocks and, of what is parked, what may go on.
   Parked look();
-  bool is_known(const std::string& event_id) const;
   void finish_release(const std::vector<std::uint64_t>& seqs, const ReplayResult&);
 
   const Parts parts_;
   std::atomic<bool> changed_{false};
-  bool releasing_ = false;
+  std::atomic<bool> releasing_{false};  // a processor's release ends on a lane's thread
   BlockedRows blocked_;
-  std::vector<Known> known_;  // dead letters that the log will show once more; few
+  std::unordered_map<std::string, Known> known_;  // by event id: what the log will show once more; few
 };
 
 }  // namespace deltaforge::pipeline

@@ -120,7 +120,7 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
     const DeadLetter before = read_entry(*known);
     letter.timestamp = before.timestamp;
     letter.attempts = before.attempts + 1;
-    if (why.position.empty()) {  // a replay has none
+    if (batch.marks().empty() && !before.why.position.empty()) {  // of a replay it is where the stage stood
       letter.why.position = before.why.position;
       letter.why.cursor = before.why.cursor;
     }
@@ -179,16 +179,18 @@ bool Journal::holds(const Stage& stage, const std::string& event_id) {
   return store_.find(kNamespace, dead_letters_, id_of(stage, event_id)).has_value();
 }
 
-bool Journal::park(const Stage& stage, const Batch& batch, std::span<const std::uint32_t> events) {
+bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiting> events) {
   std::lock_guard lock(mutex_);
   std::vector<Store::Pushed> items;
   std::size_t fresh = 0;
-  for (std::uint32_t index : events) {
-    const Event& event = batch.event(index);
+  for (const Waiting& each : events) {
+    const Event& event = batch.event(each.event);
     std::string id = id_of(stage, id_in(batch, event));
     if (store_.find(kNamespace, parked_, id)) continue;
     ++fresh;
-    items.push_back({std::move(id), dump({{"rows", print_rows(row_keys(event))}, {"kept", print_kept(batch, event)}})});
+    items.push_back({std::move(id), dump({{"rows", print_rows(row_keys(event))},
+                                          {"position", each.position},
+                                          {"kept", print_kept(batch, event)}})});
   }
   if (items.empty()) return true;
   if (store_.queued(kNamespace, parked_) + fresh > static_cast<std::size_t>(options_.dlq.park_max_entries))
@@ -228,7 +230,8 @@ std::vector<ParkedEvent> Journal::parked(const Stage& stage) {
       if (!item.id.starts_with(prefix)) continue;
       try {
         const Json json = Json::parse(item.value);
-        events.push_back({item.seq, json.at("kept"), read_rows(json.at("rows"))});
+        events.push_back({item.seq, item.id.substr(prefix.size()), json.at("position"), json.at("kept"),
+                          read_rows(json.at("rows"))});
       } catch (const Json::exception& error) {
         damaged(item.seq, error.what());
       }
@@ -260,8 +263,8 @@ void Journal::warn_of_saturation(std::size_t entries) {
 
 std::size_t Journal::acknowledge(std::uint64_t up_to_seq) {
   const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to_seq);
+  changed();  // first: rows go on even if the next fails
   store_.erase(kNamespace, lost_);
-  changed();
   return count;
 }
 

@@ -57,6 +57,8 @@ struct DeadLetter {
 
 struct ParkedEvent {
   std::uint64_t seq = 0;
+  std::string event_id;
+  std::string position;  // as Rejection::position
   std::string kept;
   RowKeys rows;
 };
@@ -71,7 +73,11 @@ class Journal {
   Kept keep(const Batch&, const Event&, const Rejection&);
   bool holds(const Stage&, const std::string& event_id);
   // Events that wait behind others, in order; the same one waits once. False: no room for them.
-  bool park(const Stage&, const Batch&, std::span<const std::uint32_t> events);
+  struct Waiting {
+    std::uint32_t event;
+    std::string position;
+  };
+  bool park(const Stage&, const Batch&, std::span<const Waiting>);
 
   struct Filter {
     std::string sink, processor, kind;  // empty: any

@@ -88,6 +88,7 @@ void Lane::set_trouble(std::optional<std::string> why) {
 bool Lane::offer(const BatchRef& batch) {
   if (detached()) return true;
   if (!queue_.try_push(BatchRef(batch))) return false;
+  offered_.fetch_add(1, std::memory_order_release);
   if (oldest_us_.load(std::memory_order_relaxed) == 0) oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
   bell_.ring();
   return true;
@@ -121,6 +122,7 @@ SteadyTime Lane::step() {
   if (!is_open_ && now >= open_at_) open(now);
   if (is_open_) take_refused(now);
   if (is_open_ && started_ && !detached()) {
+    accept_replays(now);
     look_at_held(now);
     accept(now);
     move_sink(now);
@@ -283,11 +285,13 @@ Lane::Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
 }
 
 void Lane::accept(SteadyTime now) {
-  accept_replays(now);
   BatchRef batch;
-  while (used_ < window_ && (used_ == 0 || slot(used_ - 1).state != State::held)) {
+  for (;;) {
+    accept_replays(now);  // each time: some come between two batches
+    if (used_ >= window_ || (used_ > 0 && slot(used_ - 1).state == State::held)) break;
     in_flight_.store(used_ + 1, std::memory_order_release);  // before it leaves the queue: see empty()
     if (!queue_.try_pop(batch)) break;
+    ++taken_batches_;
     const std::size_t i = used_;
     prepare(insert_slot(i, std::move(batch), now), base(i), now);
     parts_.freed();
@@ -315,7 +319,7 @@ void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   delivery.after = base;
   if (!all_covered && !fresh.replay) parts_.algebra.advance(delivery.after, batch.marks());
   fresh.skipped = all_covered;
-  screen(fresh, now);
+  screen(fresh, base, now);
 }
 
 // Whether anything is left to send.
@@ -329,15 +333,23 @@ void Lane::settle(Slot& fresh) const {
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
-// After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left.
+// After a new sink was opened: it may hold more than was known here. Of a batch with a refused row its rest is left,
+// less what was set aside since.
 void Lane::prepare_all(SteadyTime now) {
-  for (std::size_t i = 0; i < used_; ++i)
-    if (!slot(i).begun) prepare(slot(i), base(i), now);
+  for (std::size_t i = 0; i < used_; ++i) {
+    look_at(i, now);
+    if (slot(i).state != State::held) continue;
+    for (++i; i < used_; ++i) {  // they are looked at when their turn comes
+      slot(i).state = State::held;
+      slot(i).again_at = now;
+    }
+  }
 }
 
 void Lane::send_unsent(SteadyTime now) {
   for (std::size_t i = 0; i < used_ && i < window_; ++i) {
     Slot& next = slot(i);
+    if (i > 0 && next.reject) return;  // it was refused: it goes once it is the first
     if (next.state == State::unsent) {
       next.state = State::sending;
       next.sent_at = now;

@@ -63,7 +63,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
 
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
   bool offer(const BatchRef&);
-  // Any thread. Taken before anything that is queued later. Refused at once while detached.
+  // Any thread. Taken before anything that is queued later, and when it waited (transform thread) behind everything
+  // that is queued. Refused at once while detached.
   void replay(Replay);
   // Any thread: entries of the journal were removed.
   void note_change();
@@ -101,7 +102,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
     std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
     std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-    std::vector<std::uint32_t> waiting;    // of a replay: rows that wait behind one
+    std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
     std::string why;                       // of a replay: about the first of the rows set aside
     std::optional<Reject> reject;          // of `refused`
     bool undone = false;                   // of `refused`: nothing of the batch was taken
@@ -124,8 +125,10 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void complain(const Slot&, const std::string& why);
   void take_refused(SteadyTime now);
   std::optional<std::string> keep(std::size_t slot, const Reject&);
+  void begin_anew(SteadyTime now);
   void go_on_without(Slot&, SteadyTime now);
-  void screen(Slot&, SteadyTime now);
+  void screen(Slot&, const Position& base, SteadyTime now);
+  void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
   void accept_replays(SteadyTime now);
   std::optional<Replay> next_replay();
@@ -169,6 +172,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)
   std::size_t head_ = 0, used_ = 0, window_ = 1;
 
+  std::uint64_t taken_batches_ = 0;        // from the queue
+  std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false};

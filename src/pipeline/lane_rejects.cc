@@ -79,7 +79,8 @@ void Lane::take_refused(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
     Slot& stuck = slot(i);
     if (stuck.state != State::refused || now < stuck.again_at) continue;
-    if (i > 0 && !stuck.undone) return;  // those before it have no answer yet
+    if (i > 0 && !stuck.undone) return;                // those before it have no answer yet
+    if (i > 0 && parts_.desk) return begin_anew(now);  // those before it go alone, then it is offered again
     if (parts_.desk) {
       const auto why = keep(i, *stuck.reject);
       if (!why) return go_on_without(stuck, now);
@@ -112,34 +113,42 @@ bool Lane::set_aside(const Delivery& delivery, const Reject& reject) {
   return false;
 }
 
-// The sink that refused the row sends nothing more: a new one goes on behind it.
-void Lane::go_on_without(Slot& stuck, SteadyTime now) {
+// The sink that refused a row sends nothing more: a new one goes on.
+void Lane::begin_anew(SteadyTime now) {
   sink_.reset();
   ++generation_;
   is_open_ = false;
   more_ = false;
   open_at_ = now;
   failing_since_.reset();
-  stuck.reject.reset();
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;
-  if (stuck.begun) screen(stuck, now);  // the others are prepared anew when the sink is open
+}
+
+void Lane::go_on_without(Slot& stuck, SteadyTime now) {
+  begin_anew(now);
+  stuck.reject.reset();
+  if (stuck.begun)
+    screen(stuck, position_, now);  // it is the first; the others are prepared anew when the sink is open
 }
 
 // Takes what is not for the sink now out of the ranges: rows that are dead letters, and those that wait behind one.
-void Lane::screen(Slot& fresh, SteadyTime now) {
+void Lane::screen(Slot& fresh, const Position& base, SteadyTime now) {
   Delivery& delivery = fresh.delivery;
   std::vector<std::uint32_t> out = fresh.set_aside;
+  for (const std::uint32_t event : fresh.waiting) insert(out, event);
   const bool is_head = fresh.replay && !fresh.replay->waited;
   if (parts_.desk && !parts_.desk->is_clear() && !is_head) {
     for (const EventRange range : delivery.ranges) {
       std::vector<std::uint32_t> found;
-      const auto why = parts_.desk->screen(*delivery.batch, range.first, range.last, found);
-      for (const std::uint32_t event : found) {
-        if (fresh.replay && !std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
-        insert(out, event);
+      const auto why = parts_.desk->screen(*delivery.batch, base, range.first, range.last, found);
+      if (!why) {
+        for (const std::uint32_t event : found) {
+          if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
+          insert(out, event);
+        }
+        continue;
       }
-      if (!why) continue;
       fresh.state = State::held;
       fresh.again_at = now + kRefusedInterval;
       if (!failing_since_) failing_since_ = now;
@@ -151,15 +160,21 @@ void Lane::screen(Slot& fresh, SteadyTime now) {
   settle(fresh);
 }
 
+void Lane::look_at(std::size_t i, SteadyTime now) {
+  if (slot(i).begun)
+    screen(slot(i), base(i), now);
+  else
+    prepare(slot(i), base(i), now);
+}
+
+// In order: what waits is parked in order, too.
 void Lane::look_at_held(SteadyTime now) {
   for (std::size_t i = 0; i < used_; ++i) {
-    Slot& held = slot(i);
-    if (held.state != State::held || now < held.again_at) continue;
-    if (held.begun)
-      screen(held, now);
-    else
-      prepare(held, base(i), now);
-    if (held.state != State::held) failing_since_.reset();
+    if (slot(i).state != State::held) continue;
+    if (now < slot(i).again_at) return;
+    look_at(i, now);
+    if (slot(i).state == State::held) return;
+    failing_since_.reset();
   }
 }
 
@@ -169,6 +184,7 @@ void Lane::replay(Replay replay) {
   {
     std::lock_guard lock(mutex_);
     if (!detached()) {
+      if (replay.waited) replay.behind = offered_.load(std::memory_order_acquire);
       replays_.push_back(std::move(replay));
       bell_.ring();
       return;
@@ -183,13 +199,18 @@ void Lane::note_change() {
   bell_.ring();
 }
 
-// They go before everything that is not at the sink, also before what waits for them.
+// They are older than everything that is not at the sink, and go before it, also before what waits for them. Those of a
+// processor come behind what was queued before them.
 void Lane::accept_replays(SteadyTime now) {
+  if (!parts_.desk) return;
+  if (parts_.desk->is_changed())  // fewer rows may have to wait now
+    for (std::size_t i = 0; i < used_; ++i) slot(i).again_at = std::min(slot(i).again_at, now);
   while (used_ < slots_.size()) {
     auto replay = next_replay();
     if (!replay) return;
     std::size_t i = used_;
-    while (i > 0 && (slot(i - 1).state == State::unsent || slot(i - 1).state == State::held)) --i;
+    while (replay->behind == 0 && i > 0 && (slot(i - 1).state == State::unsent || slot(i - 1).state == State::held))
+      --i;
     Slot& fresh = insert_slot(i, replay->batch, now);
     fresh.replay = std::move(replay);
     prepare(fresh, base(i), now);
@@ -199,11 +220,14 @@ void Lane::accept_replays(SteadyTime now) {
 std::optional<Replay> Lane::next_replay() {
   if (!parts_.desk) return std::nullopt;
   if (auto released = parts_.desk->release())
-    return Replay{BatchRef(std::move(released->batch)), true, std::move(released->done)};
+    return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->done)};
   std::lock_guard lock(mutex_);
-  if (replays_.empty()) return std::nullopt;
-  std::optional<Replay> next = std::move(replays_.front());
-  replays_.pop_front();
+  const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
+    return each.behind <= taken_batches_ && (each.waited || !parts_.desk->is_ahead(*each.batch));
+  });
+  if (found == replays_.end()) return std::nullopt;
+  std::optional<Replay> next = std::move(*found);
+  replays_.erase(found);
   return next;
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
 
 namespace deltaforge::pipeline {

@@ -28,6 +28,7 @@ struct Replay {
   BatchRef batch;
   // Its events waited: those whose rows are blocked (again) go on waiting. Otherwise they are what blocks.
   bool waited = false;
+  std::uint64_t behind = 0;  // filled in by the lane: so many batches go first
   std::function<void(ReplayResult)> done;
 };
 

@@ -380,7 +380,7 @@ std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
       if (lane == lanes_.end())
         problem = "there is no sink '" + letter.why.stage.id + "' any more";
       else
-        (*lane)->replay({BatchRef(std::move(batch)), false, answer});
+        (*lane)->replay({BatchRef(std::move(batch)), false, 0, answer});
     }
   } catch (const Error& error) {
     problem = error.what();

@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 #include "base/error.h"
 #include "obs/log.h"
 #include "pipeline/testing/sim_engine.h"
+#include "pipeline/testing/sim_operator.h"
 
 namespace deltaforge::pipeline::testing {
 namespace {
@@ -19,7 +21,7 @@ unsigned from_environment(const char* name, unsigned otherwise) {
 }
 
 struct Totals {
-  std::uint64_t duplicates = 0, crashes = 0, restarts = 0, rows = 0;
+  std::uint64_t duplicates = 0, crashes = 0, restarts = 0, rows = 0, kept = 0, parked = 0, replayed = 0, given_up = 0;
 };
 
 BatchOptions random_batch(SimWorld& world) {
@@ -38,19 +40,26 @@ CommitPolicy random_policy(SimWorld& world) {
   return policy;
 }
 
-void play(unsigned seed, Totals& totals) {
-  SimWorld world(seed);
-  SimStore store(world);
-  SimClock clock;
-  CommitPolicy policy = random_policy(world);
-  auto start = [&] { return std::make_unique<SimEngine>(world, store, clock, random_batch(world), policy); };
-  auto engine = start();
+// What differs between the two worlds.
+struct Game {
+  SimWorld& world;
+  std::function<std::unique_ptr<SimEngine>()> start;
+  std::function<bool(SimEngine&)> finished;
+  std::function<void(SimEngine&)> beside;  // what happens besides, each step
+  std::function<void()> crashed, end_of_faults;
+  std::function<std::string()> describe;
+};
+
+void play(const Game& game) {
+  SimWorld& world = game.world;
+  auto engine = game.start();
   const unsigned faulty_steps = 400 + world.pick(3000);
-  for (unsigned step = 0; !engine->finished(); ++step) {
-    if (step > 400'000) world.broken("the engine hangs: " + engine->describe());
+  for (unsigned step = 0; !game.finished(*engine); ++step) {
+    if (step > 400'000) world.broken("the engine hangs: " + engine->describe() + game.describe());
     if (step == faulty_steps) {
       world.faults = false;
       for (SimServer& sink : world.sinks) sink.down = false;
+      game.end_of_faults();
     }
     if (world.chance(1)) {
       SimServer& sink = world.sinks[world.pick(static_cast<unsigned>(world.sinks.size()))];
@@ -60,6 +69,7 @@ void play(unsigned seed, Totals& totals) {
     bool restart = engine->wants_rejoin();
     try {
       engine->step();
+      game.beside(*engine);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::storage && error.kind() != ErrorKind::unavailable)
         world.broken(std::string("the run failed: ") + error.what());
@@ -69,28 +79,113 @@ void play(unsigned seed, Totals& totals) {
     world.restarts += restart;
     if (crash || restart) {
       engine.reset();
-      engine = start();
+      game.crashed();
+      engine = game.start();
     }
   }
   world.check_complete();
   if (engine->leaks()) world.broken("a batch is still held though everything is delivered");
+}
+
+void add_up(const SimWorld& world, Totals& totals) {
   totals.duplicates += world.duplicates;
   totals.crashes += world.crashes;
   totals.restarts += world.restarts;
+}
+
+void play_without_journal(unsigned seed, Totals& totals) {
+  SimWorld world(seed);
+  SimStore store(world);
+  SimClock clock;
+  CommitPolicy policy = random_policy(world);
+  play({.world = world,
+        .start = [&] { return std::make_unique<SimEngine>(world, store, clock, random_batch(world), policy); },
+        .finished = [](SimEngine& engine) { return engine.finished(); },
+        .beside = [](SimEngine&) {},
+        .crashed = [] {},
+        .end_of_faults = [] {},
+        .describe = [] { return std::string(); }});
+  add_up(world, totals);
   for (const SimServer& sink : world.sinks) totals.rows += sink.rows.size();
 }
 
-TEST(Simulation, KeepsEveryPromiseUnderEveryFault) {
+class SimEncoder final : public Encoder {
+ public:
+  std::string_view encode(const Batch&, const Event&, Slab& out) override {
+    out.append("{}");
+    return {};
+  }
+  std::string_view content_type() const override { return "application/json"; }
+};
+
+// Nothing is ever thrown away: other policies may do that.
+JournalOptions random_journal(SimWorld& world) {
+  JournalOptions journal;
+  journal.enabled = true;
+  journal.dlq.max_age_secs = 0;
+  journal.dlq.park_keys = world.rows->parks;
+  if (world.pick(2) == 0) {
+    journal.dlq.overflow_policy = Overflow::block;
+    journal.dlq.max_entries = 1 + world.pick(12);
+  }
+  if (world.pick(2) == 0) journal.dlq.park_max_entries = 1 + world.pick(40);
+  return journal;
+}
+
+void play_with_journal(unsigned seed, Totals& totals) {
+  SimWorld world(seed);
+  SimStore store(world);
+  SimClock clock;
+  SimRows rows(world, store);
+  world.rows = &rows;
+  Journal journal(random_journal(world), "sim", store, std::make_unique<SimEncoder>(), clock);
+  SimOperator hand(world, rows, journal);
+  const CommitPolicy policy = random_policy(world);
+  play({.world = world,
+        .start =
+            [&] {
+              auto engine = std::make_unique<SimEngine>(world, store, clock, random_batch(world), policy, &journal);
+              engine->meanwhile = [&, made = engine.get()] { hand.step(*made); };
+              return engine;
+            },
+        .finished =
+            [&](SimEngine& engine) { return journal.count() == 0 && journal.parked_count() == 0 && engine.finished(); },
+        .beside =
+            [&](SimEngine& engine) {
+              if (world.pick(20) == 0) hand.step(engine);
+            },
+        .crashed =
+            [&] {
+              rows.fault();
+              hand.crashed();
+            },
+        .end_of_faults = [&] { rows.mend_all(); },
+        .describe = [&] { return "; " + hand.describe(); }});
+  add_up(world, totals);
+  totals.rows += rows.sums().rows;
+  totals.kept += rows.sums().kept;
+  totals.parked += rows.sums().parked;
+  totals.replayed += rows.sums().replayed;
+  totals.given_up += rows.sums().given_up;
+}
+
+void run_seeds(Totals& totals, unsigned& count, void (*one)(unsigned, Totals&)) {
   obs::configure_log(obs::Level::error, obs::Format::text);
-  const unsigned first = from_environment("DF_SIM_FIRST", 1), count = from_environment("DF_SIM_SEEDS", 400);
-  Totals totals;
+  const unsigned first = from_environment("DF_SIM_FIRST", 1);
+  count = from_environment("DF_SIM_SEEDS", 400);
   for (unsigned seed = first; seed < first + count; ++seed) {
     try {
-      play(seed, totals);
+      one(seed, totals);
     } catch (const std::exception& error) {
       FAIL() << "seed " << seed << ": " << error.what();
     }
   }
+}
+
+TEST(Simulation, KeepsEveryPromiseUnderEveryFault) {
+  Totals totals;
+  unsigned count = 0;
+  ASSERT_NO_FATAL_FAILURE(run_seeds(totals, count, play_without_journal));
   std::printf("%u seeds: %lu rows, %lu crashes, %lu restarts, %lu repeated rows\n", count,
               static_cast<unsigned long>(totals.rows), static_cast<unsigned long>(totals.crashes),
               static_cast<unsigned long>(totals.restarts), static_cast<unsigned long>(totals.duplicates));
@@ -99,6 +194,21 @@ TEST(Simulation, KeepsEveryPromiseUnderEveryFault) {
     EXPECT_GT(totals.crashes, 0u);
     EXPECT_GT(totals.duplicates, 0u) << "no row was ever repeated: the simulation does not test recovery";
   }
+}
+
+TEST(Simulation, WithAJournalNothingIsLostAndRowsKeepTheirOrder) {
+  Totals totals;
+  unsigned count = 0;
+  ASSERT_NO_FATAL_FAILURE(run_seeds(totals, count, play_with_journal));
+  std::printf(
+      "%u seeds: %lu rows, %lu dead letters, %lu parked, %lu replayed, %lu given up, %lu crashes, %lu repeated rows\n",
+      count, static_cast<unsigned long>(totals.rows), static_cast<unsigned long>(totals.kept),
+      static_cast<unsigned long>(totals.parked), static_cast<unsigned long>(totals.replayed),
+      static_cast<unsigned long>(totals.given_up), static_cast<unsigned long>(totals.crashes),
+      static_cast<unsigned long>(totals.duplicates));
+  if (count < 100) return;
+  for (const std::uint64_t each : {totals.kept, totals.parked, totals.replayed, totals.given_up, totals.duplicates})
+    EXPECT_GT(each, 0u) << "the simulation does not test what it should";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "pipeline/commit_rule.h"
 #include "pipeline/position_record.h"
 #include "pipeline/state_keys.h"
+#include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
 
 namespace deltaforge::pipeline {

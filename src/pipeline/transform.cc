@@ -91,12 +91,14 @@ void Transform::freeze(BatchPtr batch) {
 }
 
 void Transform::process(Batch& batch, std::size_t from, bool waited) {
+  batch_ = &batch;
   from_ = from;
   set_aside_.clear();
   waiting_.clear();
   why_.clear();
   for (std::size_t i = from; i < steps_.size(); ++i) {
-    if (steps_[i].desk && (waited || i > from)) screen(i, batch);
+    inputs_ = batch.size();
+    if (steps_[i].desk && (waited || i > from)) screen(i, 0);
     steps_[i].processor->process(batch);
   }
   if (steps_.empty() || !steps_[0].desk || position_.empty()) return;
@@ -135,23 +137,27 @@ void Transform::until_stored(F&& attempt) {
   if (troubled) parts_.trouble(std::nullopt);
 }
 
-// Drops what is a dead letter of this processor already, and what waits behind one.
-void Transform::screen(std::size_t step, Batch& batch) {
+// From the event `first` on, drops what is a dead letter of this processor already, and what waits behind one.
+void Transform::screen(std::size_t step, std::uint32_t first) {
   Desk& desk = *steps_[step].desk;
+  Batch& batch = *batch_;
   if (desk.is_clear()) return;
   std::vector<std::uint32_t> out;
   until_stored([&] {
     out.clear();
-    return desk.screen(batch, 0, batch.size(), out);
+    return desk.screen(batch, position_, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
-  if (step == from_) waiting_ = std::move(out);
+  if (step != from_) return;
+  waiting_.insert(waiting_.end(), out.begin(), out.end());
+  std::ranges::sort(waiting_);
 }
 
 void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {
   Desk& desk = *steps_[step].desk;
   const Reject reject{event, "processor", std::move(reason)};
   until_stored([&] { return desk.keep(batch, reject, position_); });
+  if (desk.parks()) screen(step, event + 1);  // those behind it have not been processed yet
   if (step != from_) return;
   if (why_.empty()) why_ = reject.reason;
   set_aside_.push_back(event);
@@ -171,21 +177,26 @@ bool Transform::replay(const std::string& processor, BatchPtr batch, std::functi
 }
 
 std::optional<Transform::Again> Transform::next_replay() {
+  // A detached lane takes nothing; what was parked waits until it is back, and all lanes can have it.
+  const bool all = std::ranges::none_of(parts_.lanes, [](const auto& lane) { return lane->detached(); });
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (!steps_[i].desk) continue;
+    if (!steps_[i].desk || !all) continue;
     if (auto released = steps_[i].desk->release())
       return Again{i, std::move(released->batch), true, std::move(released->done)};
   }
   std::lock_guard lock(mutex_);
-  if (replays_.empty()) return std::nullopt;
-  std::optional<Again> next = std::move(replays_.front());
-  replays_.pop_front();
+  const auto found = std::ranges::find_if(
+      replays_, [this](const Again& each) { return !steps_[each.step].desk->is_ahead(*each.batch); });
+  if (found == replays_.end()) return std::nullopt;
+  std::optional<Again> next = std::move(*found);
+  replays_.erase(found);
   return next;
 }
 
 // What is left of it behind the processors goes to every lane; when all of them have it, it is done. A lane that cannot
 // take a row keeps it as its own dead letter.
 bool Transform::replay_one() {
+  if (position_.empty()) return false;  // nobody has begun yet
   auto again = next_replay();
   if (!again) return false;
   process(*again->batch, again->step, again->waited);
@@ -201,7 +212,7 @@ bool Transform::replay_one() {
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
   for (const auto& lane : parts_.lanes)
-    lane->replay({batch, true, [shared](ReplayResult of_lane) {
+    lane->replay({batch, true, 0, [this, shared](ReplayResult of_lane) {
                     std::unique_lock lock(shared->mutex);
                     if (!of_lane.taken) {
                       shared->result.taken = false;
@@ -210,6 +221,7 @@ bool Transform::replay_one() {
                     if (--shared->left > 0) return;
                     lock.unlock();
                     shared->done(std::move(shared->result));
+                    bell_.ring();  // the next release may go
                   }});
   return true;
 }

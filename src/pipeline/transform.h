@@ -74,7 +74,7 @@ class Transform {
 
   void freeze(BatchPtr);
   void process(Batch&, std::size_t from, bool waited);
-  void screen(std::size_t step, Batch&);
+  void screen(std::size_t step, std::uint32_t first);
   bool replay_one();
   std::optional<Again> next_replay();
   template <class F>
@@ -84,7 +84,9 @@ class Transform {
   std::vector<Step> steps_;
   Bell bell_;
   Position position_;                               // in front of the next batch; kept with a journal only
-  std::size_t from_ = 0;                            // of the batch that is being processed: its first step,
+  Batch* batch_ = nullptr;                          // that is being processed,
+  std::uint32_t inputs_ = 0;                        // its events before the step at hand; copies come behind them
+  std::size_t from_ = 0;                            // its first step,
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;
   std::atomic<bool> stopping_{false};

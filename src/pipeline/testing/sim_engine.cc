@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "core/event_id.h"
+#include "pipeline/testing/sim_processor.h"
 #include "pipeline/testing/sim_sink.h"
 
 namespace deltaforge::pipeline::testing {
@@ -13,6 +15,21 @@ namespace {
 const TableSchema& sim_schema() {
   static const TableSchema schema{.connector = "sim", .source_id = "sim", .full_name = "t", .columns = {{"n", "int"}}};
   return schema;
+}
+
+// What the source says of a row when there is a journal.
+void describe(const SimChange& change, Pages& pages, Event& event) {
+  const auto image = [&](const std::optional<unsigned>& key) -> Image {
+    if (!key) return {};
+    const std::span<Value> values = pages.array<Value>(2);
+    values[0] = Value::int64(*key);
+    values[1] = Value::int64(0);
+    return {values, true};
+  };
+  event.schema = &SimRows::schema(change.table);
+  event.op = change.op;
+  event.before = image(change.before);
+  event.after = image(change.after);
 }
 
 std::vector<bool> required_sinks(const SimWorld& world) {
@@ -66,21 +83,25 @@ void SimSource::read_one() {
     Event& event = intake_->event();
     event.schema = &sim_schema();
     event.ordinal = ++row_;
+    if (world_.rows != nullptr) describe(world_.rows->change({transaction.end, row_}), intake_->pages(), event);
     if (event.total_order != row_) world_.broken("total_order does not count the rows of the transaction");
     return;
   }
   if (transaction.rows == 0 && world_.pick(2) == 0)
     intake_->idle(Mark::of(SimMark{transaction.end}));
   else
-    intake_->commit(Mark::of(SimMark{transaction.end}), {.ts_us = static_cast<std::int64_t>(transaction.end)});
+    intake_->commit(Mark::of(SimMark{transaction.end}),
+                    {.ts_us = static_cast<std::int64_t>(transaction.end),
+                     .id_hash = transaction_hash("sim", "1", std::to_string(transaction.end))});
   row_ = 0;
   ++next_;
 }
 
 SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const BatchOptions& batch,
-                     const CommitPolicy& policy)
+                     const CommitPolicy& policy, Journal* journal)
     : world_(world),
       store_(store),
+      journal_(journal),
       clock_(clock),
       source_(world),
       algebra_(source_.positions()),
@@ -88,6 +109,7 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
       starts_(store, codec_, algebra_, "sim"),
       ledger_(world.sinks.size(), algebra_, CommitRule(policy, required_sinks(world)), clock),
       budget_(batch.memory_bytes.count),
+      replays_(std::string()),
       pool_(4 + world.pick(6), budget_, wake_),
       cut_(pool_.count()),
       transform_({.in = cut_,
@@ -95,7 +117,10 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                   .algebra = algebra_,
                   .clock = clock,
                   .probe = BatchProbe("sim", "sim"),
-                  .trouble = {}}),
+                  .trouble =
+                      [this](const std::optional<std::string>& why) {
+                        if (why) transform_waits();
+                      }}),
       intake_({.pool = pool_,
                .budget = budget_,
                .wake = wake_,
@@ -133,12 +158,76 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                                                         .retired = [] {},
                                                         .rejoin = [] {},
                                                         .opened = [] {},
-                                                        .seed = world.pick(1000)},
+                                                        .seed = world.pick(1000),
+                                                        .desk = make_desk({false, server.id})},
                                             static_cast<std::size_t>(batch.max_inflight)));
+  }
+  if (journal_ == nullptr) return;
+  add_processors();
+  journal_->on_change([this] {
+    for (auto& lane : lanes_) lane->note_change();
+    transform_.note_change();
+  });
+}
+
+SimEngine::~SimEngine() {
+  if (journal_ != nullptr) journal_->on_change({});
+}
+
+std::unique_ptr<Desk> SimEngine::make_desk(Stage stage) {
+  if (journal_ == nullptr) return nullptr;
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
+}
+
+void SimEngine::add_processors() {
+  for (std::size_t i = 0; i < world_.rows->processors().size(); ++i) {
+    const std::string& id = world_.rows->processors()[i];
+    ProcessorContext context{"sim", "", [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
+                               transform_.set_aside(i, batch, event, std::move(reason));
+                             }};
+    transform_.add({std::make_unique<SimProcessor>(*world_.rows, id, context), make_desk({true, id})});
   }
 }
 
-SimEngine::~SimEngine() = default;
+void SimEngine::transform_waits() {
+  transform_.bell().ring();  // the clock is not the real one
+  for (unsigned n = world_.pick(20); n > 0; --n) {
+    clock_.advance(std::chrono::milliseconds(1 + world_.pick(400)));
+    step_a_lane();
+    if (meanwhile) meanwhile();
+  }
+  if (world_.pick(world_.faults ? 30 : 3) == 0)
+    throw Error(ErrorKind::unavailable, "simulated: stopped while it waits");
+}
+
+void SimEngine::step_a_lane() { lanes_[world_.pick(static_cast<unsigned>(lanes_.size()))]->step(); }
+
+std::optional<std::string> SimEngine::replay(const DeadLetter& letter, Answer done) {
+  if (!replaying_.insert(letter.seq).second) return "it is on its way already";
+  const auto answer = [this, seq = letter.seq, done = std::move(done)](const ReplayResult& result) {
+    std::optional<std::string> failure;
+    if (!result.taken || !result.refused.empty()) failure = result.why;
+    try {
+      if (!failure) journal_->drop(seq);
+    } catch (const Error& error) {
+      failure = error.what();
+    }
+    replaying_.erase(seq);
+    done(std::move(failure));
+  };
+  const std::string_view kept = letter.kept;
+  BatchPtr batch = replays_.make({&kept, 1});
+  const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
+  std::optional<std::string> problem;
+  if (!letter.why.stage.is_processor)
+    (*lane)->replay({BatchRef(std::move(batch)), false, 0, answer});
+  else if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); }))
+    problem = "a sink is detached";
+  else
+    transform_.replay(letter.why.stage.id, std::move(batch), answer);
+  if (problem) replaying_.erase(letter.seq);
+  return problem;
+}
 
 void SimEngine::prepare_start() {
   for (const auto& lane : lanes_)
@@ -157,6 +246,7 @@ void SimEngine::prepare_start() {
     ledger_.begin(i, positions[i]);
     lanes_[i]->begin(positions[i]);
   }
+  transform_.begin(meet);
   intake_.begin_at(meet);
   source_.begin(intake_, meet);
   started_ = true;
@@ -175,7 +265,7 @@ void SimEngine::step() {
     case 3: transform_.step(); break;
     case 4:
     case 5:
-    case 6: lanes_[world_.pick(static_cast<unsigned>(lanes_.size()))]->step(); break;
+    case 6: step_a_lane(); break;
     case 7: try { checkpointer_.step();
       } catch (const Error& error) {
         if (error.kind() != ErrorKind::storage) throw;
@@ -189,6 +279,12 @@ void SimEngine::step() {
       }
       break;
   }
+  if (journal_ != nullptr) check_off();
+}
+
+// While a sink is detached, what goes to all of them may come to the others again.
+void SimEngine::check_off() {
+  if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); })) world_.rows->fault();
 }
 
 bool SimEngine::finished() const {

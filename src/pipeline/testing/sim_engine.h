@@ -3,15 +3,21 @@
 // process: it is destroyed to crash.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "pipeline/checkpointer.h"
 #include "pipeline/intake.h"
+#include "pipeline/journal.h"
 #include "pipeline/lane.h"
 #include "pipeline/position_record.h"
 #include "pipeline/start_positions.h"
+#include "pipeline/testing/sim_rows.h"
+#include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
 #include "pipeline/transform.h"
 
@@ -52,11 +58,18 @@ class SimSource final : public Source {
 
 class SimEngine {
  public:
-  SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const BatchOptions& batch, const CommitPolicy& policy);
+  // `journal`: null when there is none.
+  SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const BatchOptions& batch, const CommitPolicy& policy,
+            Journal* journal = nullptr);
   ~SimEngine();
 
   // One step of one part, chosen by the world's random numbers. Throws Error when a run would fail.
   void step();
+  // As Run::replay().
+  using Answer = std::function<void(std::optional<std::string> failure)>;
+  std::optional<std::string> replay(const DeadLetter&, Answer done);
+  // What the other threads do while the transform stage waits for room in the journal.
+  std::function<void()> meanwhile;
   // Everything in the log is delivered, stored and released.
   bool finished() const;
   bool wants_rejoin() const;
@@ -65,9 +78,15 @@ class SimEngine {
 
  private:
   void prepare_start();
+  std::unique_ptr<Desk> make_desk(Stage);
+  void add_processors();
+  void step_a_lane();
+  void check_off();
+  void transform_waits();
 
   SimWorld& world_;
   SimStore& store_;
+  Journal* const journal_;
   SimClock& clock_;
   SimSource source_;
   const PositionAlgebra& algebra_;
@@ -76,6 +95,7 @@ class SimEngine {
   Ledger ledger_;
   WakeFd wake_;
   PageBudget budget_;
+  ReplayBatches replays_;
   BatchPool pool_;
   Handoff<BatchPtr> cut_;
   std::vector<std::unique_ptr<Lane>> lanes_;
@@ -83,6 +103,7 @@ class SimEngine {
   BatchIntake intake_;
   Checkpointer checkpointer_;
   bool started_ = false, paused_ = false;
+  std::set<std::uint64_t> replaying_;
 };
 
 }  // namespace deltaforge::pipeline::testing

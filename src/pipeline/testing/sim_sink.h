@@ -26,7 +26,11 @@ class SimSink final : public Sink {
     std::uint32_t written = 0;  // events of it that reached the server
   };
   void write_rows(Sent&);
-  void write_whole(Sent&);
+  void write_whole();
+  bool set_aside(const Delivery&, std::uint32_t event);
+  bool refuses(const Delivery&, const Event&) const;
+  void arrived(const Delivery&, const Event&);
+  void failed();
   void check_whole(const Delivery&) const;
   void check_begin(const Delivery&) const;
 

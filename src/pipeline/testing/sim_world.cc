@@ -4,7 +4,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
-#include "pipeline/state_keys.h"
+#include "pipeline/testing/sim_rows.h"
 
 namespace deltaforge::pipeline::testing {
 
@@ -19,8 +19,8 @@ SimWorld::SimWorld(unsigned seed) : random(seed) {
   std::uint64_t end = 100;
   for (unsigned i = 0, count = 20 + pick(80); i < count; ++i) {
     end += 1 + pick(50);
-    std::uint32_t rows = pick(6) == 0 ? 0 : pick(20) == 0 ? 30 + pick(60) : 1 + pick(5);
-    log.push_back({end, rows});
+    std::uint32_t size = pick(6) == 0 ? 0 : pick(20) == 0 ? 30 + pick(60) : 1 + pick(5);
+    log.push_back({end, size});
   }
   for (unsigned i = 0, count = 1 + pick(3); i < count; ++i) {
     SimServer server;
@@ -60,8 +60,9 @@ void SimWorld::arrived(SimServer& sink, SimRow row) {
 
 void SimWorld::stored(const std::string& id, std::uint64_t end) {
   auto& sink = *std::find_if(sinks.begin(), sinks.end(), [&](const SimServer& s) { return s.id == id; });
+  if (rows != nullptr) rows->covered(sink, end);
   for (const SimTransaction& t : log)
-    if (t.rows > 0 && t.end <= end && t.end > sink.complete_to)
+    if (rows == nullptr && t.rows > 0 && t.end <= end && t.end > sink.complete_to)
       broken("a position was stored that its sink has not reached");
   if (auto old = checkpoints.find(id); old != checkpoints.end() && end < old->second)
     broken("a stored position moved backwards");
@@ -70,8 +71,9 @@ void SimWorld::stored(const std::string& id, std::uint64_t end) {
 
 void SimWorld::released(std::uint64_t end) {
   for (const SimServer& sink : sinks) {
+    if (rows != nullptr) rows->covered(sink, end);
     for (const SimTransaction& t : log)
-      if (t.rows > 0 && t.end <= end && t.end > sink.complete_to)
+      if (rows == nullptr && t.rows > 0 && t.end <= end && t.end > sink.complete_to)
         broken("the log was released before every sink had it");
     auto stored = checkpoints.find(sink.id);
     std::uint64_t durable = stored == checkpoints.end() ? log.front().end - 1 : stored->second;
@@ -81,46 +83,23 @@ void SimWorld::released(std::uint64_t end) {
   released_to = std::max(released_to, end);
 }
 
+void SimWorld::wrote(SimServer& sink, std::uint64_t held) {
+  if (sink.held && held < *sink.held) broken("a sink's own position moved backwards");
+  if (rows != nullptr) rows->covered(sink, held);
+  sink.held = held;
+}
+
 void SimWorld::check_complete() {
+  if (rows != nullptr) rows->check_complete();
   for (const SimServer& sink : sinks) {
     std::size_t expected = 0;
     for (const SimTransaction& t : log) expected += t.rows;
-    if (sink.rows.size() != expected) broken("rows are missing in a sink at the end");
+    if (rows == nullptr && sink.rows.size() != expected) broken("rows are missing in a sink at the end");
     auto stored = checkpoints.find(sink.id);
     std::uint64_t durable = stored == checkpoints.end() ? 0 : stored->second;
     if (durable != log.back().end) broken("the last position was not stored");
   }
   if (released_to != log.back().end) broken("the log was not released at the end");
-}
-
-std::optional<std::string> SimStore::get(std::string_view ns, std::string_view key) {
-  std::lock_guard lock(mutex_);
-  auto found = values_.find(std::pair(std::string(ns), std::string(key)));
-  if (found == values_.end()) return std::nullopt;
-  return found->second;
-}
-
-void SimStore::put(std::span<const Entry> entries) {
-  if (world_.chance(8)) throw Error(ErrorKind::storage, "the simulated disk is full");
-  std::lock_guard lock(mutex_);
-  for (const Entry& entry : entries) {
-    values_[{entry.ns, entry.key}] = entry.value;
-    if (entry.ns == kCheckpoints)
-      world_.stored(entry.key.substr(entry.key.rfind(':') + 1), end_of(SimAlgebra().parse(entry.value)));
-  }
-}
-
-bool SimStore::erase(std::string_view ns, std::string_view key) {
-  std::lock_guard lock(mutex_);
-  return values_.erase({std::string(ns), std::string(key)}) > 0;
-}
-
-std::vector<std::string> SimStore::keys(std::string_view ns, std::string_view prefix) {
-  std::lock_guard lock(mutex_);
-  std::vector<std::string> found;
-  for (const auto& [name, value] : values_)
-    if (name.first == ns && name.second.starts_with(prefix)) found.push_back(name.second);
-  return found;
 }
 
 }  // namespace deltaforge::pipeline::testing

@@ -4,14 +4,12 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/position.h"
-#include "core/store.h"
 
 namespace deltaforge::pipeline::testing {
 
@@ -75,6 +73,8 @@ struct SimServer {  // of one sink
   std::optional<SimRow> refused;  // the last row that it refused; since the engine's start
 };
 
+class SimRows;
+
 class SimWorld {
  public:
   explicit SimWorld(unsigned seed);
@@ -84,6 +84,7 @@ class SimWorld {
   bool chance(unsigned percent) { return faults && pick(100) < percent; }
 
   void arrived(SimServer&, SimRow);
+  void wrote(SimServer&, std::uint64_t held);  // a sink's own position
   void stored(const std::string& sink, std::uint64_t end);
   void released(std::uint64_t end);
   // At the end of a run in which everything was delivered.
@@ -97,33 +98,7 @@ class SimWorld {
   std::map<std::string, std::uint64_t> checkpoints;  // what the store holds, by sink
   std::uint64_t released_to = 0;
   std::uint64_t duplicates = 0, crashes = 0, restarts = 0;
-};
-
-// Durable key-value state; put() fails now and then. The other primitives are not used by the pipeline's core.
-class SimStore final : public Store {
- public:
-  explicit SimStore(SimWorld& world) : world_(world) {}
-  std::optional<std::string> get(std::string_view ns, std::string_view key) override;
-  void put(std::span<const Entry>) override;
-  bool erase(std::string_view ns, std::string_view key) override;
-  std::vector<std::string> keys(std::string_view ns, std::string_view prefix) override;
-  std::uint64_t append(std::string_view, std::string_view, std::string_view) override { return 0; }
-  std::vector<LogEntry> since(std::string_view, std::string_view, std::uint64_t) override { return {}; }
-  std::optional<Versioned> slot(std::string_view, std::string_view) override { return {}; }
-  bool swap(std::string_view, std::string_view, std::uint64_t, std::string_view) override { return false; }
-  void push(std::string_view, std::string_view, std::span<const Pushed>) override {}
-  std::vector<Item> peek(std::string_view, std::string_view, std::size_t, std::uint64_t) override { return {}; }
-  std::optional<Item> find(std::string_view, std::string_view, std::string_view) override { return {}; }
-  std::size_t queued(std::string_view, std::string_view) override { return 0; }
-  bool drop(std::string_view, std::string_view, std::uint64_t) override { return false; }
-  std::size_t drop_upto(std::string_view, std::string_view, std::uint64_t) override { return 0; }
-  std::vector<std::string> resets() override { return {}; }
-  void forget_resets() override {}
-
- private:
-  SimWorld& world_;
-  std::mutex mutex_;  // guards values_: a pipeline's status may be asked from any thread
-  std::map<std::pair<std::string, std::string>, std::string, std::less<>> values_;
+  SimRows* rows = nullptr;  // with a journal
 };
 
 }  // namespace deltaforge::pipeline::testing

@@ -107,6 +107,7 @@ void JavaScript::alone(Batch& batch, std::uint32_t stride) {
   const std::vector<std::uint32_t> together = std::exchange(inputs_, {});
   std::vector<Output> kept;
   for (const std::uint32_t input : together) {
+    if (batch.event(input).dropped) continue;  // it waits behind one that was set aside
     inputs_.assign(1, input);
     outputs_.clear();
     if (call(batch, stride))
