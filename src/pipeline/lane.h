@@ -131,6 +131,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
   void accept_replays(SteadyTime now);
+  std::size_t place_of(const Replay&) const;
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }

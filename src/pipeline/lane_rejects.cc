@@ -27,6 +27,15 @@ void insert(std::vector<std::uint32_t>& to, std::uint32_t event) {
   if (at == to.end() || *at != event) to.insert(at, event);
 }
 
+// Whether the first event of the one is among those of the other.
+bool holds(const Batch& batch, const Batch& replay) {
+  const auto id = [](const Batch& of, const Event& event) { return event_id(of.commits()[event.commit], event); };
+  const EventId wanted = id(replay, replay.event(0));
+  for (std::uint32_t i = 0; i < batch.size(); ++i)
+    if (id(batch, batch.event(i)) == wanted) return true;
+  return false;
+}
+
 // Takes the events of `out`, ascending, out of the ranges.
 void leave_out(std::vector<EventRange>& ranges, const std::vector<std::uint32_t>& out) {
   std::vector<EventRange> left;
@@ -199,8 +208,6 @@ void Lane::note_change() {
   bell_.ring();
 }
 
-// They are older than everything that is not at the sink, and go before it, also before what waits for them. Those of a
-// processor come behind what was queued before them.
 void Lane::accept_replays(SteadyTime now) {
   if (!parts_.desk) return;
   if (parts_.desk->is_changed())  // fewer rows may have to wait now
@@ -208,13 +215,23 @@ void Lane::accept_replays(SteadyTime now) {
   while (used_ < slots_.size()) {
     auto replay = next_replay();
     if (!replay) return;
-    std::size_t i = used_;
-    while (replay->behind == 0 && i > 0 && (slot(i - 1).state == State::unsent || slot(i - 1).state == State::held))
-      --i;
+    const std::size_t i = place_of(*replay);
     Slot& fresh = insert_slot(i, replay->batch, now);
     fresh.replay = std::move(replay);
     prepare(fresh, base(i), now);
   }
+}
+
+// Behind all others; but before what cannot be sent until a replay has made room, where it is older than that: parked
+// events always are, a dead letter unless it is of one of those batches.
+std::size_t Lane::place_of(const Replay& replay) const {
+  std::size_t stuck = 0;
+  const bool blocked = used_ > 0 && slot(0).begun && slot(0).reject && slot(0).state == State::unsent;
+  while (!blocked && stuck < used_ && slot(stuck).state != State::held) ++stuck;
+  if (replay.behind > 0) return used_;
+  for (std::size_t i = stuck; i < used_ && !replay.waited; ++i)
+    if (holds(*slot(i).delivery.batch, *replay.batch)) return used_;
+  return stuck;
 }
 
 std::optional<Replay> Lane::next_replay() {
