@@ -283,6 +283,7 @@ void Lane::accept(SteadyTime now) {
     fresh.delivery.batch = std::move(batch);
     fresh.since = now;
     fresh.begun = fresh.undone = false;
+    fresh.screened_to = 0;
     fresh.why.clear();
     fresh.set_aside.clear();
     fresh.waiting.clear();
