@@ -103,6 +103,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
     std::vector<std::uint32_t> set_aside;  // rows that are dead letters
     std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
+    std::uint32_t screened_to = 0;         // those before a dead letter are older than it: they never wait behind it
     std::string why;                       // of a replay: about the first of the rows set aside
     std::optional<Reject> reject;          // of `refused`
     bool undone = false;                   // of `refused`: nothing of the batch was taken
