@@ -23,16 +23,27 @@ std::vector<DeadLetter> Desk::letters() const {
   return parts_.journal.list(filter, SIZE_MAX);
 }
 
-void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows) {
+void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows, bool parked) {
   if (position.empty()) return;
-  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows});
+  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows, parked});
+}
+
+Order Desk::order_of(const Batch& batch, std::uint32_t event, std::span<const Order> orders) const {
+  if (!orders.empty()) return orders[batch.event(event).commit];
+  return {parts_.run, static_cast<std::uint64_t>(batch.seq), event};
+}
+
+// Of an entry: where this run has come by it, else as it was stored.
+Order Desk::order_of(const std::string& event_id, Order stored) const {
+  const auto known = known_.find(event_id);
+  return known != known_.end() && known->second.shown ? known->second.order : stored;
 }
 
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (DeadLetter& letter : letters()) learn(std::move(letter.event_id), letter.why.position, letter.rows);
+  for (DeadLetter& letter : letters()) learn(std::move(letter.event_id), letter.why.position, letter.rows, false);
   for (ParkedEvent& event : parts_.journal.parked(parts_.stage))
-    learn(std::move(event.event_id), event.position, event.rows);
+    learn(std::move(event.event_id), event.position, event.rows, true);
   passed(start);
   look();
   note_change();
@@ -43,22 +54,23 @@ void Desk::passed(const Position& position) {
   for (auto i = known_.begin(); i != known_.end();) {
     Known& known = i->second;
     const bool covered = parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position);
-    if (covered && !known.shown) show(known);
+    if (covered && !known.shown) show(known, {parts_.run, 0, 0});
     i = covered ? known_.erase(i) : std::next(i);
   }
 }
 
 // It holds back what follows, unless it is gone: that is found out when release() is asked next.
-void Desk::show(Known& known) {
+void Desk::show(Known& known, Order order) {
   known.shown = true;
-  if (parks()) blocked_.add(known.rows);
+  known.order = order;
+  if (parks()) blocked_.add(known.rows, order);
   note_change();
 }
 
 // The log stands at `mark`: entries whose place is before it have been passed.
-void Desk::show_before(const Mark& mark) {
+void Desk::show_before(const Mark& mark, Order order) {
   for (auto& [id, known] : known_)
-    if (!known.shown && !parts_.algebra.covers(known.position, mark)) show(known);
+    if (!known.shown && !parts_.algebra.covers(known.position, mark)) show(known, order);
 }
 
 bool Desk::is_ahead(const std::string& event_id) const {
@@ -80,26 +92,29 @@ std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t 
   return parts_.codec.print(position);
 }
 
-std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, const Position& base) try {
+std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, const Position& base,
+                                      std::span<const Order> orders) try {
   const Event& event = batch.event(reject.event);
-  Rejection why{parts_.stage, reject.kind, reject.reason, {}, {}};
+  Rejection why{parts_.stage, reject.kind, reject.reason, {}, {}, order_of(batch, reject.event, orders)};
   why.position = place(batch, base, event.commit);
   if (!why.position.empty()) why.cursor = parts_.algebra.show(parts_.codec.parse(why.position, "the journal"));
   switch (parts_.journal.keep(batch, event, why)) {
     case Journal::Kept::full:
-      return "the dead letter queue is full (overflow_policy: block): replay or acknowledge entries";
+      return std::string("the dead letter queue is full (overflow_policy: block): ") +
+             (parts_.stage.is_processor ? "acknowledge entries" : "replay or acknowledge entries");
     case Journal::Kept::thrown_away: return std::nullopt;
     case Journal::Kept::stored: break;
   }
-  if (parks()) blocked_.add(row_keys(event));
+  if (parks()) blocked_.add(row_keys(event), why.order);
   return std::nullopt;
 } catch (const Error& error) {
   parts_.journal.write_failed();
   return std::string("it cannot be stored as a dead letter: ") + error.what();
 }
 
-std::optional<std::string> Desk::screen(const Batch& batch, const Position& base, std::uint32_t first,
-                                        std::uint32_t last, std::vector<std::uint32_t>& left_out) try {
+std::optional<std::string> Desk::screen(const Batch& batch, const Position& base, std::span<const Order> orders,
+                                        std::uint32_t first, std::uint32_t last,
+                                        std::vector<std::uint32_t>& left_out) try {
   if (is_clear()) return std::nullopt;
   const bool of_log = !batch.marks().empty();
   std::vector<Journal::Waiting> waiting;
@@ -109,25 +124,29 @@ std::optional<std::string> Desk::screen(const Batch& batch, const Position& base
   for (std::uint32_t i = first; i < last; ++i) {
     const Event& event = batch.event(i);
     if (event.dropped) continue;
-    if (of_log && !known_.empty() && commit != event.commit) show_before(batch.marks()[event.commit]);
+    const Order order = order_of(batch, i, orders);
+    if (of_log && !known_.empty() && commit != event.commit) show_before(batch.marks()[event.commit], order);
     commit = event.commit;
     const bool may_wait = blocked_.knows_table(event.schema->name_hash);
     if (known_.empty() && !may_wait) continue;
     const std::string id = to_string(event_id(batch.commits()[event.commit], event));
     if (const auto known = known_.find(id); known != known_.end()) {
-      if (of_log && !known->second.shown) show(known->second);
       left_out.push_back(i);
+      if (!of_log || known->second.shown) continue;
+      show(known->second, order);
+      if (known->second.parked && !parts_.journal.holds(parts_.stage, id) && parts_.journal.waits(parts_.stage, id))
+        waiting.push_back({i, place(batch, base, event.commit), order});  // at its new place
       continue;
     }
     if (!may_wait) continue;
     const RowKeys rows = row_keys(event);
-    if (!blocked_.blocks(rows)) continue;
-    blocked_.add(rows);
+    if (!blocked_.blocks(rows, order)) continue;
+    blocked_.add(rows, order);
     left_out.push_back(i);
     if (parts_.journal.holds(parts_.stage, id)) continue;
     if (placed != event.commit) position = place(batch, base, event.commit);
     placed = event.commit;
-    waiting.push_back({i, position});
+    waiting.push_back({i, position, order});
   }
   if (!parts_.journal.park(parts_.stage, batch, waiting))
     return "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
@@ -144,20 +163,23 @@ Desk::Parked Desk::look() {
   if (parks())
     for (const DeadLetter& letter : letters()) {
       dead.insert(letter.event_id);
-      if (!is_ahead(letter.event_id)) blocked.add(letter.rows);
+      if (!is_ahead(letter.event_id)) blocked.add(letter.rows, order_of(letter.event_id, letter.why.order));
     }
   std::size_t bytes = 0;
-  for (ParkedEvent& event : parts_.journal.parked(parts_.stage)) {
+  std::vector<ParkedEvent> waiting = parts_.journal.parked(parts_.stage);
+  for (ParkedEvent& event : waiting) event.order = order_of(event.event_id, event.order);
+  std::ranges::stable_sort(waiting, {}, &ParkedEvent::order);
+  for (ParkedEvent& event : waiting) {
     if (dead.contains(event.event_id)) {
       found.twice.push_back(event.seq);
       continue;
     }
     if (is_ahead(event.event_id)) continue;
-    const bool waits = blocked.blocks(event.rows);
+    const bool waits = blocked.blocks(event.rows, event.order);
     const bool fits = found.events.size() < kReleaseEvents && bytes < kReleaseBytes;
     if (waits || !fits) {
       found.more = found.more || !waits;
-      blocked.add(event.rows);
+      blocked.add(event.rows, event.order);
       continue;
     }
     bytes += event.kept.size();
@@ -165,7 +187,7 @@ Desk::Parked Desk::look() {
   }
   // Until they are on their way they block as well.
   blocked_ = blocked;
-  for (const ParkedEvent& event : found.events) blocked_.add(event.rows);
+  for (const ParkedEvent& event : found.events) blocked_.add(event.rows, event.order);
   return found;
 }
 
@@ -178,11 +200,13 @@ std::optional<Desk::Release> Desk::release() {
     if (parked.events.empty()) return std::nullopt;
     std::vector<std::string_view> kept;
     std::vector<std::uint64_t> seqs;
+    std::vector<Order> orders;
     for (const ParkedEvent& event : parked.events) {
       kept.push_back(event.kept);
+      orders.push_back(event.order);
       seqs.push_back(event.seq);
     }
-    Release release{parts_.batches.make(kept),
+    Release release{parts_.batches.make(kept), std::move(orders),
                     [this, seqs](const ReplayResult& result) { finish_release(seqs, result); }};
     releasing_ = true;
     blocked_ = std::move(parked.blocked);

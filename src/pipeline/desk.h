@@ -33,6 +33,7 @@ class Desk {
     Stage stage;
     const PositionAlgebra& algebra;
     const PositionCodec& codec;
+    std::uint64_t run;  // Journal::begin_run()
   };
   explicit Desk(Parts parts) : parts_(std::move(parts)) {}
 
@@ -43,11 +44,12 @@ class Desk {
 
   // `base`: where the stage stands before the batch; a batch of a replay has no marks and moves nothing. Nothing: it is
   // kept, or thrown away as configured. Otherwise why it must be offered again.
-  std::optional<std::string> keep(const Batch&, const Reject&, const Position& base);
+  // `orders`, of a replay: where its events stand, by commit.
+  std::optional<std::string> keep(const Batch&, const Reject&, const Position& base, std::span<const Order> orders);
   // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
   // Otherwise why they cannot be parked: ask again later. `base` as in keep().
-  std::optional<std::string> screen(const Batch&, const Position& base, std::uint32_t first, std::uint32_t last,
-                                    std::vector<std::uint32_t>& left_out);
+  std::optional<std::string> screen(const Batch&, const Position& base, std::span<const Order> orders,
+                                    std::uint32_t first, std::uint32_t last, std::vector<std::uint32_t>& left_out);
   // A kept event that the log has not shown again yet: what is older than it may still have to come.
   bool is_ahead(const Batch& kept) const;
   // Nothing to screen for.
@@ -60,6 +62,7 @@ class Desk {
   // Parked events that may go on: the stage delivers them before anything newer, and says `done`. One at a time.
   struct Release {
     BatchPtr batch;
+    std::vector<Order> orders;
     std::function<void(ReplayResult)> done;
   };
   std::optional<Release> release();
@@ -72,7 +75,9 @@ class Desk {
   struct Known {
     Position position;
     RowKeys rows;
+    bool parked = false;
     bool shown = false;  // since the start
+    Order order = {};    // once shown
   };
   struct Parked {
     std::vector<ParkedEvent> events;
@@ -82,9 +87,11 @@ class Desk {
   };
 
   std::vector<DeadLetter> letters() const;
-  void learn(std::string event_id, const std::string& position, const RowKeys&);
-  void show(Known&);
-  void show_before(const Mark&);
+  void learn(std::string event_id, const std::string& position, const RowKeys&, bool parked);
+  void show(Known&, Order);
+  void show_before(const Mark&, Order);
+  Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders) const;
+  Order order_of(const std::string& event_id, Order stored) const;
   bool is_ahead(const std::string& event_id) const;
   std::string place(const Batch&, const Position& base, std::uint32_t commit) const;
   // What blocks and, of what is parked, what may go on.

@@ -27,6 +27,9 @@ RowKeys read_rows(const Json& json) {
   return {json.at("table"), json.at("rows").get<std::vector<std::uint64_t>>(), json.at("whole_table")};
 }
 
+Json print_order(const Order& order) { return {order.run, order.batch, order.event}; }
+Order read_order(const Json& json) { return {json.at(0), json.at(1), json.at(2)}; }
+
 // What is ours is UTF-8; what others said need not be.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
@@ -47,6 +50,7 @@ std::string print_entry(const DeadLetter& letter) {
                {"attempts", letter.attempts},
                {"truncated", letter.truncated},
                {"rows", print_rows(letter.rows)},
+               {"order", print_order(letter.why.order)},
                {"event", letter.event},
                {"kept", letter.kept}});
 }
@@ -62,12 +66,14 @@ DeadLetter read_entry(const Store::Item& item) {
                   json.at("kind"),
                   json.at("reason"),
                   json.at("position"),
-                  json.at("cursor")};
+                  json.at("cursor"),
+                  {}};
     letter.attempts = json.at("attempts");
     letter.truncated = json.at("truncated");
     letter.event = json.at("event");
     letter.kept = json.at("kept");
     letter.rows = read_rows(json.at("rows"));
+    letter.why.order = read_order(json.at("order"));
     return letter;
   } catch (const Json::exception& error) {
     damaged(item.seq, error.what());
@@ -120,6 +126,7 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
     const DeadLetter before = read_entry(*known);
     letter.timestamp = before.timestamp;
     letter.attempts = before.attempts + 1;
+    letter.why.order = before.why.order;
     if (batch.marks().empty() && !before.why.position.empty()) {  // of a replay it is where the stage stood
       letter.why.position = before.why.position;
       letter.why.cursor = before.why.cursor;
@@ -179,6 +186,10 @@ bool Journal::holds(const Stage& stage, const std::string& event_id) {
   return store_.find(kNamespace, dead_letters_, id_of(stage, event_id)).has_value();
 }
 
+bool Journal::waits(const Stage& stage, const std::string& event_id) {
+  return store_.find(kNamespace, parked_, id_of(stage, event_id)).has_value();
+}
+
 bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiting> events) {
   std::lock_guard lock(mutex_);
   std::vector<Store::Pushed> items;
@@ -186,14 +197,14 @@ bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiti
   for (const Waiting& each : events) {
     const Event& event = batch.event(each.event);
     std::string id = id_of(stage, id_in(batch, event));
-    if (store_.find(kNamespace, parked_, id)) continue;
-    ++fresh;
+    if (!store_.find(kNamespace, parked_, id)) ++fresh;
     items.push_back({std::move(id), dump({{"rows", print_rows(row_keys(event))},
                                           {"position", each.position},
+                                          {"order", print_order(each.order)},
                                           {"kept", print_kept(batch, event)}})});
   }
   if (items.empty()) return true;
-  if (store_.queued(kNamespace, parked_) + fresh > static_cast<std::size_t>(options_.dlq.park_max_entries))
+  if (fresh > 0 && store_.queued(kNamespace, parked_) + fresh > static_cast<std::size_t>(options_.dlq.park_max_entries))
     return false;
   store_.push(kNamespace, parked_, items);
   return true;
@@ -230,8 +241,8 @@ std::vector<ParkedEvent> Journal::parked(const Stage& stage) {
       if (!item.id.starts_with(prefix)) continue;
       try {
         const Json json = Json::parse(item.value);
-        events.push_back({item.seq, item.id.substr(prefix.size()), json.at("position"), json.at("kept"),
-                          read_rows(json.at("rows"))});
+        events.push_back({item.seq, item.id.substr(prefix.size()), json.at("position"), read_order(json.at("order")),
+                          json.at("kept"), read_rows(json.at("rows"))});
       } catch (const Json::exception& error) {
         damaged(item.seq, error.what());
       }
@@ -271,9 +282,11 @@ std::size_t Journal::acknowledge(std::uint64_t up_to_seq) {
 std::size_t Journal::purge() { return acknowledge(std::numeric_limits<std::int64_t>::max()); }
 
 bool Journal::drop(std::uint64_t seq) {
-  const bool existed = store_.drop(kNamespace, dead_letters_, seq);
-  changed();
-  return existed;
+  struct Told {  // also when the store does not say whether it is gone
+    Journal& journal;
+    ~Told() { journal.changed(); }
+  } told{*this};
+  return store_.drop(kNamespace, dead_letters_, seq);
 }
 
 void Journal::drop_parked(std::span<const std::uint64_t> seqs) {
@@ -295,6 +308,13 @@ void Journal::clean(SteadyTime deadline) {
     lose(count, "entries are lost: they are older than max_age_secs");
     changed();
   }
+}
+
+std::uint64_t Journal::begin_run() {
+  const auto last = store_.get(kNamespace, runs_of(pipeline_));
+  const Store::Entry run{kNamespace, runs_of(pipeline_), std::to_string((last ? std::stoull(*last) : 0) + 1)};
+  store_.put({&run, 1});
+  return std::stoull(run.value);
 }
 
 void Journal::on_change(std::function<void()> listener) {

@@ -41,6 +41,7 @@ struct Rejection {
   std::string reason;
   std::string position;  // a record that covers the event's transaction
   std::string cursor;    // the same in the short form
+  Order order = {};
 };
 
 struct DeadLetter {
@@ -59,6 +60,7 @@ struct ParkedEvent {
   std::uint64_t seq = 0;
   std::string event_id;
   std::string position;  // as Rejection::position
+  Order order;
   std::string kept;
   RowKeys rows;
 };
@@ -72,10 +74,12 @@ class Journal {
   enum class Kept { stored, thrown_away, full };
   Kept keep(const Batch&, const Event&, const Rejection&);
   bool holds(const Stage&, const std::string& event_id);
-  // Events that wait behind others, in order; the same one waits once. False: no room for them.
+  bool waits(const Stage&, const std::string& event_id);
+  // Events that wait behind others; the same one waits once, at the place that was said last. False: no room for them.
   struct Waiting {
     std::uint32_t event;
     std::string position;
+    Order order;
   };
   bool park(const Stage&, const Batch&, std::span<const Waiting>);
 
@@ -99,6 +103,8 @@ class Journal {
   // Removes what is older than max_age_secs, until `deadline`.
   void clean(SteadyTime deadline);
 
+  // The number of a new run, higher than that of all before.
+  std::uint64_t begin_run();
   // Entries went: rows may go on. One listener, called on the thread that did it.
   void on_change(std::function<void()>);
   // An attempt to store an entry failed.
@@ -110,6 +116,7 @@ class Journal {
   static std::string dead_letters_of(const std::string& pipeline) { return pipeline + ":dlq"; }
   static std::string parked_of(const std::string& pipeline) { return pipeline + ":parked"; }
   static std::string lost_of(const std::string& pipeline) { return pipeline + ":lost"; }
+  static std::string runs_of(const std::string& pipeline) { return pipeline + ":runs"; }
 
  private:
   std::string show(const Batch&, const Event&, bool& truncated);

@@ -274,7 +274,6 @@ Lane::Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
   fresh.delivery.batch = std::move(batch);
   fresh.state = State::unsent;
   fresh.begun = fresh.undone = false;
-  fresh.screened_to = 0;
   fresh.replay.reset();
   fresh.reject.reset();
   fresh.set_aside.clear();

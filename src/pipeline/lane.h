@@ -103,7 +103,6 @@ class Lane final : public ReceiptBook, public RejectDesk {
     std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
     std::vector<std::uint32_t> set_aside;  // rows that are dead letters
     std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
-    std::uint32_t screened_to = 0;         // those before a dead letter are older than it: they never wait behind it
     std::string why;                       // of a replay: about the first of the rows set aside
     std::optional<Reject> reject;          // of `refused`
     bool undone = false;                   // of `refused`: nothing of the batch was taken
@@ -133,6 +132,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void look_at_held(SteadyTime now);
   void accept_replays(SteadyTime now);
   std::size_t place_of(const Replay&) const;
+  static std::span<const Order> orders_of(const Slot& slot) {
+    return slot.replay ? std::span<const Order>(slot.replay->orders) : std::span<const Order>();
+  }
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }

@@ -103,9 +103,8 @@ void Lane::take_refused(SteadyTime now) {
 // Nothing: the row is a dead letter now. Otherwise why not.
 std::optional<std::string> Lane::keep(std::size_t i, const Reject& reject) {
   Slot& of = slot(i);
-  if (auto why = parts_.desk->keep(*of.delivery.batch, reject, base(i))) return why;
+  if (auto why = parts_.desk->keep(*of.delivery.batch, reject, base(i), orders_of(of))) return why;
   insert(of.set_aside, reject.event);
-  if (parts_.desk->parks()) of.screened_to = std::max(of.screened_to, reject.event + 1);
   const std::string text = describe(*of.delivery.batch, reject);
   if (of.replay && of.why.empty()) of.why = text;
   obs::log_limited(obs::Level::warn, id(), "a row cannot be delivered: it is a dead letter now",
@@ -150,10 +149,8 @@ void Lane::screen(Slot& fresh, const Position& base, SteadyTime now) {
   const bool is_head = fresh.replay && !fresh.replay->waited;
   if (parts_.desk && !parts_.desk->is_clear() && !is_head) {
     for (const EventRange range : delivery.ranges) {
-      const std::uint32_t first = std::max(range.first, fresh.screened_to);
-      if (first >= range.last) continue;
       std::vector<std::uint32_t> found;
-      const auto why = parts_.desk->screen(*delivery.batch, base, first, range.last, found);
+      const auto why = parts_.desk->screen(*delivery.batch, base, orders_of(fresh), range.first, range.last, found);
       if (!why) {
         for (const std::uint32_t event : found) {
           if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
@@ -240,7 +237,8 @@ std::size_t Lane::place_of(const Replay& replay) const {
 std::optional<Replay> Lane::next_replay() {
   if (!parts_.desk) return std::nullopt;
   if (auto released = parts_.desk->release())
-    return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->done)};
+    return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->orders),
+                  std::move(released->done)};
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
     return each.behind <= taken_batches_ && (each.waited || !parts_.desk->is_ahead(*each.batch));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/batch.h"
+#include "pipeline/row_keys.h"
 #include "schema/registry.h"
 
 namespace deltaforge::pipeline {
@@ -28,7 +29,8 @@ struct Replay {
   BatchRef batch;
   // Its events waited: those whose rows are blocked (again) go on waiting. Otherwise they are what blocks.
   bool waited = false;
-  std::uint64_t behind = 0;  // filled in by the lane: so many batches go first
+  std::uint64_t behind = 0;   // filled in by the lane: so many batches go first
+  std::vector<Order> orders;  // by commit
   std::function<void(ReplayResult)> done;
 };
 

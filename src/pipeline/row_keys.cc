@@ -62,17 +62,27 @@ void BlockedRows::clear() {
   whole_tables_.clear();
 }
 
-void BlockedRows::add(const RowKeys& keys) {
-  if (keys.rows.empty() && !keys.whole_table) return;
-  tables_.insert(keys.table);
-  if (keys.whole_table) whole_tables_.insert(keys.table);
-  rows_.insert(keys.rows.begin(), keys.rows.end());
+void BlockedRows::add(Firsts& to, std::uint64_t key, Order order) {
+  const auto [found, fresh] = to.try_emplace(key, order);
+  if (!fresh) found->second = std::min(found->second, order);
 }
 
-bool BlockedRows::blocks(const RowKeys& keys) const {
-  if (!tables_.contains(keys.table)) return false;
-  if (keys.whole_table || whole_tables_.contains(keys.table)) return true;
-  return std::ranges::any_of(keys.rows, [this](std::uint64_t row) { return rows_.contains(row); });
+bool BlockedRows::blocks(const Firsts& by, std::uint64_t key, Order order) {
+  const auto found = by.find(key);
+  return found != by.end() && found->second < order;
+}
+
+void BlockedRows::add(const RowKeys& keys, Order order) {
+  if (keys.rows.empty() && !keys.whole_table) return;
+  add(tables_, keys.table, order);
+  if (keys.whole_table) add(whole_tables_, keys.table, order);
+  for (const std::uint64_t row : keys.rows) add(rows_, row, order);
+}
+
+bool BlockedRows::blocks(const RowKeys& keys, Order order) const {
+  if (!blocks(tables_, keys.table, order)) return false;
+  if (keys.whole_table || blocks(whole_tables_, keys.table, order)) return true;
+  return std::ranges::any_of(keys.rows, [&](std::uint64_t row) { return blocks(rows_, row, order); });
 }
 
 }  // namespace deltaforge::pipeline

@@ -2,8 +2,9 @@
 // where one of them waits.
 #pragma once
 
+#include <compare>
 #include <cstdint>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "core/event.h"
@@ -18,18 +19,31 @@ struct RowKeys {
 
 RowKeys row_keys(const Event&);
 
-// The rows whose events must wait.
+// Where an event stands in the log, among those that the journal has to do with: the run that read it, its batch, its
+// place in there. An event that two runs read belongs to the later one.
+struct Order {
+  std::uint64_t run = 0, batch = 0;
+  std::uint32_t event = 0;
+  auto operator<=>(const Order&) const = default;
+};
+inline constexpr Order kBehindAll{~std::uint64_t{0}, 0, 0};
+
+// The rows whose events must wait: those behind the first that is kept of the row.
 class BlockedRows {
  public:
   bool empty() const { return tables_.empty(); }
   void clear();
-  void add(const RowKeys&);
-  bool blocks(const RowKeys&) const;
+  void add(const RowKeys&, Order = {});
+  bool blocks(const RowKeys&, Order = kBehindAll) const;
   // A cheap no for most events.
   bool knows_table(std::uint64_t table) const { return tables_.contains(table); }
 
  private:
-  std::unordered_set<std::uint64_t> rows_, tables_, whole_tables_;
+  using Firsts = std::unordered_map<std::uint64_t, Order>;
+  static void add(Firsts&, std::uint64_t key, Order);
+  static bool blocks(const Firsts&, std::uint64_t key, Order);
+
+  Firsts rows_, tables_, whole_tables_;
 };
 
 }  // namespace deltaforge::pipeline

@@ -58,6 +58,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
     : spec_(spec),
       store_(store),
       journal_(journal),
+      run_(journal != nullptr ? journal->begin_run() : 0),
       changed_(std::move(changed)),
       source_(spec.source.build({spec.name, spec.tenant, std::to_string(identity.epoch)})),
       algebra_(source_->positions()),
@@ -155,7 +156,7 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
 
 std::unique_ptr<Desk> Run::make_desk(Stage stage) {
   if (journal_ == nullptr) return nullptr;
-  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_, run_});
 }
 
 void Run::add_processors() {
@@ -370,17 +371,19 @@ std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
   try {
     const std::string_view kept = letter.kept;
     BatchPtr batch = replays_.make({&kept, 1});
-    if (letter.why.stage.is_processor) {
+    if (!journal_->holds(letter.why.stage, letter.event_id)) {
+      problem = "it has left the journal meanwhile";
+    } else if (letter.why.stage.is_processor) {
       if (std::ranges::any_of(lanes_, [](const auto& lane) { return lane->detached(); }))
         problem = "a sink is detached: try again when it is back";
-      else if (!transform_.replay(letter.why.stage.id, std::move(batch), answer))
+      else if (!transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, answer))
         problem = "there is no processor '" + letter.why.stage.id + "' any more";
     } else {
       const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
       if (lane == lanes_.end())
         problem = "there is no sink '" + letter.why.stage.id + "' any more";
       else
-        (*lane)->replay({BatchRef(std::move(batch)), false, 0, answer});
+        (*lane)->replay({BatchRef(std::move(batch)), false, 0, {letter.why.order}, answer});
     }
   } catch (const Error& error) {
     problem = error.what();

@@ -57,7 +57,7 @@ bool Transform::step() try {
 
 void Transform::freeze(BatchPtr batch) {
   SteadyTime begin = parts_.clock.now();
-  process(*batch, 0, true);
+  process(*batch, 0, true, {});
   mark_ends(*batch);
   const TableSchema* schema = nullptr;
   std::uint64_t run = 0;
@@ -90,8 +90,9 @@ void Transform::freeze(BatchPtr batch) {
   taken_.assign(parts_.lanes.size(), false);
 }
 
-void Transform::process(Batch& batch, std::size_t from, bool waited) {
+void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<const Order> orders) {
   batch_ = &batch;
+  orders_ = orders;
   from_ = from;
   set_aside_.clear();
   waiting_.clear();
@@ -145,7 +146,7 @@ void Transform::screen(std::size_t step, std::uint32_t first) {
   std::vector<std::uint32_t> out;
   until_stored([&] {
     out.clear();
-    return desk.screen(batch, position_, first, inputs_, out);
+    return desk.screen(batch, position_, orders_, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
   if (step != from_) return;
@@ -156,19 +157,20 @@ void Transform::screen(std::size_t step, std::uint32_t first) {
 void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {
   Desk& desk = *steps_[step].desk;
   const Reject reject{event, "processor", std::move(reason)};
-  until_stored([&] { return desk.keep(batch, reject, position_); });
+  until_stored([&] { return desk.keep(batch, reject, position_, orders_); });
   if (desk.parks()) screen(step, event + 1);  // those behind it have not been processed yet
   if (step != from_) return;
   if (why_.empty()) why_ = reject.reason;
   set_aside_.push_back(event);
 }
 
-bool Transform::replay(const std::string& processor, BatchPtr batch, std::function<void(ReplayResult)> done) {
+bool Transform::replay(const std::string& processor, BatchPtr batch, Order order,
+                       std::function<void(ReplayResult)> done) {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!steps_[i].desk || steps_[i].desk->stage().id != processor) continue;
     {
       std::lock_guard lock(mutex_);
-      replays_.push_back({i, std::move(batch), false, std::move(done)});
+      replays_.push_back({i, std::move(batch), false, {order}, std::move(done)});
     }
     bell_.ring();
     return true;
@@ -182,7 +184,7 @@ std::optional<Transform::Again> Transform::next_replay() {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!steps_[i].desk || !all) continue;
     if (auto released = steps_[i].desk->release())
-      return Again{i, std::move(released->batch), true, std::move(released->done)};
+      return Again{i, std::move(released->batch), true, std::move(released->orders), std::move(released->done)};
   }
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(
@@ -199,7 +201,7 @@ bool Transform::replay_one() {
   if (position_.empty()) return false;  // nobody has begun yet
   auto again = next_replay();
   if (!again) return false;
-  process(*again->batch, again->step, again->waited);
+  process(*again->batch, again->step, again->waited, again->orders);
   struct Shared {
     std::mutex mutex;
     std::size_t left;
@@ -212,7 +214,7 @@ bool Transform::replay_one() {
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
   for (const auto& lane : parts_.lanes)
-    lane->replay({batch, true, 0, [this, shared](ReplayResult of_lane) {
+    lane->replay({batch, true, 0, again->orders, [this, shared](ReplayResult of_lane) {
                     std::unique_lock lock(shared->mutex);
                     if (!of_lane.taken) {
                       shared->result.taken = false;

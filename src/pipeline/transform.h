@@ -47,7 +47,7 @@ class Transform {
   // Any thread, before the first batch: where the lanes stand together.
   void begin(const Position&);
   // Any thread: a processor's kept events, from that processor on. False: there is no such processor.
-  bool replay(const std::string& processor, BatchPtr, std::function<void(ReplayResult)> done);
+  bool replay(const std::string& processor, BatchPtr, Order, std::function<void(ReplayResult)> done);
   // Any thread: entries of the journal were removed.
   void note_change();
   // Any thread: whoever waits for room in the journal gives up.
@@ -68,12 +68,13 @@ class Transform {
     std::size_t step;
     BatchPtr batch;
     bool waited;  // see Replay
+    std::vector<Order> orders;
     std::function<void(ReplayResult)> done;
   };
   struct Stopped {};
 
   void freeze(BatchPtr);
-  void process(Batch&, std::size_t from, bool waited);
+  void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
   void screen(std::size_t step, std::uint32_t first);
   bool replay_one();
   std::optional<Again> next_replay();
@@ -86,6 +87,7 @@ class Transform {
   Position position_;                               // in front of the next batch; kept with a journal only
   Batch* batch_ = nullptr;                          // that is being processed,
   std::uint32_t inputs_ = 0;                        // its events before the step at hand; copies come behind them
+  std::span<const Order> orders_;                   // see Replay,
   std::size_t from_ = 0;                            // its first step,
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;

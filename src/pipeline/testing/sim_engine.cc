@@ -138,6 +138,7 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                      .source_id = "sim",
                      .sink_ids = sink_ids(world),
                      .on_stored = [] {}}) {
+  ++world.runs;
   for (std::size_t i = 0; i < world.sinks.size(); ++i) {
     SimServer& server = world.sinks[i];
     server.refused.reset();  // a new engine begins with whole transactions
@@ -176,7 +177,7 @@ SimEngine::~SimEngine() {
 
 std::unique_ptr<Desk> SimEngine::make_desk(Stage stage) {
   if (journal_ == nullptr) return nullptr;
-  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_, world_.runs});
 }
 
 void SimEngine::add_processors() {
@@ -219,12 +220,14 @@ std::optional<std::string> SimEngine::replay(const DeadLetter& letter, Answer do
   BatchPtr batch = replays_.make({&kept, 1});
   const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
   std::optional<std::string> problem;
-  if (!letter.why.stage.is_processor)
-    (*lane)->replay({BatchRef(std::move(batch)), false, 0, answer});
+  if (!journal_->holds(letter.why.stage, letter.event_id))
+    problem = "it has left the journal meanwhile";
+  else if (!letter.why.stage.is_processor)
+    (*lane)->replay({BatchRef(std::move(batch)), false, 0, {letter.why.order}, answer});
   else if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); }))
     problem = "a sink is detached";
   else
-    transform_.replay(letter.why.stage.id, std::move(batch), answer);
+    transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, answer);
   if (problem) replaying_.erase(letter.seq);
   return problem;
 }

@@ -97,6 +97,7 @@ class SimWorld {
   std::vector<SimServer> sinks;
   std::map<std::string, std::uint64_t> checkpoints;  // what the store holds, by sink
   std::uint64_t released_to = 0;
+  std::uint64_t runs = 0;
   std::uint64_t duplicates = 0, crashes = 0, restarts = 0;
   SimRows* rows = nullptr;  // with a journal
 };
