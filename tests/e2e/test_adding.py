@@ -24,7 +24,7 @@ from harness.procs import REPO, Process, wait_until
 PAGES = ("docs/adding-a-sink.md", "docs/adding-a-processor.md")
 # What is built already is in the compiler's cache.
 PRESET = "debug" if (REPO / "build/debug/deltaforge").exists() else BINARY.parent.name
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.timeout(1500), pytest.mark.full]  # it builds most of the engine once more
 
 
 def command(words: list[str], where: Path, text: str = "") -> str:
