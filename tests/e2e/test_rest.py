@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import threading
@@ -38,9 +39,10 @@ def _table(bench: Workbench, pg: Postgres) -> str:
     return database
 
 
-def _document(bench: Workbench, pg: Postgres, database: str, name: str = "p", **spec: Any) -> dict[str, Any]:
-    return pipeline(postgres_source(pg.dsn(database), name=database), [file_sink(bench.home / f"out-{name}")], name=name,
-                    **spec)
+def _document(bench: Workbench, pg: Postgres, database: str, name: str = "p", place: str = "",
+              **spec: Any) -> dict[str, Any]:
+    return pipeline(postgres_source(pg.dsn(database), name=database), [file_sink(bench.home / f"out-{name}{place}")],
+                    name=name, **spec)
 
 
 def _ask(engine: Engine, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -227,13 +229,14 @@ def test_a_storm_of_calls(bench: Workbench, servers: Servers, clients: int, call
     engine = _empty(bench)
     _answers(engine)
     odd: list[Any] = []
+    made = itertools.count()  # a pipeline that is made anew refuses the place of the one before it
 
     def client(seed: int) -> None:
         choice = random.Random(seed)
         for _ in range(calls):
             name = choice.choice("abc")
             method, path, body = choice.choice((
-                ("POST", "/pipelines", _document(bench, pg, databases[name], name)),
+                ("POST", "/pipelines", _document(bench, pg, databases[name], name, f"-{next(made)}")),
                 ("PATCH", f"/pipelines/{name}", {"spec": {"batch": {"max_events": choice.randint(1, 100)}}}),
                 ("DELETE", f"/pipelines/{name}", None), ("POST", f"/pipelines/{name}/pause", None),
                 ("POST", f"/pipelines/{name}/stop", None), ("POST", f"/pipelines/{name}/resume", None),
