@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nats/nats.h>
@@ -35,6 +36,24 @@ struct FreeMessage {
 };
 using Message = std::unique_ptr<natsMsg, FreeMessage>;
 
+// Messages that are done with. The library lets a thread of its own free them and wakes it for each one, which costs more
+// than sending it; so they go many at a time.
+class Spent {
+ public:
+  void add(Message message, std::size_t bytes) {
+    messages_.push_back(std::move(message));
+    bytes_ += bytes;
+    if (messages_.size() < kTogether && bytes_ < kBytes) return;
+    messages_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t kTogether = 256, kBytes = 1024 * 1024;
+  std::vector<Message> messages_;
+  std::size_t bytes_ = 0;
+};
+
 std::string last_error() {
   natsStatus ignored;
   const char* text = nats_GetLastError(&ignored);
@@ -52,13 +71,15 @@ std::shared_ptr<Inbox> inbox_of(void* closure) { return Inbox::find(reinterpret_
 // --- the library's threads ---
 
 void on_answer(natsConnection*, natsSubscription*, natsMsg* raw, void* closure) {
-  const Message message(raw);
-  const auto inbox = inbox_of(closure);
-  if (!inbox) return;
-  const std::uint64_t number = reply_number(natsMsg_GetSubject(raw));
-  if (natsMsg_IsNoResponders(raw)) return inbox->take({number, Ack::Kind::no_responders, 0, 0, 0, {}});
-  const Ack ack = parse_ack({natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw))});
-  inbox->take({number, ack.kind, ack.seq, ack.stream, ack.code, std::string(ack.text)});
+  thread_local Spent spent;
+  Message message(raw);
+  const std::string_view data(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw)));
+  if (const auto inbox = inbox_of(closure)) {
+    const std::uint64_t number = reply_number(natsMsg_GetSubject(raw));
+    const Ack ack = natsMsg_IsNoResponders(raw) ? Ack{.kind = Ack::Kind::no_responders} : parse_ack(data);
+    inbox->take({number, ack.kind, ack.seq, ack.stream, ack.code, std::string(ack.text)});
+  }
+  spent.add(std::move(message), data.size());
 }
 
 void on_error(natsConnection*, natsSubscription*, natsStatus status, void* closure) {
@@ -216,6 +237,7 @@ Error connect_error(natsStatus status, const std::string& text, const Server& se
 struct Connection::Library {
   natsConnection* connection = nullptr;
   natsSubscription* answers = nullptr;
+  Spent spent;
 
   Library() = default;
   Library(const Library&) = delete;
@@ -296,7 +318,7 @@ void Connection::publish(const MessageWriter& writer, Slab& slab, const Expectat
   natsStatus status =
       natsMsg_Create(&raw, writer.text_at(slab, writer.subject_at()), number != 0 ? reply.data() : nullptr,
                      payload.data(), static_cast<int>(payload.size()));
-  const Message message(raw);
+  Message message(raw);
   for (const MessageWriter::HeaderAt& header : writer.headers()) {
     if (status != NATS_OK) break;
     const char* name = header.name != nullptr ? header.name : writer.text_at(slab, header.name_at);
@@ -312,6 +334,7 @@ void Connection::publish(const MessageWriter& writer, Slab& slab, const Expectat
   if (status == NATS_OK && expected.stream != nullptr)
     status = natsMsgHeader_Set(raw, "Nats-Expected-Stream", expected.stream);
   if (status == NATS_OK) status = natsConnection_PublishMsg(library_->connection, raw);
+  library_->spent.add(std::move(message), writer.size());
   if (status != NATS_OK) lost("publishing to", status);
 }
 

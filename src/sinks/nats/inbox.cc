@@ -43,9 +43,9 @@ std::shared_ptr<Inbox> Inbox::find(std::uint64_t id) {
 
 void Inbox::take(Answer&& answer) {
   std::lock_guard lock(mutex_);
-  const bool first = answers_.empty();
+  const bool bad = answer.kind != Ack::Kind::stored && answer.kind != Ack::Kind::duplicate;
   answers_.push_back(std::move(answer));
-  if (first && wake_) wake_();
+  if ((bad || answers_.size() == enough_) && wake_) wake_();
 }
 
 void Inbox::end(Broken why) {
@@ -59,6 +59,12 @@ void Inbox::collect(std::vector<Answer>& to) {
   to.clear();
   std::lock_guard lock(mutex_);
   answers_.swap(to);
+}
+
+void Inbox::wake_after(std::size_t answers) {
+  std::lock_guard lock(mutex_);
+  enough_ = answers;
+  if (answers_.size() >= enough_ && wake_) wake_();
 }
 
 std::optional<Broken> Inbox::broken() const {

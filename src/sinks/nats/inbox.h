@@ -2,6 +2,7 @@
 // its number only, so that what comes after its end goes nowhere.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,6 +45,8 @@ class Inbox {
 
   // Lane thread: what has come since, in order; `to` is emptied first.
   void collect(std::vector<Answer>& to);
+  // Lane thread: not to be woken before so many have come, or one that is no acknowledgement.
+  void wake_after(std::size_t answers);
   std::optional<Broken> broken() const;
   // From here on nobody is woken.
   void close();
@@ -55,6 +58,7 @@ class Inbox {
   mutable std::mutex mutex_;  // guards what follows
   std::function<void()> wake_;
   std::vector<Answer> answers_;
+  std::size_t enough_ = 1;
   std::optional<Broken> broken_;
 };
 

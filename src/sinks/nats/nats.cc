@@ -49,6 +49,8 @@ constexpr std::chrono::seconds kShared{30};
 constexpr int kMostInVain = 5;
 constexpr std::string_view kLastSequence = "Nats-Expected-Last-Sequence", kLastId = "Nats-Expected-Last-Msg-Id";
 constexpr std::size_t kDigits = 20;
+// Waking for each answer would send the next messages one by one; beyond so many the front batch would wait too long.
+constexpr std::size_t kMostAnswers = 256;
 
 Fault fault_of(const Error& error) {
   if (error.kind() == ErrorKind::unavailable) return Fault::retry(error.message(), error.hint());
@@ -195,6 +197,7 @@ bool NatsSink::poll() {
       return false;
     }
     check_time();
+    inbox_->wake_after(std::clamp<std::size_t>(flight_.waiting() / 2, 1, kMostAnswers));
     return more && !blocked_;
   } catch (const Error& error) {
     if (!unflushed_) complete();

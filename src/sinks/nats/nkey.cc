@@ -78,7 +78,9 @@ std::string public_key_of(std::string_view seed) {
   std::array<std::uint8_t, kKeySize> raw{};
   std::size_t size = raw.size();
   if (!pair || EVP_PKEY_get_raw_public_key(pair.get(), raw.data(), &size) != 1) return {};
-  Octets key{kUser};
+  Octets key;
+  key.reserve(1 + raw.size() + 2);
+  key.push_back(kUser);
   key.insert(key.end(), raw.begin(), raw.end());
   const std::uint16_t sum = checksum(key, key.size());
   key.push_back(static_cast<std::uint8_t>(sum));

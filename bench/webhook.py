@@ -78,7 +78,7 @@ def rounds(backlog: Backlog, count: int, root: Path, hook: Webhook, delay: float
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="./dev bench http", description=__doc__)
+    parser = argparse.ArgumentParser(prog="./dev bench webhook", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=20_000, help="in transactions of 64")
     args = parser.parse_args()
@@ -94,7 +94,7 @@ def main() -> int:
             f"{backlog.events:,} rows, answered after {delay * 1000:g} ms": summary(
                 rounds(backlog, args.rounds, root, hook, delay), [(ENGINE, PLAIN)]) for delay in (0, 0.02)}}
     show(report)
-    keep(report, REPO, "http")
+    keep(report, REPO, "webhook")
     return 0
 
 
