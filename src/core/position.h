@@ -3,6 +3,7 @@
 // Positions are only partly ordered (GTID sets): nothing may ever ask "which is smaller".
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,6 +53,11 @@ class Position {
   std::unique_ptr<PositionData> data_;
 };
 
+// Where a transaction stands in the log of one server. Places of one log rise; those of two have no order.
+struct LogPlace {
+  std::uint64_t log = 0, at = 0;
+};
+
 // What can be done with positions. One per source type; pure, any thread.
 class PositionAlgebra {
  public:
@@ -63,6 +69,7 @@ class PositionAlgebra {
   // What both have. The meet with an empty position is empty.
   virtual Position meet(const Position& a, const Position& b) const = 0;
   virtual bool equal(const Position& a, const Position& b) const = 0;
+  virtual LogPlace place(const Mark& mark) const = 0;
 
   // The members "server", "stream" and "tracks" of a position record, as JSON without the outer braces.
   virtual std::string print(const Position& position) const = 0;

@@ -13,6 +13,8 @@ namespace deltaforge::pipeline {
 namespace {
 
 // Of what is released at once.
+constexpr const char* kNoRoom =
+    "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
 constexpr std::size_t kReleaseEvents = 1000, kReleaseBytes = 8 * 1024 * 1024;
 
 }  // namespace
@@ -23,27 +25,31 @@ std::vector<DeadLetter> Desk::letters() const {
   return parts_.journal.list(filter, SIZE_MAX);
 }
 
-void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows, bool parked) {
+void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows, Order order, bool parked) {
   if (position.empty()) return;
-  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows, parked});
+  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows, order, parked});
 }
 
-Order Desk::order_of(const Batch& batch, std::uint32_t event, std::span<const Order> orders) const {
-  if (!orders.empty()) return orders[batch.event(event).commit];
-  return {parts_.run, static_cast<std::uint64_t>(batch.seq), event};
+Order Desk::order_of(const Batch& batch, std::uint32_t index, std::span<const Order> orders) {
+  const Event& event = batch.event(index);
+  const std::uint64_t in_transaction = std::uint64_t{event.total_order} << 32 | event.fan_out;
+  if (!orders.empty()) return {orders[event.commit].log, orders[event.commit].at, in_transaction};
+  const Order place = place_of(batch, event.commit);
+  return {place.log, place.at, in_transaction};
 }
 
-// Of an entry: where this run has come by it, else as it was stored.
-Order Desk::order_of(const std::string& event_id, Order stored) const {
-  const auto known = known_.find(event_id);
-  return known != known_.end() && known->second.shown ? known->second.order : stored;
+Order Desk::place_of(const Batch& batch, std::uint32_t commit) {
+  const LogPlace place = parts_.algebra.place(batch.marks()[commit]);
+  if (place.log != log_.first) log_ = {place.log, parts_.journal.number_of_log(place.log)};
+  return {log_.second, place.at, 0};
 }
 
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (DeadLetter& letter : letters()) learn(std::move(letter.event_id), letter.why.position, letter.rows, false);
+  for (DeadLetter& letter : letters()) 
+    learn(std::move(letter.event_id), letter.why.position, letter.rows, letter.why.order, false);
   for (ParkedEvent& event : parts_.journal.parked(parts_.stage))
-    learn(std::move(event.event_id), event.position, event.rows, true);
+    learn(std::move(event.event_id), event.position, event.rows, event.order, true);
   passed(start);
   look();
   note_change();
@@ -54,23 +60,22 @@ void Desk::passed(const Position& position) {
   for (auto i = known_.begin(); i != known_.end();) {
     Known& known = i->second;
     const bool covered = parts_.algebra.equal(parts_.algebra.meet(position, known.position), known.position);
-    if (covered && !known.shown) show(known, {parts_.run, 0, 0});
+    if (covered && !known.shown) show(known);
     i = covered ? known_.erase(i) : std::next(i);
   }
 }
 
 // It holds back what follows, unless it is gone: that is found out when release() is asked next.
-void Desk::show(Known& known, Order order) {
+void Desk::show(Known& known) {
   known.shown = true;
-  known.order = order;
-  if (parks()) blocked_.add(known.rows, order);
+  if (parks()) blocked_.add(known.rows, known.order);
   note_change();
 }
 
 // The log stands at `mark`: entries whose place is before it have been passed.
-void Desk::show_before(const Mark& mark, Order order) {
+void Desk::show_before(const Mark& mark) {
   for (auto& [id, known] : known_)
-    if (!known.shown && !parts_.algebra.covers(known.position, mark)) show(known, order);
+    if (!known.shown && !parts_.algebra.covers(known.position, mark)) show(known);
 }
 
 bool Desk::is_ahead(const std::string& event_id) const {
@@ -84,11 +89,19 @@ bool Desk::is_ahead(const Batch& kept) const {
   return false;
 }
 
-// A record that covers the transaction. The stage has passed what a replay brings.
-std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t commit) const {
+bool Desk::is_behind(const Batch& letter, std::span<const Order> orders) {
+  return blocked_.blocks(row_keys(letter.event(0)), order_of(letter, 0, orders));
+}
+
+// A record that covers the transaction. The stage has passed what a replay brings, unless that waits already.
+std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t commit, const std::string& event_id) {
   if (base.empty()) return {};
+  if (batch.marks().empty()) {
+    auto waits = parts_.journal.waits(parts_.stage, event_id);
+    return waits ? *waits : parts_.codec.print(base);
+  }
   Position position = base;
-  if (!batch.marks().empty()) parts_.algebra.advance(position, batch.marks().first(commit + 1));
+  parts_.algebra.advance(position, batch.marks().first(commit + 1));
   return parts_.codec.print(position);
 }
 
@@ -96,7 +109,7 @@ std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, 
                                       std::span<const Order> orders) try {
   const Event& event = batch.event(reject.event);
   Rejection why{parts_.stage, reject.kind, reject.reason, {}, {}, order_of(batch, reject.event, orders)};
-  why.position = place(batch, base, event.commit);
+  why.position = place(batch, base, event.commit, to_string(event_id(batch.commits()[event.commit], event)));
   if (!why.position.empty()) why.cursor = parts_.algebra.show(parts_.codec.parse(why.position, "the journal"));
   switch (parts_.journal.keep(batch, event, why)) {
     case Journal::Kept::full:
@@ -112,11 +125,12 @@ std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, 
   return std::string("it cannot be stored as a dead letter: ") + error.what();
 }
 
-std::optional<std::string> Desk::screen(const Batch& batch, const Position& base, std::span<const Order> orders,
-                                        std::uint32_t first, std::uint32_t last,
+std::optional<std::string> Desk::screen(const Question& question, std::uint32_t first, std::uint32_t last,
                                         std::vector<std::uint32_t>& left_out) try {
-  if (is_clear()) return std::nullopt;
+  const auto& [batch, base, orders, released, beyond] = question;
   const bool of_log = !batch.marks().empty();
+  const bool of_others = !of_log && !released;  // what a crash has interrupted may come though this stage keeps it
+  if (is_clear() && !of_others) return std::nullopt;
   std::vector<Journal::Waiting> waiting;
   std::optional<std::uint32_t> commit;  // of the event before; `position` is that of the last that waits
   std::optional<std::uint32_t> placed;
@@ -125,17 +139,19 @@ std::optional<std::string> Desk::screen(const Batch& batch, const Position& base
     const Event& event = batch.event(i);
     if (event.dropped) continue;
     const Order order = order_of(batch, i, orders);
-    if (of_log && !known_.empty() && commit != event.commit) show_before(batch.marks()[event.commit], order);
+    if (of_log && !known_.empty() && commit != event.commit) show_before(batch.marks()[event.commit]);
     commit = event.commit;
     const bool may_wait = blocked_.knows_table(event.schema->name_hash);
-    if (known_.empty() && !may_wait) continue;
+    if ((known_.empty() || released) && !may_wait && !of_others) continue;
     const std::string id = to_string(event_id(batch.commits()[event.commit], event));
-    if (const auto known = known_.find(id); known != known_.end()) {
+    if (of_others && (parts_.journal.holds(parts_.stage, id) || parts_.journal.waits(parts_.stage, id))) {
+      left_out.push_back(i);
+      continue;
+    }
+    if (const auto known = known_.find(id); known != known_.end() && !released) {
       left_out.push_back(i);
       if (!of_log || known->second.shown) continue;
-      show(known->second, order);
-      if (known->second.parked && !parts_.journal.holds(parts_.stage, id) && parts_.journal.waits(parts_.stage, id))
-        waiting.push_back({i, place(batch, base, event.commit), order});  // at its new place
+      show(known->second);
       continue;
     }
     if (!may_wait) continue;
@@ -144,30 +160,35 @@ std::optional<std::string> Desk::screen(const Batch& batch, const Position& base
     blocked_.add(rows, order);
     left_out.push_back(i);
     if (parts_.journal.holds(parts_.stage, id)) continue;
-    if (placed != event.commit) position = place(batch, base, event.commit);
+    if (placed != event.commit || !of_log) position = place(batch, base, event.commit, id);
     placed = event.commit;
     waiting.push_back({i, position, order});
   }
-  if (!parts_.journal.park(parts_.stage, batch, waiting))
-    return "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
+  if (!parts_.journal.park(parts_.stage, batch, waiting, beyond)) return kNoRoom;
   return std::nullopt;
 } catch (const Error& error) {
   parts_.journal.write_failed();
   return std::string("an event that must wait behind a dead letter cannot be stored: ") + error.what();
 }
 
-Desk::Parked Desk::look() {
+std::optional<std::string> Desk::no_room() try {
+  if (blocked_.empty() || !parts_.journal.parking_is_full(parts_.stage)) return std::nullopt;
+  return kNoRoom;
+} catch (const Error& error) {
+  return std::string("the journal cannot be read: ") + error.what();
+}
+
+Desk::Parked Desk::look(Order bound) {
   Parked found;
   BlockedRows& blocked = found.blocked;
   std::unordered_set<std::string> dead;
   if (parks())
     for (const DeadLetter& letter : letters()) {
       dead.insert(letter.event_id);
-      if (!is_ahead(letter.event_id)) blocked.add(letter.rows, order_of(letter.event_id, letter.why.order));
+      if (!is_ahead(letter.event_id)) blocked.add(letter.rows, letter.why.order);
     }
   std::size_t bytes = 0;
   std::vector<ParkedEvent> waiting = parts_.journal.parked(parts_.stage);
-  for (ParkedEvent& event : waiting) event.order = order_of(event.event_id, event.order);
   std::ranges::stable_sort(waiting, {}, &ParkedEvent::order);
   for (ParkedEvent& event : waiting) {
     if (dead.contains(event.event_id)) {
@@ -176,9 +197,11 @@ Desk::Parked Desk::look() {
     }
     if (is_ahead(event.event_id)) continue;
     const bool waits = blocked.blocks(event.rows, event.order);
+    const bool later = event.order >= bound;
     const bool fits = found.events.size() < kReleaseEvents && bytes < kReleaseBytes;
-    if (waits || !fits) {
-      found.more = found.more || !waits;
+    if (waits || later || !fits) {
+      found.later = found.later || (later && !waits);
+      found.more = found.more || (!later && !waits);
       blocked.add(event.rows, event.order);
       continue;
     }
@@ -191,12 +214,13 @@ Desk::Parked Desk::look() {
   return found;
 }
 
-std::optional<Desk::Release> Desk::release() {
+std::optional<Desk::Release> Desk::release(Order bound) {
   if (releasing_ || !changed_.exchange(false, std::memory_order_acq_rel)) return std::nullopt;
   try {
-    Parked parked = look();
-    if (parked.more) note_change();
-    parts_.journal.drop_parked(parked.twice);
+    Parked parked = look(bound);
+    has_later_ = parked.later;
+    if (parked.more || parked.later) note_change();
+    if (!parked.twice.empty()) parts_.journal.drop_parked(parts_.stage, parked.twice);
     if (parked.events.empty()) return std::nullopt;
     std::vector<std::string_view> kept;
     std::vector<std::uint64_t> seqs;
@@ -226,7 +250,7 @@ void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayRe
     if (!std::ranges::binary_search(result.waiting, i)) gone.push_back(seqs[i]);
   if (!result.taken) note_change();
   try {
-    parts_.journal.drop_parked(gone);
+    parts_.journal.drop_parked(parts_.stage, gone);
   } catch (const Error& error) {
     note_change();
     obs::log_limited(obs::Level::error, parts_.stage.text(), "delivered events stay parked, they will come again",

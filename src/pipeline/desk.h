@@ -33,7 +33,6 @@ class Desk {
     Stage stage;
     const PositionAlgebra& algebra;
     const PositionCodec& codec;
-    std::uint64_t run;  // Journal::begin_run()
   };
   explicit Desk(Parts parts) : parts_(std::move(parts)) {}
 
@@ -44,15 +43,29 @@ class Desk {
 
   // `base`: where the stage stands before the batch; a batch of a replay has no marks and moves nothing. Nothing: it is
   // kept, or thrown away as configured. Otherwise why it must be offered again.
-  // `orders`, of a replay: where its events stand, by commit.
+  // `orders`, of a replay: where its transactions stand in the log, by commit.
   std::optional<std::string> keep(const Batch&, const Reject&, const Position& base, std::span<const Order> orders);
+  // What screen() is asked about.
+  struct Question {
+    const Batch& batch;
+    const Position& base;            // as in keep(),
+    std::span<const Order> orders;   // this too
+    bool released = false;           // the batch is this desk's own release
+    bool beyond = false;             // more may be parked than should be
+  };
   // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
-  // Otherwise why they cannot be parked: ask again later. `base` as in keep().
-  std::optional<std::string> screen(const Batch&, const Position& base, std::span<const Order> orders,
-                                    std::uint32_t first, std::uint32_t last, std::vector<std::uint32_t>& left_out);
+  // Otherwise why they cannot be parked: ask again later.
+  std::optional<std::string> screen(const Question&, std::uint32_t first, std::uint32_t last,
+                                    std::vector<std::uint32_t>& left_out);
+  // Why no further batch should be begun by a stage that parks beyond the limit.
+  std::optional<std::string> no_room();
   // A kept event that the log has not shown again yet: what is older than it may still have to come.
   bool is_ahead(const Batch& kept) const;
-  // Nothing to screen for.
+  // Where a transaction of the log stands.
+  Order place_of(const Batch&, std::uint32_t commit);
+  // Older events of the dead letter's row wait, or are dead letters.
+  bool is_behind(const Batch& letter, std::span<const Order> orders);
+  // Nothing to screen the log for.
   bool is_clear() const { return blocked_.empty() && known_.empty(); }
   // The stage stands here now: what it has passed is not shown again.
   void passed(const Position&);
@@ -65,7 +78,9 @@ class Desk {
     std::vector<Order> orders;
     std::function<void(ReplayResult)> done;
   };
-  std::optional<Release> release();
+  // Those that stand before `bound`; whether others may go on, once what stands there has gone, says has_later().
+  std::optional<Release> release(Order bound = kBehindAll);
+  bool has_later() const { return has_later_; }
   // release() has something to look at.
   bool is_changed() const { return changed_.load(std::memory_order_acquire) && !releasing_; }
 
@@ -75,31 +90,34 @@ class Desk {
   struct Known {
     Position position;
     RowKeys rows;
+    Order order;
     bool parked = false;
     bool shown = false;  // since the start
-    Order order = {};    // once shown
   };
   struct Parked {
     std::vector<ParkedEvent> events;
     std::vector<std::uint64_t> twice;  // dead letters by now: they wait no more
     bool more = false;                 // of those that may go on
+    bool later = false;                // some that could stand behind the bound
     BlockedRows blocked;               // once these are on their way
   };
 
   std::vector<DeadLetter> letters() const;
-  void learn(std::string event_id, const std::string& position, const RowKeys&, bool parked);
-  void show(Known&, Order);
-  void show_before(const Mark&, Order);
-  Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders) const;
-  Order order_of(const std::string& event_id, Order stored) const;
+  void learn(std::string event_id, const std::string& position, const RowKeys&, Order, bool parked);
+  void show(Known&);
+  void show_before(const Mark&);
+  Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders);
   bool is_ahead(const std::string& event_id) const;
-  std::string place(const Batch&, const Position& base, std::uint32_t commit) const;
+  // Of what follows, `event_id` is for replays: what waits keeps its position when it waits again, or is refused.
+  std::string place(const Batch&, const Position& base, std::uint32_t commit, const std::string& event_id);
   // What blocks and, of what is parked, what may go on.
-  Parked look();
+  Parked look(Order bound = kBehindAll);
   void finish_release(const std::vector<std::uint64_t>& seqs, const ReplayResult&);
 
   const Parts parts_;
   std::atomic<bool> changed_{false};
+  bool has_later_ = false;
+  std::pair<std::uint64_t, std::uint64_t> log_{};  // LogPlace::log of the last event, its number; 0 stands for itself
   std::atomic<bool> releasing_{false};  // a processor's release ends on a lane's thread
   BlockedRows blocked_;
   std::unordered_map<std::string, Known> known_;  // by event id: what the log will show once more; few

@@ -27,7 +27,7 @@ RowKeys read_rows(const Json& json) {
   return {json.at("table"), json.at("rows").get<std::vector<std::uint64_t>>(), json.at("whole_table")};
 }
 
-Json print_order(const Order& order) { return {order.run, order.batch, order.event}; }
+Json print_order(const Order& order) { return {order.log, order.at, order.event}; }
 Order read_order(const Json& json) { return {json.at(0), json.at(1), json.at(2)}; }
 
 // What is ours is UTF-8; what others said need not be.
@@ -75,6 +75,16 @@ DeadLetter read_entry(const Store::Item& item) {
     letter.rows = read_rows(json.at("rows"));
     letter.why.order = read_order(json.at("order"));
     return letter;
+  } catch (const Json::exception& error) {
+    damaged(item.seq, error.what());
+  }
+}
+
+ParkedEvent read_parked(const Store::Item& item) {
+  try {
+    const Json json = Json::parse(item.value);
+    return {item.seq, item.id.substr(item.id.rfind(' ') + 1), json.at("position"), read_order(json.at("order")),
+            json.at("kept"), read_rows(json.at("rows"))};
   } catch (const Json::exception& error) {
     damaged(item.seq, error.what());
   }
@@ -186,11 +196,13 @@ bool Journal::holds(const Stage& stage, const std::string& event_id) {
   return store_.find(kNamespace, dead_letters_, id_of(stage, event_id)).has_value();
 }
 
-bool Journal::waits(const Stage& stage, const std::string& event_id) {
-  return store_.find(kNamespace, parked_, id_of(stage, event_id)).has_value();
+std::optional<std::string> Journal::waits(const Stage& stage, const std::string& event_id) {
+  const auto known = store_.find(kNamespace, parked_, id_of(stage, event_id));
+  if (!known) return std::nullopt;
+  return read_parked(*known).position;
 }
 
-bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiting> events) {
+bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiting> events, bool beyond) {
   std::lock_guard lock(mutex_);
   std::vector<Store::Pushed> items;
   std::size_t fresh = 0;
@@ -204,10 +216,23 @@ bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiti
                                           {"kept", print_kept(batch, event)}})});
   }
   if (items.empty()) return true;
-  if (fresh > 0 && store_.queued(kNamespace, parked_) + fresh > static_cast<std::size_t>(options_.dlq.park_max_entries))
-    return false;
+  const std::size_t count = parked_of_stage(stage) + fresh;
+  if (!beyond && fresh > 0 && count > static_cast<std::size_t>(options_.dlq.park_max_entries)) return false;
+  parked_counts_.erase(stage.text());  // should the store not say whether it wrote
   store_.push(kNamespace, parked_, items);
+  parked_counts_[stage.text()] = count;
   return true;
+}
+
+bool Journal::parking_is_full(const Stage& stage) {
+  std::lock_guard lock(mutex_);
+  return parked_of_stage(stage) >= static_cast<std::size_t>(options_.dlq.park_max_entries);
+}
+
+std::size_t& Journal::parked_of_stage(const Stage& stage) {
+  const auto known = parked_counts_.find(stage.text());
+  if (known != parked_counts_.end()) return known->second;
+  return parked_counts_[stage.text()] = parked(stage).size();
 }
 
 std::vector<DeadLetter> Journal::page(std::uint64_t after_seq) {
@@ -238,14 +263,7 @@ std::vector<ParkedEvent> Journal::parked(const Stage& stage) {
     if (items.empty()) return events;
     after_seq = items.back().seq;
     for (const Store::Item& item : items) {
-      if (!item.id.starts_with(prefix)) continue;
-      try {
-        const Json json = Json::parse(item.value);
-        events.push_back({item.seq, item.id.substr(prefix.size()), json.at("position"), read_order(json.at("order")),
-                          json.at("kept"), read_rows(json.at("rows"))});
-      } catch (const Json::exception& error) {
-        damaged(item.seq, error.what());
-      }
+      if (item.id.starts_with(prefix)) events.push_back(read_parked(item));
     }
   }
 }
@@ -289,7 +307,9 @@ bool Journal::drop(std::uint64_t seq) {
   return store_.drop(kNamespace, dead_letters_, seq);
 }
 
-void Journal::drop_parked(std::span<const std::uint64_t> seqs) {
+void Journal::drop_parked(const Stage& stage, std::span<const std::uint64_t> seqs) {
+  std::lock_guard lock(mutex_);
+  parked_counts_.erase(stage.text());
   for (std::uint64_t seq : seqs) store_.drop(kNamespace, parked_, seq);
 }
 
@@ -310,11 +330,17 @@ void Journal::clean(SteadyTime deadline) {
   }
 }
 
-std::uint64_t Journal::begin_run() {
-  const auto last = store_.get(kNamespace, runs_of(pipeline_));
-  const Store::Entry run{kNamespace, runs_of(pipeline_), std::to_string((last ? std::stoull(*last) : 0) + 1)};
-  store_.put({&run, 1});
-  return std::stoull(run.value);
+std::uint64_t Journal::number_of_log(std::uint64_t log) {
+  std::lock_guard lock(mutex_);
+  const auto text = store_.get(kNamespace, logs_of(pipeline_));
+  auto logs = text ? Json::parse(*text).get<std::vector<std::uint64_t>>() : std::vector<std::uint64_t>();
+  const auto known = std::ranges::find(logs, log);
+  const auto number = static_cast<std::uint64_t>(known - logs.begin());
+  if (known != logs.end()) return number;
+  logs.push_back(log);
+  const Store::Entry entry{kNamespace, logs_of(pipeline_), dump(logs)};
+  store_.put({&entry, 1});
+  return number;
 }
 
 void Journal::on_change(std::function<void()> listener) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -74,14 +75,17 @@ class Journal {
   enum class Kept { stored, thrown_away, full };
   Kept keep(const Batch&, const Event&, const Rejection&);
   bool holds(const Stage&, const std::string& event_id);
-  bool waits(const Stage&, const std::string& event_id);
-  // Events that wait behind others; the same one waits once, at the place that was said last. False: no room for them.
+  // The position of an event that waits.
+  std::optional<std::string> waits(const Stage&, const std::string& event_id);
+  // Events that wait behind others; the same one waits once. False: there is no room for them, unless `beyond` the limit,
+  // which is each stage's own.
   struct Waiting {
     std::uint32_t event;
     std::string position;
     Order order;
   };
-  bool park(const Stage&, const Batch&, std::span<const Waiting>);
+  bool park(const Stage&, const Batch&, std::span<const Waiting>, bool beyond);
+  bool parking_is_full(const Stage&);
 
   struct Filter {
     std::string sink, processor, kind;  // empty: any
@@ -99,12 +103,12 @@ class Journal {
   std::size_t acknowledge(std::uint64_t up_to_seq);
   std::size_t purge();
   bool drop(std::uint64_t seq);
-  void drop_parked(std::span<const std::uint64_t> seqs);
+  void drop_parked(const Stage&, std::span<const std::uint64_t> seqs);
   // Removes what is older than max_age_secs, until `deadline`.
   void clean(SteadyTime deadline);
 
-  // The number of a new run, higher than that of all before.
-  std::uint64_t begin_run();
+  // The number of a source's log (LogPlace::log): higher than those of the logs that were read before it.
+  std::uint64_t number_of_log(std::uint64_t log);
   // Entries went: rows may go on. One listener, called on the thread that did it.
   void on_change(std::function<void()>);
   // An attempt to store an entry failed.
@@ -116,7 +120,7 @@ class Journal {
   static std::string dead_letters_of(const std::string& pipeline) { return pipeline + ":dlq"; }
   static std::string parked_of(const std::string& pipeline) { return pipeline + ":parked"; }
   static std::string lost_of(const std::string& pipeline) { return pipeline + ":lost"; }
-  static std::string runs_of(const std::string& pipeline) { return pipeline + ":runs"; }
+  static std::string logs_of(const std::string& pipeline) { return pipeline + ":logs"; }
 
  private:
   std::string show(const Batch&, const Event&, bool& truncated);
@@ -124,13 +128,15 @@ class Journal {
   void lose(std::size_t entries, std::string_view how);
   void warn_of_saturation(std::size_t entries);
   std::vector<DeadLetter> page(std::uint64_t after_seq);
+  std::size_t& parked_of_stage(const Stage&);
 
   const JournalOptions options_;
   const std::string pipeline_, dead_letters_, parked_, lost_;
   Store& store_;
   const Clock& clock_;
   JournalProbe probe_;
-  std::mutex mutex_;  // what is looked up is still so when it is written; guards the next two
+  std::mutex mutex_;  // what is looked up is still so when it is written; guards the next three
+  std::map<std::string, std::size_t> parked_counts_;  // by stage; none: to be counted
   std::unique_ptr<Encoder> encoder_;
   Slab slab_;
   std::mutex listener_mutex_;

@@ -388,7 +388,8 @@ void Lane::watch(SteadyTime now) {
     oldest_us_.store(slot(0).replay ? 0 : oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
-  if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() &&
+  const bool holds = used_ > 0 && slot(used_ - 1).state == State::held;  // the journal is the reason, not the sink
+  if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() && !holds &&
       parts_.ledger.may_detach(parts_.index))
     detach();
 }

@@ -130,6 +130,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void screen(Slot&, const Position& base, SteadyTime now);
   void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
+  bool replay_behind(const Slot&) const;
   void accept_replays(SteadyTime now);
   std::size_t place_of(const Replay&) const;
   static std::span<const Order> orders_of(const Slot& slot) {

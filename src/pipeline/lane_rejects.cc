@@ -27,15 +27,6 @@ void insert(std::vector<std::uint32_t>& to, std::uint32_t event) {
   if (at == to.end() || *at != event) to.insert(at, event);
 }
 
-// Whether the first event of the one is among those of the other.
-bool holds(const Batch& batch, const Batch& replay) {
-  const auto id = [](const Batch& of, const Event& event) { return event_id(of.commits()[event.commit], event); };
-  const EventId wanted = id(replay, replay.event(0));
-  for (std::uint32_t i = 0; i < batch.size(); ++i)
-    if (id(batch, batch.event(i)) == wanted) return true;
-  return false;
-}
-
 // Takes the events of `out`, ascending, out of the ranges.
 void leave_out(std::vector<EventRange>& ranges, const std::vector<std::uint32_t>& out) {
   std::vector<EventRange> left;
@@ -147,10 +138,13 @@ void Lane::screen(Slot& fresh, const Position& base, SteadyTime now) {
   std::vector<std::uint32_t> out = fresh.set_aside;
   for (const std::uint32_t event : fresh.waiting) insert(out, event);
   const bool is_head = fresh.replay && !fresh.replay->waited;
-  if (parts_.desk && !parts_.desk->is_clear() && !is_head) {
+  if (parts_.desk && (!parts_.desk->is_clear() || fresh.replay) && !is_head) {
     for (const EventRange range : delivery.ranges) {
       std::vector<std::uint32_t> found;
-      const auto why = parts_.desk->screen(*delivery.batch, base, orders_of(fresh), range.first, range.last, found);
+      const bool released = fresh.replay && fresh.replay->released;
+      const bool beyond = fresh.replay || replay_behind(fresh) || parts_.desk->has_later();
+      const auto why = parts_.desk->screen({*delivery.batch, base, orders_of(fresh), released, beyond}, range.first,
+                                           range.last, found);
       if (!why) {
         for (const std::uint32_t event : found) {
           if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
@@ -187,6 +181,16 @@ void Lane::look_at_held(SteadyTime now) {
   }
 }
 
+// A replay on its way that would make room, but may not go before this batch.
+bool Lane::replay_behind(const Slot& of) const {
+  bool found = false, is_behind = false;
+  for (std::size_t i = 0; i < used_; ++i) {
+    is_behind = is_behind || (found && slot(i).replay);
+    found = found || &slot(i) == &of;
+  }
+  return is_behind;
+}
+
 // --- replays ---
 
 void Lane::replay(Replay replay) {
@@ -219,29 +223,39 @@ void Lane::accept_replays(SteadyTime now) {
     Slot& fresh = insert_slot(i, replay->batch, now);
     fresh.replay = std::move(replay);
     prepare(fresh, base(i), now);
+    for (std::size_t at = 0; at < i; ++at) slot(at).again_at = std::min(slot(at).again_at, now);  // see replay_behind()
   }
 }
 
-// Behind all others; but before what cannot be sent until a replay has made room, where it is older than that: parked
-// events always are, a dead letter unless it is of one of those batches.
+// Behind all others; but before what cannot be sent until a replay has made room, where it is older than that: after a
+// restart the log shows once more what is kept.
 std::size_t Lane::place_of(const Replay& replay) const {
   std::size_t stuck = 0;
   const bool blocked = used_ > 0 && slot(0).begun && slot(0).reject && slot(0).state == State::unsent;
   while (!blocked && stuck < used_ && slot(stuck).state != State::held) ++stuck;
   if (replay.behind > 0) return used_;
-  for (std::size_t i = stuck; i < used_ && !replay.waited; ++i)
-    if (holds(*slot(i).delivery.batch, *replay.batch)) return used_;
-  return stuck;
+  const bool is_older = std::ranges::all_of(replay.orders, [&](const Order& order) {
+    for (std::size_t i = stuck; i < used_; ++i)
+      if (const Batch& batch = *slot(i).delivery.batch; !batch.marks().empty())
+        return order < parts_.desk->place_of(batch, 0);
+    return true;
+  });
+  return is_older ? stuck : used_;
 }
 
 std::optional<Replay> Lane::next_replay() {
   if (!parts_.desk) return std::nullopt;
-  if (auto released = parts_.desk->release())
-    return Replay{BatchRef(std::move(released->batch)), true, 0, std::move(released->orders),
+  Order bound = kBehindAll;
+  for (std::size_t i = 0; i < used_ && bound == kBehindAll; ++i)
+    if (const Batch& batch = *slot(i).delivery.batch; slot(i).state == State::held && !batch.marks().empty())
+      bound = parts_.desk->place_of(batch, 0);
+  if (auto released = parts_.desk->release(bound))
+    return Replay{BatchRef(std::move(released->batch)), true, true, 0, std::move(released->orders),
                   std::move(released->done)};
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
-    return each.behind <= taken_batches_ && (each.waited || !parts_.desk->is_ahead(*each.batch));
+    if (each.waited) return each.behind <= taken_batches_;
+    return !parts_.desk->is_ahead(*each.batch) && !parts_.desk->is_behind(*each.batch, each.orders);
   });
   if (found == replays_.end()) return std::nullopt;
   std::optional<Replay> next = std::move(*found);

@@ -29,6 +29,7 @@ struct Replay {
   BatchRef batch;
   // Its events waited: those whose rows are blocked (again) go on waiting. Otherwise they are what blocks.
   bool waited = false;
+  bool released = false;      // by the desk of the very lane
   std::uint64_t behind = 0;   // filled in by the lane: so many batches go first
   std::vector<Order> orders;  // by commit
   std::function<void(ReplayResult)> done;

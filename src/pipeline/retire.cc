@@ -14,7 +14,7 @@ void forget_journal(Store& store, const std::string& pipeline) {
   for (const std::string& queue : {Journal::dead_letters_of(pipeline), Journal::parked_of(pipeline)})
     store.drop_upto(Journal::kNamespace, queue, std::numeric_limits<std::int64_t>::max());
   store.erase(Journal::kNamespace, Journal::lost_of(pipeline));
-  store.erase(Journal::kNamespace, Journal::runs_of(pipeline));
+  store.erase(Journal::kNamespace, Journal::logs_of(pipeline));
 }
 
 }  // namespace

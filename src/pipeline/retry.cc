@@ -40,7 +40,7 @@ Retried send(Run& run, const DeadLetter& letter, const Clock& clock, SteadyTime 
   const auto left = deadline - clock.now();
   if (!waiting->changed.wait_for(lock, left, [&] { return waiting->done; })) {
     retried.result = Result::pending;
-    retried.why = "it is on its way: its sink has not answered yet";
+    retried.why = "it is on its way: its sink has not answered yet, or it waits behind older events of its row";
   } else if (waiting->failure) {
     retried.result = Result::failed;
     retried.why = *waiting->failure;

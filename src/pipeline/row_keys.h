@@ -19,11 +19,10 @@ struct RowKeys {
 
 RowKeys row_keys(const Event&);
 
-// Where an event stands in the log, among those that the journal has to do with: the run that read it, its batch, its
-// place in there. An event that two runs read belongs to the later one.
+// Where an event stands among those that were read: the log (those of several servers are numbered as they came), the
+// place of its transaction in there, its own in the transaction. Whoever reads the log again finds the same.
 struct Order {
-  std::uint64_t run = 0, batch = 0;
-  std::uint32_t event = 0;
+  std::uint64_t log = 0, at = 0, event = 0;
   auto operator<=>(const Order&) const = default;
 };
 inline constexpr Order kBehindAll{~std::uint64_t{0}, 0, 0};

@@ -58,7 +58,6 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
     : spec_(spec),
       store_(store),
       journal_(journal),
-      run_(journal != nullptr ? journal->begin_run() : 0),
       changed_(std::move(changed)),
       source_(spec.source.build({spec.name, spec.tenant, std::to_string(identity.epoch)})),
       algebra_(source_->positions()),
@@ -156,7 +155,7 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
 
 std::unique_ptr<Desk> Run::make_desk(Stage stage) {
   if (journal_ == nullptr) return nullptr;
-  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_, run_});
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
 }
 
 void Run::add_processors() {
@@ -288,7 +287,7 @@ void Run::pause_for(std::stop_token stop, milliseconds time) {
 void Run::transform(std::stop_token stop) {
   std::stop_callback wake(stop, [this] { transform_.stop(); });
   while (!stop.stop_requested())
-    if (!transform_.step()) transform_.bell().wait_until(SteadyTime::max());
+    if (!transform_.step()) transform_.bell().wait_until(transform_.again_at());
 }
 
 void Run::deliver(Lane& lane, std::stop_token stop) {
@@ -383,7 +382,7 @@ std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
       if (lane == lanes_.end())
         problem = "there is no sink '" + letter.why.stage.id + "' any more";
       else
-        (*lane)->replay({BatchRef(std::move(batch)), false, 0, {letter.why.order}, answer});
+        (*lane)->replay({BatchRef(std::move(batch)), false, false, 0, {letter.why.order}, answer});
     }
   } catch (const Error& error) {
     problem = error.what();

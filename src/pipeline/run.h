@@ -84,7 +84,6 @@ class Run {
   const PipelineSpec& spec_;
   Store& store_;
   Journal* const journal_;
-  const std::uint64_t run_;  // its number, for the journal
   const Clock& clock_ = Clock::system();
   std::function<void()> changed_;
 

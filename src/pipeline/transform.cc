@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace deltaforge::pipeline {
 namespace {
@@ -33,6 +34,7 @@ bool Transform::step() try {
       begin_.reset();
     }
     if (replay_one()) return true;
+    if (parts_.in.size() > 0 && !has_room()) return false;
     BatchPtr batch;
     holding_.store(true, std::memory_order_release);
     if (!parts_.in.try_pop(batch)) {
@@ -107,6 +109,8 @@ void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   for (Step& step : steps_) step.desk->passed(position_);
 }
 
+SteadyTime Transform::again_at() const { return full_ ? parts_.clock.now() + kAgain : SteadyTime::max(); }
+
 // --- with a journal ---
 
 void Transform::begin(const Position& position) {
@@ -126,6 +130,16 @@ void Transform::stop() {
   bell_.ring();
 }
 
+// For another batch of the stream. Replays, which make room, go on.
+bool Transform::has_room() {
+  std::optional<std::string> why;
+  for (Step& step : steps_)
+    if (step.desk && !why) why = step.desk->no_room();
+  const bool was_full = std::exchange(full_, why.has_value());
+  if (full_ != was_full) parts_.trouble(why);
+  return !full_;
+}
+
 template <class F>
 void Transform::until_stored(F&& attempt) {
   bool troubled = false;
@@ -142,11 +156,11 @@ void Transform::until_stored(F&& attempt) {
 void Transform::screen(std::size_t step, std::uint32_t first) {
   Desk& desk = *steps_[step].desk;
   Batch& batch = *batch_;
-  if (desk.is_clear()) return;
   std::vector<std::uint32_t> out;
   until_stored([&] {
     out.clear();
-    return desk.screen(batch, position_, orders_, first, inputs_, out);
+    const bool released = !orders_.empty() && step == from_;
+    return desk.screen({batch, position_, orders_, released, true}, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
   if (step != from_) return;
@@ -187,8 +201,10 @@ std::optional<Transform::Again> Transform::next_replay() {
       return Again{i, std::move(released->batch), true, std::move(released->orders), std::move(released->done)};
   }
   std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(
-      replays_, [this](const Again& each) { return !steps_[each.step].desk->is_ahead(*each.batch); });
+  const auto found = std::ranges::find_if(replays_, [this](const Again& each) {
+    Desk& desk = *steps_[each.step].desk;
+    return !desk.is_ahead(*each.batch) && !desk.is_behind(*each.batch, each.orders);
+  });
   if (found == replays_.end()) return std::nullopt;
   std::optional<Again> next = std::move(*found);
   replays_.erase(found);
@@ -214,7 +230,7 @@ bool Transform::replay_one() {
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
   for (const auto& lane : parts_.lanes)
-    lane->replay({batch, true, 0, again->orders, [this, shared](ReplayResult of_lane) {
+    lane->replay({batch, true, false, 0, again->orders, [this, shared](ReplayResult of_lane) {
                     std::unique_lock lock(shared->mutex);
                     if (!of_lane.taken) {
                       shared->result.taken = false;

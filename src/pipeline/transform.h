@@ -56,8 +56,10 @@ class Transform {
   // drops it then. Waits until it is stored; throws Stopped when the run ends first.
   void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
-  // True: it moved something; call again at once. False: wait for the bell. Throws what a processor throws.
+  // True: it moved something; call again at once. False: wait for the bell, at most until again_at(). Throws what a
+  // processor throws.
   bool step();
+  SteadyTime again_at() const;
   Bell& bell() { return bell_; }
   BatchProbe& probe() { return parts_.probe; }
   // Nothing is waiting here.
@@ -76,6 +78,7 @@ class Transform {
   void freeze(BatchPtr);
   void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
   void screen(std::size_t step, std::uint32_t first);
+  bool has_room();
   bool replay_one();
   std::optional<Again> next_replay();
   template <class F>
@@ -91,6 +94,7 @@ class Transform {
   std::size_t from_ = 0;                            // its first step,
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;
+  bool full_ = false;  // no batch is taken before rows that wait have gone on
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;  // guards the next two
   std::optional<Position> begin_;

@@ -119,7 +119,8 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                   .probe = BatchProbe("sim", "sim"),
                   .trouble =
                       [this](const std::optional<std::string>& why) {
-                        if (why) transform_waits();
+                        const bool inside_a_batch = transform_.again_at() == SteadyTime::max();
+                        if (why && inside_a_batch) transform_waits();
                       }}),
       intake_({.pool = pool_,
                .budget = budget_,
@@ -138,7 +139,6 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                      .source_id = "sim",
                      .sink_ids = sink_ids(world),
                      .on_stored = [] {}}) {
-  ++world.runs;
   for (std::size_t i = 0; i < world.sinks.size(); ++i) {
     SimServer& server = world.sinks[i];
     server.refused.reset();  // a new engine begins with whole transactions
@@ -177,7 +177,7 @@ SimEngine::~SimEngine() {
 
 std::unique_ptr<Desk> SimEngine::make_desk(Stage stage) {
   if (journal_ == nullptr) return nullptr;
-  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_, world_.runs});
+  return std::make_unique<Desk>(Desk::Parts{*journal_, replays_, std::move(stage), algebra_, codec_});
 }
 
 void SimEngine::add_processors() {
@@ -223,7 +223,7 @@ std::optional<std::string> SimEngine::replay(const DeadLetter& letter, Answer do
   if (!journal_->holds(letter.why.stage, letter.event_id))
     problem = "it has left the journal meanwhile";
   else if (!letter.why.stage.is_processor)
-    (*lane)->replay({BatchRef(std::move(batch)), false, 0, {letter.why.order}, answer});
+    (*lane)->replay({BatchRef(std::move(batch)), false, false, 0, {letter.why.order}, answer});
   else if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); }))
     problem = "a sink is detached";
   else

@@ -50,6 +50,8 @@ class SimRows {
   void arrived(const SimServer&, SimRow, bool by_stream, bool whole);
   void covered(const SimServer&, std::uint64_t end);  // by a position, stored here or there
   void check_complete();
+  // An entry of the journal, for a person: its stage, its event id, its row.
+  std::string name(const std::string& entry) const;
 
   // What happened, for those who look whether enough did.
   struct Sums {
@@ -74,6 +76,7 @@ class SimRows {
   void make_change(SimRow);
   std::string where(std::size_t row) const;
   void choose_refused();
+  bool comes_again(std::size_t row) const;
   bool is_clean(const Server&, std::size_t row) const;
   // By the sink or by a processor; but for this queue of this stage.
   bool is_kept(const Server&, std::size_t row, std::string_view stage = {}, std::string_view queue = {}) const;

@@ -13,6 +13,9 @@ namespace deltaforge::pipeline::testing {
 class SimSink final : public Sink {
  public:
   SimSink(SimWorld& world, SimServer& server) : world_(world), server_(server), window_(1 + world.pick(4)) {}
+  ~SimSink() override {
+    if (!acks_.empty()) failed();  // what they stand for is sent again
+  }
   std::optional<Position> open() override;
   bool holds_position() const override { return server_.holds_position; }
   std::size_t window() const override { return window_; }

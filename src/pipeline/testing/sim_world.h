@@ -2,7 +2,10 @@
 // engine, and it is where the promises are checked at the moment they would break, not only at the end.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
@@ -44,6 +47,7 @@ class SimAlgebra final : public PositionAlgebra {
     return sim_position(std::min(end_of(a), end_of(b)));
   }
   bool equal(const Position& a, const Position& b) const override { return end_of(a) == end_of(b); }
+  LogPlace place(const Mark& mark) const override { return {0, mark.as<SimMark>().end}; }
   std::string print(const Position& position) const override {
     return "\"server\":{},\"stream\":{\"end\":" + std::to_string(end_of(position)) + "},\"tracks\":{}";
   }
@@ -90,6 +94,11 @@ class SimWorld {
   // At the end of a run in which everything was delivered.
   void check_complete();
   [[noreturn]] void broken(const std::string& promise);
+  // With DF_SIM_TRACE in the environment what happens is printed.
+  template <class... Args>
+  void trace(fmt::format_string<Args...> text, Args&&... args) const {
+    if (traced_) fmt::print(stderr, "{}\n", fmt::format(text, std::forward<Args>(args)...));
+  }
 
   std::minstd_rand random;
   bool faults = true;
@@ -97,9 +106,11 @@ class SimWorld {
   std::vector<SimServer> sinks;
   std::map<std::string, std::uint64_t> checkpoints;  // what the store holds, by sink
   std::uint64_t released_to = 0;
-  std::uint64_t runs = 0;
   std::uint64_t duplicates = 0, crashes = 0, restarts = 0;
   SimRows* rows = nullptr;  // with a journal
+
+ private:
+  const bool traced_ = std::getenv("DF_SIM_TRACE") != nullptr;
 };
 
 }  // namespace deltaforge::pipeline::testing

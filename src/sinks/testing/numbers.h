@@ -23,6 +23,7 @@ class Numbers final : public PositionAlgebra {
     return position(std::min(number(a), number(b)));
   }
   bool equal(const Position& a, const Position& b) const override { return number(a) == number(b); }
+  LogPlace place(const Mark& mark) const override { return {0, mark.as<std::uint64_t>()}; }
   std::string print(const Position& at) const override { return show(at); }
   Position parse(std::string_view) const override { return {}; }
   std::string show(const Position& at) const override { return std::to_string(number(at)); }

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/bytes.h"
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
@@ -201,6 +203,16 @@ bool BinlogAlgebra::equal(const Position& a, const Position& b) const {
   if (x.mode != y.mode) return false;
   if (x.mode != Mode::file) return x.gtids == y.gtids && x.mariadb == y.mariadb;
   return x.server_uuid == y.server_uuid && x.server_id == y.server_id && x.file == y.file && x.pos == y.pos;
+}
+
+LogPlace BinlogAlgebra::place(const Mark& mark) const {
+  constexpr int kOffsetBits = 40;  // a file holds one transaction more than max_binlog_size, 1 GiB
+  const auto at = mark.as<BinlogMark>();
+  const std::string_view name = names_.name(at.file);
+  const std::size_t dot = std::min(name.rfind('.'), name.size() - 1);
+  std::uint64_t number = 0;
+  std::from_chars(name.data() + dot + 1, name.data() + name.size(), number);
+  return {xxh3_64(as_bytes(name.substr(0, dot))), number << kOffsetBits | at.end};
 }
 
 std::string BinlogAlgebra::print(const Position& position) const {

@@ -76,6 +76,8 @@ class BinlogAlgebra final : public PositionAlgebra {
   Position meet(const Position&, const Position&) const override;
   // In the GTID modes: the same transactions, wherever they were read.
   bool equal(const Position&, const Position&) const override;
+  // A log is what one server has written under one base name.
+  LogPlace place(const Mark&) const override;
   std::string print(const Position&) const override;
   Position parse(std::string_view record) const override;
   std::string show(const Position&) const override;

@@ -102,6 +102,18 @@ TEST(BinlogFiles, AreOrderedByTheirNumber) {
   }
 }
 
+TEST_F(BinlogAlgebraTest, PlacesRiseThroughTheFilesOfOneServer) {
+  const auto at = [this](const char* file, std::uint64_t end) { return algebra_.place(place(end, file)); };
+  const LogPlace first = at("a/bin.000009", 700);
+  for (const LogPlace& later : {at("a/bin.000009", 701), at("a/bin.000010", 4), at("a/bin.1000000", 4)}) {
+    EXPECT_EQ(first.log, later.log);
+    EXPECT_LT(first.at, later.at);
+  }
+  EXPECT_LT(at("a/bin.000009", std::uint64_t{5} << 32).at, at("a/bin.000010", 4).at) << "a huge transaction";
+  EXPECT_NE(first.log, at("b/bin.000009", 700).log);
+  EXPECT_NE(first.log, at("a/log.000009", 700).log);
+}
+
 TEST_F(BinlogAlgebraTest, FileModeCoversWhatEndsHereOrBefore) {
   const Position here = in_file("bin.999999", 100);
   for (Kind kind : {Kind::place, Kind::anonymous, Kind::mysql, Kind::mariadb}) {

@@ -34,6 +34,7 @@ class WalAlgebra final : public PositionAlgebra {
   void advance(Position&, std::span<const Mark>) const override;
   Position meet(const Position&, const Position&) const override;
   bool equal(const Position&, const Position&) const override;
+  LogPlace place(const Mark&) const override;  // positions of a promoted standby go on where the old ones ended
   std::string print(const Position&) const override;
   Position parse(std::string_view record) const override;
   std::string show(const Position&) const override;

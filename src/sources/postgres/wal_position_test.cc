@@ -37,6 +37,12 @@ TEST(Lsn, PrintsAndParses) {
     EXPECT_EQ(parse_lsn(bad), std::nullopt) << bad;
 }
 
+TEST(WalAlgebra, PlacesRiseThroughTimelines) {
+  const LogPlace first = algebra.place(mark(0xFFFFFFFF)), second = algebra.place(mark(0x1'0000'0000, 7, 2));
+  EXPECT_EQ(first.log, second.log);
+  EXPECT_LT(first.at, second.at);
+}
+
 TEST(WalAlgebra, CoversWhatEndsHereOrBefore) {
   EXPECT_TRUE(algebra.covers(at(100), mark(100)));
   EXPECT_TRUE(algebra.covers(at(100), mark(99)));
