@@ -230,17 +230,18 @@ void Lane::accept_replays(SteadyTime now) {
 // Behind all others; but before what cannot be sent until a replay has made room, where it is older than that: after a
 // restart the log shows once more what is kept.
 std::size_t Lane::place_of(const Replay& replay) const {
-  std::size_t stuck = 0;
-  const bool blocked = used_ > 0 && slot(0).begun && slot(0).reject && slot(0).state == State::unsent;
-  while (!blocked && stuck < used_ && slot(stuck).state != State::held) ++stuck;
   if (replay.behind > 0) return used_;
-  const bool is_older = std::ranges::all_of(replay.orders, [&](const Order& order) {
-    for (std::size_t i = stuck; i < used_; ++i)
-      if (const Batch& batch = *slot(i).delivery.batch; !batch.marks().empty())
-        return order < parts_.desk->place_of(batch, 0);
-    return true;
-  });
-  return is_older ? stuck : used_;
+  const auto is_older = [&](std::size_t than) {
+    while (than < used_ && slot(than).delivery.batch->marks().empty()) ++than;
+    if (than == used_) return true;
+    const Order first = parts_.desk->place_of(*slot(than).delivery.batch, 0);
+    return std::ranges::all_of(replay.orders, [&](const Order& order) { return order < first; });
+  };
+  const bool is_blocked = used_ > 0 && slot(0).begun && slot(0).reject && slot(0).state == State::unsent;
+  if (is_blocked && is_older(0)) return 0;
+  std::size_t held = 0;
+  while (held < used_ && slot(held).state != State::held) ++held;
+  return is_older(held) ? held : used_;
 }
 
 std::optional<Replay> Lane::next_replay() {

@@ -30,6 +30,10 @@ run = runner  # a fixture
 LIBRARIES = CACHE / "consumers"
 
 
+# Debian 12's Go is too old for nats.go: those in Go are run where another is.
+GO_TOO = ["go"] if (LIBRARIES / "go/go.sum").exists() else []
+
+
 def sample(file: str, *replaced: tuple[str, str]) -> str:
     text = (REPO / "tests/book" / file).read_text()
     for old, new in replaced:
@@ -86,9 +90,7 @@ def _until_done(consumer: Consumer) -> Iterator[Consumer]:
 
 
 def _need(tool: str, library: Path) -> None:
-    if shutil.which(tool) is None:
-        pytest.skip(f"no {tool} on this machine")
-    assert library.exists(), f"{library} is not there: run ./dev setup"
+    assert shutil.which(tool) and library.exists(), f"{tool} or {library} is not there: run ./dev setup"
 
 
 GO = """package main
@@ -134,7 +136,7 @@ def one_key(events: list[Any], row: int) -> list[Any]:
     return [each for each in events if (each[1] or each[2])["id"] == row]
 
 
-@pytest.mark.parametrize("language", ["python", "node", "go"])
+@pytest.mark.parametrize("language", ["python", "node", *GO_TOO])
 def test_webhooks(language: str, run: Any, servers: Servers, home: Path) -> None:
     """Rows of different keys come beside each other, those of one key in their order."""
     port = free_port()
@@ -150,7 +152,8 @@ def test_webhooks(language: str, run: Any, servers: Servers, home: Path) -> None
         assert [one_key(events, row) for row in (1, 2)] == [one_key(TOLD, row) for row in (1, 2)]
 
 
-def test_nats_in_go(run: Any, servers: Servers, home: Path, nats: Nats) -> None:
+@pytest.mark.parametrize("language", GO_TOO)
+def test_nats_in_go(language: str, run: Any, servers: Servers, home: Path, nats: Nats) -> None:
     """Less the line that names the durable consumer a second time, which nats.go refuses."""
     with run("14-nats", servers("mysql"), ORDERS, ["nats:ORDERS=orders.>"]) as book:
         body = sample("go_nats.txt", ("nats://localhost:4222", nats.url),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Caches what the consumers that the book prints need in ~/.cache/deltaforge/consumers (6 MB, 15 seconds): ioredis and
-# express for those in JavaScript, nats.go for the one in Go. Where npm or go is not there, their consumers are not run.
+# express for those in JavaScript, nats.go for the one in Go. Node.js comes from Debian where it is missing; where go is
+# missing, or too old, its consumers are not run.
 set -euo pipefail
 
 root=${DF_CACHE:-$HOME/.cache/deltaforge}/consumers
@@ -11,8 +12,13 @@ mkdir -p "$root/go"
 exec 9> "$root.lock" # two set-ups may run beside each other
 flock -w 600 9 || fail "another set-up has held $root.lock for 10 minutes"
 
+if ! command -v npm > /dev/null && [ "$(id -u)" = 0 ]; then
+  say "installing Node.js"
+  timeout 600 env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends nodejs npm > "$root/apt.log" 2>&1 ||
+    tail -5 "$root/apt.log" >&2
+fi
 if ! command -v npm > /dev/null; then
-  say "no npm: the consumers in JavaScript will not be run"
+  say "no npm: the consumers in JavaScript will fail"
 elif [ ! -d "$root/node_modules/ioredis" ] || [ ! -d "$root/node_modules/express" ]; then
   say "fetching ioredis and express"
   (cd "$root" && timeout 300 npm install --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
