@@ -136,6 +136,7 @@ std::optional<Failure> Vm::guarded(const std::function<bool(JSContext*)>& body) 
   deadline_ = now + milliseconds(settings_.limits.timeout_ms);
   cpu_deadline_ns_ = thread_cpu_ns() + settings_.limits.cpu_ms * 1'000'000;
   tripped_.reset();
+  stop_at_.reset();
   running_ = true;
   in_call_.store(true);
   if (asleep_.load()) {
@@ -161,9 +162,12 @@ std::optional<Failure> Vm::guarded(const std::function<bool(JSContext*)>& body) 
 bool Vm::within_limits() {
   if (!running_) return true;
   if (!tripped_) {
-    if (thread_cpu_ns() > cpu_deadline_ns_)
+    const Time now = steady_clock::now();
+    if (stopped(now))
+      tripped_ = Failure::Kind::stopped;
+    else if (thread_cpu_ns() > cpu_deadline_ns_)
       tripped_ = Failure::Kind::cpu;
-    else if (steady_clock::now() > deadline_)
+    else if (now > deadline_)
       tripped_ = Failure::Kind::wall;
     else if (memory_passed())
       tripped_ = Failure::Kind::memory;
@@ -171,6 +175,14 @@ bool Vm::within_limits() {
   if (!tripped_) return true;
   js::StopDrainingJobQueue(context_);
   return false;
+}
+
+bool Vm::stopped(Time now) {
+  if (settings_.stop == nullptr) return false;
+  const Stop stop = settings_.stop->load(std::memory_order_relaxed);
+  if (stop == Stop::no) return false;
+  if (!stop_at_) stop_at_ = now + Settings::kPatience;
+  return stop == Stop::now || now > *stop_at_;
 }
 
 // The heap, and what its objects hold outside of it: the engine's own maximum sees the first only.
@@ -206,6 +218,7 @@ Failure Vm::failure() {
       return {*tripped_, fmt::format("a call took more than {} ms of processor time (limits.cpu_ms)", limits.cpu_ms)};
     case Failure::Kind::wall:
       return {*tripped_, fmt::format("a call took more than {} ms (limits.timeout_ms)", limits.timeout_ms)};
+    case Failure::Kind::stopped: return {*tripped_, "the pipeline stops"};
     default: return {*tripped_, fmt::format("it holds more than {} MiB (limits.mem_mb)", limits.mem_mb)};
   }
 }

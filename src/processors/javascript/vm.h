@@ -51,6 +51,7 @@ class Vm {
   using Time = std::chrono::steady_clock::time_point;
   struct Roots;
 
+  bool stopped(Time now);
   std::size_t memory();
   bool memory_passed();
   Failure failure();
@@ -67,6 +68,7 @@ class Vm {
   Time deadline_;
   std::int64_t cpu_deadline_ns_ = 0;
   std::optional<Failure::Kind> tripped_;
+  std::optional<Time> stop_at_;  // since it was first seen that the pipeline stops
   Time memory_looked_at_;
 
   std::int64_t time_ms_ = 0;
