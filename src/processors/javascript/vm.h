@@ -1,19 +1,15 @@
-// One SpiderMonkey context with one realm, its limits and its watchdog. Lives on one thread; the watchdog is a thread
-// of its own that does nothing but ask for interrupts while a call runs.
+// One SpiderMonkey context with one realm, its limits and its watchdog. Lives on one thread.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "processors/javascript/script.h"
+#include "processors/javascript/watchdog.h"
 
 struct JSContext;
 
@@ -51,12 +47,10 @@ class Vm {
   using Time = std::chrono::steady_clock::time_point;
   struct Roots;
 
-  bool stopped(Time now);
   std::size_t memory();
   bool memory_passed();
   Failure failure();
   std::string pending_exception();
-  void watch();
 
   const Settings settings_;
   JSContext* context_ = nullptr;
@@ -65,10 +59,7 @@ class Vm {
 
   // Of the running call.
   bool running_ = false;
-  Time deadline_;
-  std::int64_t cpu_deadline_ns_ = 0;
   std::optional<Failure::Kind> tripped_;
-  std::optional<Time> stop_at_;  // since it was first seen that the pipeline stops
   Time memory_looked_at_;
 
   std::int64_t time_ms_ = 0;
@@ -76,12 +67,7 @@ class Vm {
   Time prints_since_;
   int prints_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::atomic<bool> in_call_{false};
-  std::atomic<bool> asleep_{false};
-  bool stop_ = false;  // under mutex_
-  std::thread watchdog_;
+  std::optional<Watchdog> watchdog_;
 };
 
 }  // namespace deltaforge::processors::javascript
