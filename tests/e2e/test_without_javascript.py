@@ -13,7 +13,7 @@ from harness.procs import REPO
 PIPELINE = """\
 metadata: {name: p, tenant: t}
 spec:
-  source: {type: postgres, config: {id: db, dsn: "postgresql://localhost/shop"}}
+  source: {type: postgres, config: {id: db, dsn: "postgresql://localhost/shop", slot: s, publication: p}}
   processors:
     - {type: javascript, inline: "(e) => [e]"}
   sinks: [{type: stdout, config: {id: out}}]
@@ -46,5 +46,6 @@ def test_builds_and_refuses_the_processor(home: Path) -> None:
     assert "p.yaml:5:" in said, f"with its place: {said}"
     (home / "p.yaml").write_text(PIPELINE.replace('javascript, inline: "(e) => [e]"', "flatten"))
     assert run(binary, "validate", str(home / "p.yaml")).returncode == 0
-    tested = run(str(build / "src/server/server_test"))
+    configs_with_scripts = "BrokenConfigs.*:BookExamples.*:Examples.*"
+    tested = run(str(build / "src/server/server_test"), f"--gtest_filter=-{configs_with_scripts}")
     assert tested.returncode == 0, tested.stdout[-3000:]
