@@ -10,10 +10,20 @@ namespace deltaforge {
 // (ProcessorContext::set_aside); it is dropped and counted.
 enum class OnError { fail, dlq, drop };
 
+// Leaves process() after wind_down() or cancel(): the batch is thrown away, nothing of it is delivered, and the next
+// run reads it again. No failure.
+struct Cancelled {};
+
 class Processor {
  public:
   virtual ~Processor() = default;
   virtual void process(Batch&) = 0;
+
+  // The pipeline stops. Both from any thread, once, also during process(); a processor that is always quick leaves
+  // them. What was read is still delivered: process() goes on, and throws Cancelled where it gets nowhere.
+  virtual void wind_down() noexcept {}
+  // The run ends: process() throws Cancelled, this time and from now on, within some milliseconds.
+  virtual void cancel() noexcept {}
 };
 
 }  // namespace deltaforge

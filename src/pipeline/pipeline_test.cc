@@ -107,6 +107,32 @@ class ScriptedSink final : public Sink {
   std::vector<Receipt> kept_;
 };
 
+// The transaction that a processor gets stuck at, and whether a drain is told to it.
+struct Obstacle {
+  std::atomic<std::uint64_t> at{~0ULL};
+  std::atomic<bool> heeds_wind_down{true};
+  std::atomic<bool> reached{false};
+};
+
+class StuckProcessor final : public Processor {
+ public:
+  explicit StuckProcessor(Obstacle& obstacle) : obstacle_(obstacle) {}
+  void process(Batch& batch) override {
+    for (const Commit& commit : batch.commits()) {
+      if (commit.mark.as<SimMark>().end != obstacle_.at) continue;
+      obstacle_.reached = true;
+      while (!stop_) std::this_thread::sleep_for(1ms);
+      throw Cancelled();
+    }
+  }
+  void wind_down() noexcept override { stop_ = obstacle_.heeds_wind_down.load(); }
+  void cancel() noexcept override { stop_ = true; }
+
+ private:
+  Obstacle& obstacle_;
+  std::atomic<bool> stop_{false};
+};
+
 class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() { world_.faults = false; }
@@ -125,6 +151,10 @@ class PipelineTest : public ::testing::Test {
       spec.sinks.push_back(maker);
       world_.sinks.push_back({.id = maker.id, .complete_to = ~0ULL});
     }
+    ProcessorMaker processor;
+    processor.id = "stuck";
+    processor.build = [this](const ProcessorContext&) { return std::make_unique<StuckProcessor>(obstacle_); };
+    spec.processors.push_back(processor);
     spec.batch.max_events = 10;
     spec.sink_batch_deadline = deadline_;
     return std::make_unique<Pipeline>(std::move(spec), store_);
@@ -147,6 +177,7 @@ class PipelineTest : public ::testing::Test {
 
   Script script_;
   std::optional<std::chrono::seconds> deadline_;
+  Obstacle obstacle_;
   Target targets_[2];
   testing::SimWorld world_{1};
   testing::SimStore store_{world_};
@@ -167,6 +198,42 @@ TEST_F(PipelineTest, DeliversDrainsOnStopAndGoesOnWhereItWas) {
   EXPECT_GE(delivered, 500u);
   expect_exact(0, 2000);
   EXPECT_EQ(pipeline->status().status, Status::running);
+}
+
+// What it had handed on is delivered, nothing of the batch that it held is, and all of that comes in the next run.
+TEST_F(PipelineTest, AProcessorThatGetsNowhereDoesNotHoldUpAStop) {
+  for (const bool heeds : {true, false}) {  // else it is cancelled when the deadline has passed
+    auto pipeline = make();
+    obstacle_.heeds_wind_down = heeds;
+    obstacle_.reached = false;
+    obstacle_.at = script_.committed + 500;
+    script_.committed += 1000;
+    pipeline->start();
+    EXPECT_TRUE(eventually([&] { return obstacle_.reached.load(); }));
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_FALSE(pipeline->stop(heeds ? 10s : 1s));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+    EXPECT_LT(targets_[0].count(), obstacle_.at);
+    if (heeds) {
+      EXPECT_GE(targets_[0].count() + 10, obstacle_.at) << "what went before was drained";
+    }
+    obstacle_.at = ~0ULL;
+    pipeline->resume();
+    EXPECT_TRUE(eventually([&] { return targets_[0].count() == script_.committed; }));
+    expect_exact(0, script_.committed);
+    EXPECT_TRUE(pipeline->stop(5s));
+  }
+}
+
+TEST_F(PipelineTest, AFailureElsewhereDoesNotWaitForAProcessor) {
+  auto pipeline = make();
+  obstacle_.at = 5;
+  script_.committed = 10;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return obstacle_.reached.load(); }));
+  script_.undecodable = true;
+  EXPECT_TRUE(eventually([&] { return pipeline->status().status == Status::failed; }));
+  EXPECT_TRUE(pipeline->stop(1s));
 }
 
 TEST_F(PipelineTest, PauseReadsNothingAndKeepsTheConnection) {

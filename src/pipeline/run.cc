@@ -321,8 +321,8 @@ void Run::checkpoint(std::stop_token stop) {
   }
 }
 
-bool Run::drained() const {
-  return source_done_.load(std::memory_order_acquire) && transform_.empty() &&
+bool Run::drained(bool gave_up) const {
+  return source_done_.load(std::memory_order_acquire) && (gave_up || transform_.empty()) &&
          std::all_of(lanes_.begin(), lanes_.end(),
                      [](const auto& lane) { return lane->detached() || lane->empty(); }) &&
          ledger_.clean();
@@ -330,11 +330,13 @@ bool Run::drained() const {
 
 bool Run::drain(SteadyTime deadline) {
   source_stop_.request_stop();
-  while (!drained()) {
+  transform_.wind_down();
+  for (;;) {
+    const bool gave_up = transform_.gave_up();  // what it handed on before is delivered still
+    if (drained(gave_up)) return !gave_up;
     if (clock_.now() >= deadline || failure()) return false;
     std::this_thread::sleep_for(milliseconds(2));
   }
-  return true;
 }
 
 void Run::halt() {

@@ -43,7 +43,7 @@ class Run {
   ~Run();  // halt()
 
   void pause(bool on) { intake_.pause(on); }
-  // Reads no more, delivers what was read, stores positions. False: the deadline passed first.
+  // Reads no more, delivers what was read, stores positions. False: the deadline passed first, or a processor gave up.
   bool drain(SteadyTime deadline);
   // Stops every thread and closes the sinks; what is undelivered will be read again. Idempotent.
   void halt();
@@ -76,7 +76,7 @@ class Run {
   void begin_thread(const char* name, std::function<void(std::stop_token)> body);
   void set_trouble(const std::string& place, std::optional<Error>);
   void pause_for(std::stop_token, std::chrono::milliseconds);
-  bool drained() const;
+  bool drained(bool gave_up) const;
   std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
   std::unique_ptr<Desk> make_desk(Stage);
   void add_processors();

@@ -24,6 +24,7 @@ void mark_ends(Batch& batch) {
 }  // namespace
 
 bool Transform::step() try {
+  if (gave_up()) return false;
   if (!current_) {
     {
       std::lock_guard lock(mutex_);
@@ -53,7 +54,8 @@ bool Transform::step() try {
   current_ = BatchRef();
   holding_.store(false, std::memory_order_release);
   return true;
-} catch (const Stopped&) {
+} catch (const Cancelled&) {
+  gave_up_.store(true, std::memory_order_release);
   return false;
 }
 
@@ -125,7 +127,12 @@ void Transform::note_change() {
   bell_.ring();
 }
 
+void Transform::wind_down() {
+  for (const Step& step : steps_) step.processor->wind_down();
+}
+
 void Transform::stop() {
+  for (const Step& step : steps_) step.processor->cancel();
   stopping_.store(true, std::memory_order_release);
   bell_.ring();
 }
@@ -144,7 +151,7 @@ template <class F>
 void Transform::until_stored(F&& attempt) {
   bool troubled = false;
   while (auto why = attempt()) {
-    if (stopping_.load(std::memory_order_acquire)) throw Stopped();
+    if (stopping_.load(std::memory_order_acquire)) throw Cancelled();
     troubled = true;
     parts_.trouble(*why);
     bell_.wait_until(parts_.clock.now() + kAgain);

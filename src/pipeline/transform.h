@@ -50,10 +50,12 @@ class Transform {
   bool replay(const std::string& processor, BatchPtr, Order, std::function<void(ReplayResult)> done);
   // Any thread: entries of the journal were removed.
   void note_change();
-  // Any thread: whoever waits for room in the journal gives up.
+  // Any thread: what was read is still wanted, but no processor may hold it up. See gave_up().
+  void wind_down();
+  // Any thread: the run ends. Processors are cancelled; whoever waits for room in the journal gives up.
   void stop();
   // Transform thread, for a processor in process(): makes an event that it cannot take a dead letter; the processor
-  // drops it then. Waits until it is stored; throws Stopped when the run ends first.
+  // drops it then. Waits until it is stored; throws Cancelled when the run ends first.
   void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
   // True: it moved something; call again at once. False: wait for the bell, at most until again_at(). Throws what a
@@ -62,6 +64,8 @@ class Transform {
   SteadyTime again_at() const;
   Bell& bell() { return bell_; }
   BatchProbe& probe() { return parts_.probe; }
+  // Any thread: a batch was thrown away unfinished. Nothing behind it comes from here any more in this run.
+  bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
   // Nothing is waiting here.
   bool empty() const { return parts_.in.size() == 0 && !holding_.load(std::memory_order_acquire); }
 
@@ -73,7 +77,6 @@ class Transform {
     std::vector<Order> orders;
     std::function<void(ReplayResult)> done;
   };
-  struct Stopped {};
 
   void freeze(BatchPtr);
   void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
@@ -95,7 +98,7 @@ class Transform {
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;
   bool full_ = false;  // no batch is taken before rows that wait have gone on
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, gave_up_{false};
   std::mutex mutex_;  // guards the next two
   std::optional<Position> begin_;
   std::deque<Again> replays_;

@@ -16,6 +16,7 @@
 #include <jsapi.h>
 #include <jsfriendapi.h>
 
+#include "core/event_id.h"
 #include "processors/javascript/to_js.h"
 
 namespace deltaforge::processors::javascript {
@@ -193,15 +194,13 @@ bool Collector::find_input(JS::HandleObject object, bool& found) {
   if (ids_.empty()) {
     for (std::uint32_t i = 0; i < objects_.count(); ++i) {
       const Event& event = objects_.input(i);
-      ids_.push_back(event_id(std::as_const(objects_.batch()).commits()[event.commit], event));
+      ids_.emplace(to_string(event_id(std::as_const(objects_.batch()).commits()[event.commit], event)), i);
     }
   }
-  for (std::uint32_t i = 0; i < ids_.size(); ++i) {
-    const std::uint32_t at = (last_ + i) % static_cast<std::uint32_t>(ids_.size());
-    if (to_string(ids_[at]) != text) continue;
-    last_ = at;
+  scratch_.assign(text);
+  if (const auto input = ids_.find(scratch_); input != ids_.end()) {
+    last_ = input->second;
     found = true;
-    break;
   }
   return true;
 }

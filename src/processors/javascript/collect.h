@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/slab.h"
-#include "core/event_id.h"
 #include "processors/javascript/from_js.h"
 #include "processors/javascript/objects.h"
 #include "processors/javascript/script.h"
@@ -66,7 +66,8 @@ class Collector {
     std::uint32_t further = 0;  // how many others belong to it
   };
   std::vector<Given> given_;
-  std::vector<EventId> ids_;  // of the inputs, once somebody asks
+  std::unordered_map<std::string, std::uint32_t> ids_;  // of the inputs, once somebody asks
+  std::string scratch_;
   std::uint32_t last_ = 0;
   bool ignored_ = false;
 };

@@ -25,7 +25,8 @@ namespace {
 
 constexpr int kDeepest = 200;
 constexpr unsigned kStepsBetweenLooks = 1024;  // at the limits
-constexpr double kWhole = 0x1p63;              // less is an int64
+constexpr std::size_t kBytesBetweenLooks = 1 << 20;
+constexpr double kWhole = 0x1p63;  // less is an int64
 constexpr std::size_t kLongestLine = 8 * 1024;
 constexpr std::size_t kLargestShown = 1 << 20;  // what a log line may be made of
 
@@ -40,7 +41,10 @@ bool JsonOut::has_word(const JS::Value& value) {
 bool JsonOut::spend(std::size_t bytes) {
   if (bytes <= left_) {
     left_ -= bytes;
-    return true;
+    unseen_ += bytes;
+    if (unseen_ < kBytesBetweenLooks) return true;
+    unseen_ = 0;
+    return JS_CheckForInterrupt(context_);
   }
   JS_ReportErrorUTF8(context_, "what a call gives back is larger than limits.mem_mb");
   return false;

@@ -42,7 +42,7 @@ class JsonOut {
   bool members(JS::Handle<JS::Value>, encode::JsonWriter&);
 
   JSContext* const context_;
-  std::size_t left_;
+  std::size_t left_, unseen_ = 0;
   int depth_ = 0;
   unsigned steps_ = 0;
   std::string scratch_;

@@ -36,6 +36,14 @@ void JavaScript::process(Batch& batch) {
   worker_.run([&] { all(batch); });
 }
 
+void JavaScript::wind_down() noexcept {
+  Stop none = Stop::no;
+  stop_.compare_exchange_strong(none, Stop::patiently);
+}
+
+// The watchdog of a running call sees it at its next tick.
+void JavaScript::cancel() noexcept { stop_.store(Stop::now); }
+
 // Outputs that are some of the inputs, in their order, stay where they are. From the first call on that gives back
 // something else, all outputs are appended behind the events, and moved over them at the end.
 void JavaScript::all(Batch& batch) {
@@ -94,10 +102,14 @@ void JavaScript::append(Batch& batch, std::uint32_t first, std::uint32_t last) {
 
 // False: it failed, and its events are to be tried alone.
 bool JavaScript::call(Batch& batch, std::uint32_t stride) {
+  if (stop_.load() == Stop::now) throw Cancelled();
   const auto failure = script().call(batch, inputs_, stride, outputs_);
   if (!failure) return true;
+  if (failure->is_limit()) {
+    script_.reset();
+    if (stop_.load() != Stop::no) throw Cancelled();
+  }
   errors_.add(1);
-  if (failure->is_limit()) script_.reset();
   if (config_.on_error == OnError::fail) fail(batch, *failure);
   failed_ = failure->message;
   return false;
@@ -125,8 +137,10 @@ Script& JavaScript::script() {
   if (script_) return *script_;
   std::optional<Failure> failure;
   auto made = std::make_unique<Script>(
-      Settings{.pipeline = pipeline_, .id = config_.id, .limits = config_.limits, .clock = config_.clock},
+      Settings{
+          .pipeline = pipeline_, .id = config_.id, .limits = config_.limits, .clock = config_.clock, .stop = &stop_},
       config_.script, failure);
+  if (failure && failure->is_limit() && stop_.load() != Stop::no) throw Cancelled();
   if (failure)
     throw Error(failure->is_limit() ? ErrorKind::unavailable : ErrorKind::config,
                 fmt::format("processor '{}': the script does not load: {}", config_.id, failure->message));

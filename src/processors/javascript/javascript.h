@@ -4,6 +4,7 @@
 // for.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ class JavaScript final : public Processor {
   // Throws Error{undecodable} when a script fails, Error{limit} or, for time, Error{unavailable} when it takes too
   // much.
   void process(Batch&) override;
+  // A call that takes longer than Settings::kPatience from now on, or runs into a limit, is cancelled.
+  void wind_down() noexcept override;
+  void cancel() noexcept override;
 
  private:
   void all(Batch&);
@@ -43,6 +47,7 @@ class JavaScript final : public Processor {
   const std::string pipeline_;
   const decltype(ProcessorContext::set_aside) set_aside_;
   obs::Counter errors_, dropped_;
+  std::atomic<Stop> stop_{Stop::no};
   // Of the worker's thread.
   std::unique_ptr<Script> script_;
   std::vector<std::uint32_t> inputs_;  // of the call

@@ -2,6 +2,8 @@
 // Knows nothing of threads but its own watchdog. What SpiderMonkey is stays in the .cc files of this folder.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,9 +15,9 @@
 
 namespace deltaforge::processors::javascript {
 
-// Why a script could not be compiled, or a call failed. After cpu, wall and memory the Script is of no further use.
+// Why a script could not be compiled, or a call failed. But for `threw` the Script is of no further use.
 struct Failure {
-  enum class Kind { threw, cpu, wall, memory };
+  enum class Kind { threw, cpu, wall, memory, stopped };
   Kind kind = Kind::threw;
   std::string message;
 
@@ -28,11 +30,21 @@ struct Output {
   Event event;
 };
 
+// What those who stop a pipeline want of a running call; only ever more. Any thread.
+enum class Stop : std::uint8_t {
+  no,
+  patiently,  // a call may take kPatience still
+  now
+};
+
 struct Settings {
+  static constexpr std::chrono::milliseconds kPatience{500};
+
   std::string pipeline;
   std::string id;
   Limits limits;
   Clock clock = Clock::wall;
+  const std::atomic<Stop>* stop = nullptr;  // null: nobody stops it; outlives the Script
 };
 
 class Script {

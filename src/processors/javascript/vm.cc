@@ -1,7 +1,5 @@
 #include "processors/javascript/vm.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -20,7 +18,6 @@
 #include "obs/log.h"
 #include "processors/javascript/engine.h"
 #include "processors/javascript/globals.h"
-#include "processors/javascript/quiet_threads.h"
 
 namespace deltaforge::processors::javascript {
 namespace {
@@ -28,8 +25,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds kTick{5};
-constexpr int kIdleTicks = 200;            // then the watchdog sleeps until it is woken
 constexpr milliseconds kMemoryEvery{100};  // a look at the memory between calls
 constexpr int kPrintsPerSecond = 1000;
 constexpr std::size_t kLongestText = 4 * 1024;
@@ -39,12 +34,6 @@ bool on_interrupt(JSContext* context) { return static_cast<Vm*>(JS_GetContextPri
 double on_clock(double microseconds, JSContext* context) {
   const auto* vm = static_cast<const Vm*>(JS_GetContextPrivate(context));
   return vm == nullptr ? microseconds : vm->now_ms(microseconds / 1000) * 1000;
-}
-
-std::int64_t thread_cpu_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
 unsigned heap_backstop(std::size_t limit) {
@@ -96,52 +85,21 @@ Vm::Vm(const Settings& settings) : settings_(settings) {
     destroy_context(context_);
     throw Error(ErrorKind::internal, "no memory for a JavaScript context");
   }
-  const QuietThreads quiet;
-  watchdog_ = std::thread([this] { watch(); });
+  watchdog_.emplace(context_, settings_.limits, settings_.stop);
 }
 
 Vm::~Vm() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  changed_.notify_one();
-  watchdog_.join();
+  watchdog_.reset();
   roots_.reset();
   JS_SetContextPrivate(context_, nullptr);
   destroy_context(context_);
 }
 
-void Vm::watch() {
-  std::unique_lock lock(mutex_);
-  for (int idle = 0; !stop_;) {
-    if (idle >= kIdleTicks) {
-      asleep_.store(true);
-      changed_.wait(lock, [&] { return stop_ || in_call_.load(); });
-      asleep_.store(false);
-      idle = 0;
-    }
-    changed_.wait_for(lock, kTick, [&] { return stop_; });
-    if (in_call_.load()) {
-      idle = 0;
-      if (!stop_) JS_RequestInterruptCallback(context_);
-    } else {
-      ++idle;
-    }
-  }
-}
-
 std::optional<Failure> Vm::guarded(const std::function<bool(JSContext*)>& body) {
   const auto now = steady_clock::now();
-  deadline_ = now + milliseconds(settings_.limits.timeout_ms);
-  cpu_deadline_ns_ = thread_cpu_ns() + settings_.limits.cpu_ms * 1'000'000;
   tripped_.reset();
   running_ = true;
-  in_call_.store(true);
-  if (asleep_.load()) {
-    { const std::lock_guard lock(mutex_); }
-    changed_.notify_one();
-  }
+  watchdog_->begin();
   std::optional<Failure> result;
   {
     JSAutoRealm realm(context_, roots_->global);
@@ -154,19 +112,15 @@ std::optional<Failure> Vm::guarded(const std::function<bool(JSContext*)>& body) 
     }
   }
   running_ = false;
-  in_call_.store(false);
+  watchdog_->end();
   return result;
 }
 
 bool Vm::within_limits() {
   if (!running_) return true;
   if (!tripped_) {
-    if (thread_cpu_ns() > cpu_deadline_ns_)
-      tripped_ = Failure::Kind::cpu;
-    else if (steady_clock::now() > deadline_)
-      tripped_ = Failure::Kind::wall;
-    else if (memory_passed())
-      tripped_ = Failure::Kind::memory;
+    tripped_ = watchdog_->passed();
+    if (!tripped_ && memory_passed()) tripped_ = Failure::Kind::memory;
   }
   if (!tripped_) return true;
   js::StopDrainingJobQueue(context_);
@@ -206,6 +160,7 @@ Failure Vm::failure() {
       return {*tripped_, fmt::format("a call took more than {} ms of processor time (limits.cpu_ms)", limits.cpu_ms)};
     case Failure::Kind::wall:
       return {*tripped_, fmt::format("a call took more than {} ms (limits.timeout_ms)", limits.timeout_ms)};
+    case Failure::Kind::stopped: return {*tripped_, "the pipeline stops"};
     default: return {*tripped_, fmt::format("it holds more than {} MiB (limits.mem_mb)", limits.mem_mb)};
   }
 }

@@ -1,19 +1,15 @@
-// One SpiderMonkey context with one realm, its limits and its watchdog. Lives on one thread; the watchdog is a thread
-// of its own that does nothing but ask for interrupts while a call runs.
+// One SpiderMonkey context with one realm, its limits and its watchdog. Lives on one thread.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "processors/javascript/script.h"
+#include "processors/javascript/watchdog.h"
 
 struct JSContext;
 
@@ -55,7 +51,6 @@ class Vm {
   bool memory_passed();
   Failure failure();
   std::string pending_exception();
-  void watch();
 
   const Settings settings_;
   JSContext* context_ = nullptr;
@@ -64,8 +59,6 @@ class Vm {
 
   // Of the running call.
   bool running_ = false;
-  Time deadline_;
-  std::int64_t cpu_deadline_ns_ = 0;
   std::optional<Failure::Kind> tripped_;
   Time memory_looked_at_;
 
@@ -74,12 +67,7 @@ class Vm {
   Time prints_since_;
   int prints_ = 0;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::atomic<bool> in_call_{false};
-  std::atomic<bool> asleep_{false};
-  bool stop_ = false;  // under mutex_
-  std::thread watchdog_;
+  std::optional<Watchdog> watchdog_;
 };
 
 }  // namespace deltaforge::processors::javascript
