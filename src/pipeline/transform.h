@@ -23,6 +23,7 @@
 #include "pipeline/handoff.h"
 #include "pipeline/lane.h"
 #include "pipeline/probe.h"
+#include "pipeline/slow_lane.h"
 
 namespace deltaforge::pipeline {
 
@@ -39,8 +40,9 @@ class Transform {
     const Clock& clock;
     BatchProbe probe;
     std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
+    std::function<void(std::span<const Mark>)> passed = {};   // every lane that is attached has taken these
   };
-  explicit Transform(Parts parts) : parts_(std::move(parts)) {}
+  explicit Transform(Parts parts) : parts_(std::move(parts)), slow_(parts_.lanes.size()) {}
 
   // Before the first step().
   void add(Step step) { steps_.push_back(std::move(step)); }
@@ -59,6 +61,7 @@ class Transform {
   // True: it moved something; call again at once. False: wait for the bell. Throws what a processor throws.
   bool step();
   Bell& bell() { return bell_; }
+  SteadyTime due() const { return slow_.due(); }  // when to call at the latest
   BatchProbe& probe() { return parts_.probe; }
   // Nothing is waiting here.
   bool empty() const { return parts_.in.size() == 0 && !holding_.load(std::memory_order_acquire); }
@@ -74,6 +77,7 @@ class Transform {
   struct Stopped {};
 
   void freeze(BatchPtr);
+  bool hand_over();
   void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
   void screen(std::size_t step, std::uint32_t first);
   bool replay_one();
@@ -97,6 +101,7 @@ class Transform {
   std::deque<Again> replays_;
   BatchRef current_;         // frozen, not yet taken by every lane
   std::vector<bool> taken_;  // by which lanes
+  SlowLane slow_;
   std::atomic<bool> holding_{false};
 };
 
