@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "pipeline/reread.h"
+#include "pipeline/retire.h"
 #include "pipeline/slow_lane.h"
 #include "pipeline/start_positions.h"
 #include "pipeline/state_keys.h"
@@ -205,6 +206,22 @@ TEST_F(HoldTest, ASinkThatIsTakenOutIsForgotten) {
   EXPECT_FALSE(record());
 }
 
+TEST_F(HoldTest, OfSinksThatAreGoneNothingStays) {
+  PipelineSpec spec;
+  spec.source.id = "pg";
+  spec.sinks = sinks_;
+  ASSERT_TRUE(ledger_->detach(1));
+  holds_->step();
+  const Store::Entry entries[] = {{kCheckpointsShort, "pg::sink::gone", "1"},
+                                  {kOrigins, "pg::sink::never", "1"},
+                                  {kHolds, "pg::sink::gone", "1"},
+                                  {kOrigins, "pg2::sink::gone", "1"}};
+  store_.put(entries);
+  forget_strangers(spec, store_);
+  for (const auto& [ns, key, value] : entries) EXPECT_EQ(store_.get(ns, key).has_value(), key == "pg2::sink::gone");
+  EXPECT_TRUE(record());
+}
+
 TEST_F(HoldTest, ADamagedRecordIsNoneOfAnother) {
   for (const char* text : {"", "{}", R"({"v":2,"since":1,"lost":false})", R"({"v":1,"since":"x","lost":true})"}) {
     const Store::Entry entry{kHolds, "pg::sink::extra", text};
@@ -225,7 +242,7 @@ TEST(LedgerTest, SinksDropOutOnlyAsFarAsThePolicyAllows) {
 
 TEST(SlowLaneTest, IsTheOneThatTheOthersWaitedForMostOfTheTime) {
   SteadyTime now{1h};
-  SlowLane slow(2);
+  SlowLane slow;
   EXPECT_FALSE(slow.note(now, 1)) << "what was long ago does not count";
   EXPECT_EQ(slow.due(), now + 5s);
   EXPECT_FALSE(slow.note(now + 2s, std::nullopt));

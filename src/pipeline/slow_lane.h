@@ -15,13 +15,12 @@ class SlowLane {
  public:
   static constexpr std::chrono::seconds kWindow{5};
 
-  explicit SlowLane(std::size_t lanes) : waited_(lanes, Duration::zero()) {}
-
   bool is_waiting() const { return alone_.has_value(); }
   // From here on it is waited for `alone`; nothing: for none, or for several. Returns the lane that was too slow, at
   // the end of a window.
   std::optional<std::size_t> note(SteadyTime now, std::optional<std::size_t> alone) {
     if (alone_) waited_[*alone_] += now - since_;
+    if (alone && *alone >= waited_.size()) waited_.resize(*alone + 1, Duration::zero());
     alone_ = alone;
     since_ = now;
     const Duration all = now - began_;
@@ -38,7 +37,7 @@ class SlowLane {
   SteadyTime due() const { return alone_ ? began_ + kWindow : SteadyTime::max(); }
 
  private:
-  std::vector<Duration> waited_;
+  std::vector<Duration> waited_;  // for each lane that was waited for once
   std::optional<std::size_t> alone_;
   SteadyTime since_{}, began_{};  // of waiting for `alone_`; of the window
 };

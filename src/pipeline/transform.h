@@ -42,7 +42,7 @@ class Transform {
     std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
     std::function<void(std::span<const Mark>)> passed = {};   // every lane that is attached has taken these
   };
-  explicit Transform(Parts parts) : parts_(std::move(parts)), slow_(parts_.lanes.size()) {}
+  explicit Transform(Parts parts) : parts_(std::move(parts)) {}
 
   // Before the first step().
   void add(Step step) { steps_.push_back(std::move(step)); }
