@@ -2,6 +2,7 @@
 // class under the `type` of the configuration. Checking is pure; only what was checked can be built.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,7 +12,7 @@
 
 #include "config/node.h"
 #include "config/report.h"
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "config/spec.h"
 #include "core/processor.h"
 #include "core/sink.h"
@@ -42,6 +43,7 @@ struct Maker {
   bool required = true;                      // sinks only
   bool needs_journal = false;                // processors only: it makes dead letters
   std::optional<config::SinkFilter> filter;  // sinks only; the lane applies it
+  config::HoldLimits hold;                   // sinks only
   std::function<std::unique_ptr<Component>(const Context&)> build;
   std::function<void(config::Echo&)> echo;  // the configuration with defaults filled in and secrets as ***
 };
@@ -56,9 +58,9 @@ class Registry {
   using M = Maker<Component, Context>;
 
   // T has a nested Config with `static const config::Spec<Config>& spec()`, a member `id`, for sinks members `required`
-  // and `filter`, for processors `type` among the fields, optionally `bool needs_journal() const`, optionally `void
-  // check(const config::Node&, config::Report&) const` for rules over several fields, and a constructor T(Config,
-  // Context).
+  // and `filter` and the base config::HoldLimits, for processors `type` among the fields, optionally `bool
+  // needs_journal() const`, optionally `void check(const config::Node&, config::Report&) const` for rules over several
+  // fields, and a constructor T(Config, Context).
   template <class T>
   void add(std::string type) {
     descriptions_[type] = [type] {
@@ -76,6 +78,7 @@ class Registry {
       maker.id = parsed->id;
       if constexpr (requires { parsed->required; }) maker.required = parsed->required;
       if constexpr (requires { parsed->filter; }) maker.filter = parsed->filter;
+      if constexpr (std::derived_from<Config, config::HoldLimits>) maker.hold = *parsed;
       if constexpr (requires { parsed->needs_journal(); }) maker.needs_journal = parsed->needs_journal();
       maker.build = [parsed](const Context& context) { return std::make_unique<T>(*parsed, context); };
       maker.echo = [parsed](config::Echo& echo) { Config::spec().echo(*parsed, echo); };

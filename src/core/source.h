@@ -85,6 +85,7 @@ struct SourceGauges {
   std::int64_t log_end_lag_bytes = -1;  // server's end of log minus what was read; -1 unknown
   std::int64_t idle_us = 0;             // since the last message of the server
   std::uint64_t received_bytes = 0;     // of the log, in the life of this object
+  std::uint64_t passed_bytes = 0;       // the same with what the server left out; 0: not known, or the same
   std::uint64_t schemas_known = 0;      // descriptions of a table that repeated what was known
   std::uint64_t schemas_learnt = 0;     // and those that said something new
 };

@@ -1,5 +1,7 @@
 #include "pipeline/checkpointer.h"
 
+#include <utility>
+
 #include "pipeline/state_keys.h"
 
 namespace deltaforge::pipeline {
@@ -28,11 +30,13 @@ bool Checkpointer::step() {
 void Checkpointer::write() {
   entries_.clear();
   Position meet;
-  bool all = true;
+  bool all = true, first = true;
   for (std::size_t i = 0; i < moved_.size(); ++i) {
     Position now = moved_[i].empty() ? parts_.ledger.durable(i) : moved_[i];
-    if (now.empty()) all = false;
-    if (all) meet = i == 0 ? now : parts_.algebra.meet(meet, now);
+    if (!parts_.ledger.is_lost(i)) {
+      if (now.empty()) all = false;
+      if (all) meet = std::exchange(first, false) ? now : parts_.algebra.meet(meet, now);
+    }
     if (moved_[i].empty()) continue;
     std::string key = sink_key(parts_.source_id, parts_.sink_ids[i]);
     entries_.push_back({kCheckpoints, key, parts_.codec.print(moved_[i])});

@@ -43,7 +43,10 @@ Lane::Lane(Parts parts, std::size_t queue_depth)
     std::lock_guard lock(mutex_);
     client_trouble_ = std::move(why);
   };
-  build();
+  if (parts_.lost)
+    lose();
+  else
+    build();
 }
 
 Lane::~Lane() { close(); }
@@ -103,6 +106,12 @@ void Lane::complete(std::uint64_t generation, BatchSeq seq, Outcome&& outcome) n
 }
 
 SteadyTime Lane::step() {
+  if (lost()) {
+    sink_.reset();
+    ++generation_;
+    is_open_ = false;
+    return SteadyTime::max();
+  }
   SteadyTime now = parts_.clock.now();
   bool begins = false;
   {
@@ -120,6 +129,7 @@ SteadyTime Lane::step() {
   take_answers(now);
   retire();
   if (!is_open_ && now >= open_at_) open(now);
+  if (is_open_ && detached() && !wants_rejoin_.exchange(true, std::memory_order_acq_rel)) parts_.rejoin();
   if (is_open_) take_refused(now);
   if (is_open_ && started_ && !detached()) {
     accept_replays(now);
@@ -161,12 +171,7 @@ void Lane::open(SteadyTime now) {
   }
   is_open_ = true;
   if (!opened_.exchange(true, std::memory_order_acq_rel)) parts_.opened();
-  if (detached()) {
-    wants_rejoin_.store(true, std::memory_order_release);
-    parts_.rejoin();
-    return;
-  }
-  prepare_all(now);
+  if (!detached()) prepare_all(now);
 }
 
 // A sink that holds positions may have got further than its receipts said; it must never have fallen back.
@@ -388,25 +393,43 @@ void Lane::watch(SteadyTime now) {
     oldest_us_.store(slot(0).replay ? 0 : oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
+  const bool stuck = failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity();
+  const bool slow = holds_up_.exchange(false, std::memory_order_acq_rel);
   const bool holds = used_ > 0 && slot(used_ - 1).state == State::held;  // the journal is the reason, not the sink
-  if (failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity() && !holds &&
-      parts_.ledger.may_detach(parts_.index))
-    detach();
+  if ((stuck || slow) && !holds && parts_.ledger.detach(parts_.index))
+    detach(stuck ? trouble().value_or("it does not answer")
+                 : trouble().value_or("it is slower than the others, which waited for it alone"));
+}
+
+void Lane::hold_up() {
+  holds_up_.store(true, std::memory_order_release);
+  bell_.ring();
+}
+
+void Lane::stay_out() {
+  detached_.store(true, std::memory_order_release);
+  parts_.probe.behind(true);
+  bell_.ring();
+}
+
+void Lane::lose() {
+  lost_.store(true, std::memory_order_release);
+  stay_out();
 }
 
 // Drops all batches and lets the others go on; the position stays, and the source's log is held for it.
-void Lane::detach() {
-  obs::warn("sink detached: it does not answer and the commit policy does without it; its position is kept",
-            {{"pipeline", parts_.context.pipeline}, {"sink", id()}});
+void Lane::detach(const std::string& why) {
+  obs::warn("sink detached: the commit policy does without it; its position is kept",
+            {{"pipeline", parts_.context.pipeline}, {"sink", id()}, {"error", why}});
   detached_.store(true, std::memory_order_release);
-  parts_.ledger.detach(parts_.index);
-  close(parts_.clock.now(), trouble().value_or("it does not answer"));
+  close(parts_.clock.now(), why);
   drop_replays();
   while (used_ > 0) pop_front();
   in_flight_.store(0, std::memory_order_release);
   BatchRef dropped;
   while (queue_.try_pop(dropped)) dropped = BatchRef();
   parts_.freed();
+  parts_.retired();
 }
 
 SteadyTime Lane::next_call() const {

@@ -49,6 +49,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     unsigned seed;                                      // of the back-off's jitter
     std::optional<std::chrono::seconds> deadline = {};  // for one batch, from when it is the oldest in flight
     std::unique_ptr<Desk> desk = {};                    // null: there is no journal
+    bool lost = false;                                  // see lose()
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   static constexpr std::size_t kReplays = 2;    // and replays that wait before one that is not
@@ -68,6 +69,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void replay(Replay);
   // Any thread: entries of the journal were removed.
   void note_change();
+  void hold_up();   // transform thread: the others wait for this lane alone; it detaches, where the policy allows
+  void stay_out();  // any thread, the ledger does without it: detached from the start, for it does not open
+  void lose();      // any thread: detached, and from here on for good
 
   // The start of a run: what the sink holds itself, once it has been opened; then where the lane begins.
   bool holds_position() const { return holds_position_; }
@@ -82,8 +86,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool empty() const { return queue_.size() == 0 && in_flight_.load(std::memory_order_acquire) == 0; }
   bool awaited() const { return parts_.awaited && !detached(); }
   bool detached() const { return detached_.load(std::memory_order_acquire); }
+  bool lost() const { return lost_.load(std::memory_order_acquire); }
   // A detached lane whose sink answers again: the run may be restarted with it.
-  bool wants_rejoin() const { return wants_rejoin_.load(std::memory_order_acquire); }
+  bool wants_rejoin() const { return wants_rejoin_.load(std::memory_order_acquire) && !lost(); }
   // Why nothing moves, while that lasts.
   std::optional<std::string> trouble() const;
   const std::string& id() const { return parts_.maker.id; }
@@ -149,7 +154,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void send_unsent(SteadyTime now);
   void watch(SteadyTime now);
   std::optional<SteadyTime> due() const;
-  void detach();
+  void detach(const std::string& why);
   SteadyTime next_call() const;
   Slot& slot(std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
   const Slot& slot(std::size_t i) const { return slots_[(head_ + i) % slots_.size()]; }
@@ -181,8 +186,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
-  std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false};
-  mutable std::mutex mutex_;  // guards what follows
+  std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
+  mutable std::mutex mutex_;           // guards what follows
   std::vector<Answer> answers_;
   std::optional<Position> held_;
   std::optional<Position> begin_;

@@ -1,6 +1,7 @@
 #include "pipeline/ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace deltaforge::pipeline {
 
@@ -17,7 +18,7 @@ void Ledger::delivered(std::size_t index, const Position& position) {
   std::lock_guard lock(mutex_);
   Entry& entry = entries_[index];
   entry.delivered = position;
-  entry.dirty = true;
+  entry.dirty = entry.has_delivered = true;
 }
 
 bool Ledger::take(std::vector<Position>& moved) {
@@ -46,9 +47,23 @@ const Position& Ledger::stored(const std::vector<Position>& moved) {
     entries_[i].moved = true;
     entries_[i].moved_at = clock_.now();
   }
-  release_ = entries_[0].durable;
-  for (std::size_t i = 1; i < entries_.size(); ++i) release_ = algebra_.meet(release_, entries_[i].durable);
+  return release();
+}
+
+const Position& Ledger::release() {
+  bool first = true;
+  for (const Entry& entry : entries_) {
+    if (entry.lost) continue;
+    release_ = std::exchange(first, false) ? entry.durable : algebra_.meet(release_, entry.durable);
+  }
   return release_;
+}
+
+const Position& Ledger::lose(std::size_t index) {
+  std::lock_guard lock(mutex_);
+  entries_[index].attached = false;
+  entries_[index].lost = true;
+  return release();
 }
 
 bool Ledger::clean() const {
@@ -56,16 +71,37 @@ bool Ledger::clean() const {
   return !storing_ && std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.dirty; });
 }
 
-void Ledger::detach(std::size_t index) {
+bool Ledger::detach(std::size_t index) {
   std::lock_guard lock(mutex_);
+  if (!rule_.may_detach(index, attached())) return false;
   entries_[index].attached = false;
+  return true;
 }
 
-bool Ledger::may_detach(std::size_t index) const {
-  std::lock_guard lock(mutex_);
+std::vector<bool> Ledger::attached() const {
   std::vector<bool> attached;
   for (const Entry& entry : entries_) attached.push_back(entry.attached);
-  return rule_.may_detach(index, std::move(attached));
+  return attached;
+}
+
+bool Ledger::is_detached(std::size_t index) const {
+  std::lock_guard lock(mutex_);
+  return !entries_[index].attached;
+}
+
+bool Ledger::is_lost(std::size_t index) const {
+  std::lock_guard lock(mutex_);
+  return entries_[index].lost;
+}
+
+bool Ledger::satisfied() const {
+  std::lock_guard lock(mutex_);
+  return rule_.satisfied(attached());
+}
+
+bool Ledger::has_delivered(std::size_t index) const {
+  std::lock_guard lock(mutex_);
+  return entries_[index].has_delivered;
 }
 
 Position Ledger::durable(std::size_t index) const {

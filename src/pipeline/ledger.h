@@ -26,15 +26,22 @@ class Ledger {
   // Checkpoint thread. Copies the positions that moved since the last successful stored(); empty ones have not moved.
   // False: nothing to do.
   bool take(std::vector<Position>& moved);
-  // The positions of take() are durable. Returns what may be released: the meet of all sinks' durable positions
-  // (empty while some sink has none).
+  // The positions of take() are durable. Returns what may be released: the meet of all sinks' durable positions,
+  // those of lost ones aside (empty while some sink has none).
   const Position& stored(const std::vector<Position>& moved);
   // Nothing is delivered that is not stored.
   bool clean() const;
 
-  // Lanes and status.
-  void detach(std::size_t index);
-  bool may_detach(std::size_t index) const;
+  // A detached sink is given up: nothing is held for it any more. Returns what may be released now. Checkpoint thread,
+  // or before the run begins.
+  const Position& lose(std::size_t index);
+
+  // Lanes and status. The sink drops out, if the commit policy does without it beside those that have done so already.
+  bool detach(std::size_t index);
+  bool is_detached(std::size_t index) const;
+  bool is_lost(std::size_t index) const;
+  bool satisfied() const;                       // the commit policy, by the sinks that are attached
+  bool has_delivered(std::size_t index) const;  // something in this run
   Position durable(std::size_t index) const;
   // Seconds since the durable position of the sink last moved; negative: not in this run.
   double age_seconds(std::size_t index) const;
@@ -42,9 +49,12 @@ class Ledger {
  private:
   struct Entry {
     Position delivered, durable;
-    bool dirty = false, attached = true, moved = false;
+    bool dirty = false, attached = true, lost = false, moved = false, has_delivered = false;
     SteadyTime moved_at{};
   };
+  const Position& release();
+  std::vector<bool> attached() const;
+
   const PositionAlgebra& algebra_;
   const CommitRule rule_;
   const Clock& clock_;

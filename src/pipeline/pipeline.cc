@@ -18,10 +18,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A restart for a detached sink re-reads the log for all: so seldom that this takes at most a tenth of the time.
-constexpr std::chrono::seconds kRejoinInterval{30};
-constexpr int kRejoinShare = 10;
 constexpr milliseconds kRejoinDrain{30'000};
+constexpr milliseconds kLook{200};  // while something is read again, and a sink waits for its end
 constexpr std::chrono::seconds kCleanInterval{60}, kCleanFor{5};  // of old dead letters
 constexpr std::chrono::seconds kRetryFor{20};                     // a caller of the API waits so long
 
@@ -105,6 +103,7 @@ class Pipeline::Impl {
   Store& store_;
   std::unique_ptr<Journal> journal_;
   SteadyTime clean_at_{};  // supervisor thread
+  RejoinSpacing spacing_;  // supervisor thread
   Bell bell_;
   LifeProbe probe_;
 
@@ -118,7 +117,6 @@ class Pipeline::Impl {
   std::optional<Error> failure_;
   std::optional<SteadyTime> again_at_;
   std::string orphans_;  // a warning: kept events that nobody delivers
-  SteadyTime rejoin_after_{};
 
   std::jthread supervisor_;
 };
@@ -154,13 +152,14 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
       return now;
     }
     if (run->wants_rejoin()) {
-      if (now < rejoin_after_) return rejoin_after_;
+      const auto over = run->reread_over();
+      if (!over) return now + kLook;
+      if (const SteadyTime next = spacing_.next(*over); now < next) return next;
       lock.unlock();
+      spacing_.restarting(now);
       obs::info("a detached sink answers again: restarting the source so that it can catch up",
                 {{"pipeline", spec_.name}});
       end_run(run, true, now + kRejoinDrain);
-      Duration took = Clock::system().now() - now;
-      rejoin_after_ = now + std::max<Duration>(kRejoinInterval, took * kRejoinShare);
       return now;
     }
     return SteadyTime::max();
@@ -182,6 +181,7 @@ void Pipeline::Impl::begin_run() {
     std::lock_guard lock(mutex_);
     paused = paused_;
   }
+  spacing_.begun();
   try {
     look_for_orphans();
     auto run = std::make_shared<Run>(spec_, store_, journal_.get(), Identity::load_or_make(store_, spec_.name), paused,
@@ -286,8 +286,11 @@ std::vector<SinkStatus> Pipeline::Impl::stored_sinks() const try {
     sink.id = maker.id;
     sink.type = maker.type;
     sink.required = maker.required;
-    sink.state = "detached";
-    sink.position = store_.get(kCheckpointsShort, sink_key(spec_.source.id, maker.id)).value_or("");
+    const std::string key = sink_key(spec_.source.id, maker.id);
+    const auto hold = Hold::read(store_, key);
+    sink.state = hold && hold->lost ? "lost" : "detached";
+    if (hold && hold->lost) sink.error = hold->message();
+    sink.position = store_.get(kCheckpointsShort, key).value_or("");
     sinks.push_back(std::move(sink));
   }
   return sinks;

@@ -29,7 +29,7 @@ struct SinkStatus {
   std::string id;
   std::string type;
   bool required = true;
-  std::string state;                  // "attached", "detached"
+  std::string state;                  // "attached", "detached", "lost"
   std::optional<std::string> error;   // why it is not taking batches just now
   std::string position;               // short form as JSON, or "" when it has none yet
   std::optional<double> age_seconds;  // since its checkpoint last moved

@@ -71,6 +71,9 @@ class ScriptedSource final : public Source {
 
 struct Target {
   std::atomic<bool> down{false}, refuse_login{false}, swallow{false};
+  std::atomic<int> slow_ms{0};  // each batch
+  std::atomic<bool> holds_position{false};
+  std::atomic<int> opened{0};
   std::mutex mutex;
   std::vector<std::uint64_t> got;
   std::size_t count() {
@@ -85,8 +88,11 @@ class ScriptedSink final : public Sink {
   std::optional<Position> open() override {
     if (target_.refuse_login) throw Error(ErrorKind::auth, "the password was refused", "set the right one");
     if (target_.down) throw Error(ErrorKind::unavailable, "connection refused");
+    ++target_.opened;
+    if (target_.holds_position && target_.count() > 0) return sim_position(target_.count());
     return std::nullopt;
   }
+  bool holds_position() const override { return target_.holds_position; }
   std::chrono::milliseconds patience() const override { return 50ms; }
   void send(const Delivery& delivery, Receipt receipt) override {
     if (target_.down) return std::move(receipt).failed(Fault::retry("connection reset"));
@@ -94,6 +100,7 @@ class ScriptedSink final : public Sink {
       kept_.push_back(std::move(receipt));
       return;
     }
+    std::this_thread::sleep_for(std::chrono::milliseconds(target_.slow_ms));
     std::lock_guard lock(target_.mutex);
     delivery.for_each([&](std::uint32_t, const Event& event) {
       target_.got.push_back(delivery.batch->commits()[event.commit].mark.as<SimMark>().end);
@@ -147,6 +154,7 @@ class PipelineTest : public ::testing::Test {
       SinkMaker maker;
       maker.id = "s" + std::to_string(i);
       maker.required = i == 0 || second_required;
+      maker.hold.hold_secs = hold_secs_;
       maker.build = [this, i](const SinkContext&) { return std::make_unique<ScriptedSink>(targets_[i]); };
       spec.sinks.push_back(maker);
       world_.sinks.push_back({.id = maker.id, .complete_to = ~0ULL});
@@ -178,6 +186,7 @@ class PipelineTest : public ::testing::Test {
   Script script_;
   std::optional<std::chrono::seconds> deadline_;
   Obstacle obstacle_;
+  std::int64_t hold_secs_ = 86'400;
   Target targets_[2];
   testing::SimWorld world_{1};
   testing::SimStore store_{world_};
@@ -346,6 +355,68 @@ TEST_F(PipelineTest, AnOptionalSinkDetachesAndCatchesUp) {
   expect_exact(0, 500);
   expect_exact(1, 500);
   EXPECT_TRUE(eventually([&] { return script_.released == 500u; }));
+}
+
+TEST_F(PipelineTest, ASinkThatStaysAwayIsLostAndStaysOut) {
+  hold_secs_ = 1;
+  auto pipeline = make(2, false);
+  targets_[1].down = true;
+  script_.committed = 500;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return pipeline->status().sinks.at(1).state == "lost"; }, 30s));
+  EXPECT_TRUE(eventually([&] { return script_.released == 500u; })) << "the log is let go";
+  const auto lost = pipeline->status();
+  EXPECT_EQ(lost.status, Status::degraded);
+  EXPECT_NE(lost.sinks.at(1).error->find("put it in again"), std::string::npos) << *lost.sinks.at(1).error;
+  targets_[1].down = false;
+  EXPECT_TRUE(pipeline->stop(5s));
+  EXPECT_EQ(pipeline->status().sinks.at(1).state, "lost");
+  pipeline = make(2, false);
+  targets_[1].holds_position = true;  // it would be waited for
+  script_.committed = 600;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return script_.released == 600u; }));
+  EXPECT_EQ(pipeline->status().sinks.at(1).state, "lost");
+  EXPECT_EQ(targets_[1].opened, 0);
+  expect_exact(0, 600);
+}
+
+TEST_F(PipelineTest, ASlowOptionalSinkDoesNotHoldTheOthersUp) {
+  auto pipeline = make(2, false);
+  targets_[1].slow_ms = 50;
+  script_.committed = 5000;  // 25 s for the slow one
+  const auto began = std::chrono::steady_clock::now();
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 5000; }, 15s));
+  EXPECT_GT(std::chrono::steady_clock::now() - began, 4s);
+  const auto status = pipeline->status();
+  EXPECT_EQ(status.sinks.at(1).state, "detached");
+  EXPECT_NE(status.sinks.at(1).error->find("waited for it alone"), std::string::npos);
+  EXPECT_LE(script_.connects, 2);
+  targets_[1].slow_ms = 0;
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 5000; }, 60s));
+  expect_exact(0, 5000);
+  expect_exact(1, 5000);
+}
+
+TEST_F(PipelineTest, AnOptionalSinkThatHoldsItsPositionDoesNotHoldUpAStart) {
+  targets_[1].holds_position = true;
+  {
+    auto pipeline = make(2, false);
+    script_.committed = 100;
+    pipeline->start();
+    EXPECT_TRUE(eventually([&] { return script_.released == 100u; }));
+  }
+  targets_[1].down = true;
+  auto pipeline = make(2, false);
+  script_.committed = 200;
+  pipeline->start();
+  EXPECT_TRUE(eventually([&] { return targets_[0].count() == 200; }, 20s));
+  EXPECT_EQ(pipeline->status().sinks.at(1).state, "detached");
+  targets_[1].down = false;
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 200; }, 20s));
+  expect_exact(0, 200);
+  expect_exact(1, 200);
 }
 
 TEST_F(PipelineTest, ManyStopsAndStartsAreHarmless) {

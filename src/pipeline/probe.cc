@@ -55,6 +55,26 @@ void LaneProbe::delivered(std::uint64_t events, Cut cut, double seconds) {
   stage_.observe(cut, seconds);
 }
 
+HoldProbe::HoldProbe(const std::string& pipeline, const std::string& sink) {
+  const obs::Labels labels{{"pipeline", pipeline}, {"sink", sink}};
+  state_ = metrics().gauge("deltaforge_sink_attached", labels);
+  seconds_ = metrics().gauge("deltaforge_sink_held_seconds", labels);
+  bytes_ = metrics().gauge("deltaforge_sink_held_bytes", labels);
+  held(0, 0);
+  state_.set(1);
+}
+
+void HoldProbe::held(double seconds, double bytes) {
+  state_.set(0);
+  seconds_.set(seconds);
+  bytes_.set(bytes);
+}
+
+void HoldProbe::lost() {
+  held(0, 0);
+  state_.set(-1);
+}
+
 BatchProbe::BatchProbe(const std::string& pipeline, const std::string& source)
     : pipeline_(pipeline), source_(source), process_(pipeline, "process") {
   obs::Labels labels{{"pipeline", pipeline}};

@@ -51,6 +51,18 @@ class LaneProbe {
   StageProbe stage_;
 };
 
+// Whether a sink is attached, and what is held for it.
+class HoldProbe {
+ public:
+  HoldProbe() = default;
+  HoldProbe(const std::string& pipeline, const std::string& sink);
+  void held(double seconds, double bytes);  // it is detached
+  void lost();
+
+ private:
+  obs::Gauge state_, seconds_, bytes_;
+};
+
 class BatchProbe {
  public:
   BatchProbe(const std::string& pipeline, const std::string& source);

@@ -1,7 +1,9 @@
 #include "pipeline/retire.h"
 
 #include <limits>
+#include <set>
 
+#include "obs/log.h"
 #include "pipeline/journal.h"
 #include "pipeline/source_state.h"
 #include "pipeline/start_positions.h"
@@ -31,6 +33,19 @@ void retire(const PipelineSpec& spec, Store& store) {
 
 void forget_sinks(Store& store, const std::string& source, const std::vector<std::string>& sinks) {
   for (const std::string& sink : sinks) forget_positions(store, sink_key(source, sink));
+}
+
+void forget_strangers(const PipelineSpec& spec, Store& store) {
+  const std::string prefix = sink_key(spec.source.id, "");
+  std::set<std::string> strangers;
+  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins, kHolds})
+    for (const std::string& key : store.keys(ns, prefix)) strangers.insert(key.substr(prefix.size()));
+  for (const SinkMaker& sink : spec.sinks) strangers.erase(sink.id);
+  for (const std::string& sink : strangers) {
+    forget_positions(store, sink_key(spec.source.id, sink));
+    obs::warn("a sink is no longer of the pipeline: its position is forgotten, should it come back it is a new one",
+              {{"pipeline", spec.name}, {"sink", sink}});
+  }
 }
 
 }  // namespace deltaforge::pipeline

@@ -19,6 +19,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::chrono::seconds kDetachAfter{5};  // a sink that does not open
+constexpr std::chrono::seconds kQuiet{1};
+
 std::vector<bool> required_sinks(const PipelineSpec& spec) {
   std::vector<bool> required;
   for (const SinkMaker& sink : spec.sinks) required.push_back(sink.required);
@@ -64,6 +67,21 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
       codec_(algebra_, identity.uid, identity.epoch),
       starts_(store, codec_, algebra_, spec.source.id),
       ledger_(spec.sinks.size(), algebra_, CommitRule(spec.commit_policy, required_sinks(spec)), clock_),
+      holds_({.store = store,
+              .ledger = ledger_,
+              .algebra = algebra_,
+              .clock = clock_,
+              .pipeline = spec.name,
+              .source_id = spec.source.id,
+              .sinks = spec.sinks,
+              .passed =
+                  [this] {
+                    const SourceGauges gauges = source_->gauges();
+                    return gauges.passed_bytes != 0 ? gauges.passed_bytes : gauges.received_bytes;
+                  },
+              .lost = [this](std::size_t sink) { lanes_[sink]->lose(); },
+              .release = [this](const Position& position) { source_->release(position); }}),
+      reread_(algebra_, clock_),
       budget_(spec.batch.memory_bytes.count, spec.spill_directory),
       replays_(spec.spill_directory),
       pool_(static_cast<std::size_t>(spec.batch.max_inflight) + Lane::kMaxWindow + 3, budget_, wake_),
@@ -83,7 +101,8 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                         set_trouble(
                             kJournalTrouble,
                             why ? std::optional<Error>(std::in_place, ErrorKind::unavailable, *why) : std::nullopt);
-                      }}),
+                      },
+                  .passed = [this](std::span<const Mark> marks) { reread_.passed(marks); }}),
       intake_({.pool = pool_,
                .budget = budget_,
                .wake = wake_,
@@ -149,7 +168,8 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
                                             .opened = [this] { source_bell_.ring(); },
                                             .seed = std::random_device{}(),
                                             .deadline = spec_.sink_batch_deadline,
-                                            .desk = make_desk({false, maker.id})},
+                                            .desk = make_desk({false, maker.id}),
+                                            .lost = holds_.is_lost(index)},
                                 static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 
@@ -214,12 +234,7 @@ void Run::read_source(std::stop_token stop) {
   };
   start.begin_at = [&](const Position& position) {
     starts_.begin_at(position, sink_ids(spec_));
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      ledger_.begin(i, position);
-      lanes_[i]->begin(position);
-    }
-    transform_.begin(position);
-    intake_.begin_at(position);
+    begin_at(position, std::vector<Position>(lanes_.size(), position));
     start.meet = position;
   };
   start.warn = [this](std::string_view key, std::string_view text) {
@@ -255,28 +270,59 @@ void Run::read_source(std::stop_token stop) {
 
 // Waits for the sinks that know their own positions, then finds where everyone stands. False: stopped meanwhile.
 bool Run::prepare_start(std::stop_token stop, Start& start) {
-  auto all_open = [this] {
-    return std::all_of(lanes_.begin(), lanes_.end(),
-                       [](const auto& lane) { return !lane->holds_position() || lane->opened(); });
-  };
+  const SteadyTime patience = clock_.now() + kDetachAfter;
   while (!all_open()) {
-    source_bell_.wait_until(SteadyTime::max());
+    const bool patient = clock_.now() < patience;
+    if (!patient && leave_out_late()) continue;
+    source_bell_.wait_until(patient ? patience : SteadyTime::max());
     if (stop.stop_requested()) return false;
   }
   std::vector<StartPositions::SinkState> sinks;
-  for (const auto& lane : lanes_) sinks.push_back({lane->id(), lane->holds_position(), lane->held()});
+  for (const auto& lane : lanes_)
+    sinks.push_back({lane->id(), lane->holds_position() && !lane->detached(), lane->held(), lane->lost()});
   start.lanes = starts_.find(sinks);
-  start.meet = start.lanes[0];
-  for (const Position& position : start.lanes) start.meet = algebra_.meet(start.meet, position);
+  start.meet = starts_.meet(sinks, start.lanes);
   if (start.meet.empty()) return true;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    ledger_.begin(i, start.lanes[i]);
-    lanes_[i]->begin(start.lanes[i]);
-  }
-  transform_.begin(start.meet);
-  intake_.begin_at(start.meet);
+  begin_at(start.meet, start.lanes);
   source_->release(start.meet);
+  for (std::size_t i = 0; i < lanes_.size(); ++i)
+    if (lanes_[i]->lost()) start.lanes[i] = Position();
   return true;
+}
+
+// Of those whose position is asked for.
+bool Run::all_open() const {
+  return std::ranges::all_of(
+      lanes_, [](const auto& lane) { return !lane->holds_position() || lane->opened() || lane->detached(); });
+}
+
+// Sinks that do not open are waited for no longer, where the policy allows: what is stored of their positions will do
+// until they are back. False: there is none that may be left out.
+bool Run::leave_out_late() {
+  bool any = false;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *lanes_[i];
+    if (!lane.holds_position() || lane.opened() || lane.detached() || !ledger_.detach(i)) continue;
+    obs::warn("sink detached: the run begins without it, for it does not open; its position is kept",
+              {{"pipeline", spec_.name}, {"sink", lane.id()}});
+    lane.stay_out();
+    any = true;
+  }
+  checkpoint_bell_.ring();
+  return any;
+}
+
+void Run::begin_at(const Position& meet, const std::vector<Position>& starts) {
+  std::vector<Position> in_use = starts;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    ledger_.begin(i, starts[i]);
+    lanes_[i]->begin(starts[i]);
+    if (lanes_[i]->lost()) in_use[i] = Position();
+  }
+  holds_.begin(in_use);
+  reread_.begin(meet, std::move(in_use));
+  transform_.begin(meet);
+  intake_.begin_at(meet);
 }
 
 void Run::pause_for(std::stop_token stop, milliseconds time) {
@@ -287,7 +333,7 @@ void Run::pause_for(std::stop_token stop, milliseconds time) {
 void Run::transform(std::stop_token stop) {
   std::stop_callback wake(stop, [this] { transform_.stop(); });
   while (!stop.stop_requested())
-    if (!transform_.step()) transform_.bell().wait_until(transform_.again_at());
+    if (!transform_.step()) transform_.bell().wait_until(transform_.due());
 }
 
 void Run::deliver(Lane& lane, std::stop_token stop) {
@@ -310,6 +356,7 @@ void Run::checkpoint(std::stop_token stop) {
         backoff.reset();
         set_trouble(kStoreTrouble, std::nullopt);
       }
+      next = holds_.step();
     } catch (const Error& error) {
       if (!retried_inside(error.kind())) throw;
       set_trouble(kStoreTrouble, error);
@@ -375,7 +422,7 @@ std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
     if (!journal_->holds(letter.why.stage, letter.event_id)) {
       problem = "it has left the journal meanwhile";
     } else if (letter.why.stage.is_processor) {
-      if (std::ranges::any_of(lanes_, [](const auto& lane) { return lane->detached(); }))
+      if (std::ranges::any_of(lanes_, [](const auto& lane) { return lane->detached() && !lane->lost(); }))
         problem = "a sink is detached: try again when it is back";
       else if (!transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, answer))
         problem = "there is no processor '" + letter.why.stage.id + "' any more";
@@ -405,6 +452,20 @@ bool Run::wants_rejoin() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->wants_rejoin(); });
 }
 
+std::optional<SteadyTime> Run::reread_over() {
+  if (!reread_.over() && is_quiet()) reread_.end();
+  return reread_.over();
+}
+
+// Nothing comes from the source any more: what the sinks that are ahead have got may have been without events.
+bool Run::is_quiet() const {
+  const auto last = reread_.last();
+  if (!last || clock_.now() - *last < kQuiet || !connected() || !transform_.empty()) return false;
+  if (!std::ranges::all_of(lanes_, [](const auto& lane) { return lane->detached() || lane->empty(); })) return false;
+  std::lock_guard lock(mutex_);
+  return !troubles_.contains(kSourceTrouble);
+}
+
 void Run::set_trouble(const std::string& place, std::optional<Error> error) {
   std::lock_guard lock(mutex_);
   if (error)
@@ -419,8 +480,9 @@ std::map<std::string, Error> Run::troubles() const {
     std::lock_guard lock(mutex_);
     all = troubles_;
   }
-  for (const auto& lane : lanes_) {
-    auto why = lane->trouble();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const auto& lane = lanes_[i];
+    auto why = lane->lost() ? holds_.message(i) : lane->trouble();
     if (lane->detached() && !why) why = "detached: it catches up when it answers again";
     if (why)
       all.insert_or_assign("sink " + lane->id(),
@@ -444,9 +506,9 @@ std::vector<SinkStatus> Run::sinks() const {
     status.id = lane.id();
     status.type = lane.maker().type;
     status.required = lane.maker().required;
-    status.state = lane.detached() ? "detached" : "attached";
+    status.state = lane.lost() ? "lost" : lane.detached() ? "detached" : "attached";
     status.opened = lane.opened();
-    status.error = lane.trouble();
+    status.error = lane.lost() ? holds_.message(i) : lane.trouble();
     if (Position position = ledger_.durable(i); !position.empty()) status.position = algebra_.show(position);
     if (double age = ledger_.age_seconds(i); age >= 0) status.age_seconds = age;
     status.behind = !lane.empty() || lane.detached();

@@ -18,11 +18,13 @@
 #include "base/error.h"
 #include "core/store.h"
 #include "pipeline/checkpointer.h"
+#include "pipeline/hold.h"
 #include "pipeline/intake.h"
 #include "pipeline/journal.h"
 #include "pipeline/lane.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/position_record.h"
+#include "pipeline/reread.h"
 #include "pipeline/start_positions.h"
 #include "pipeline/transform.h"
 
@@ -55,6 +57,8 @@ class Run {
 
   std::optional<Error> failure() const;  // set once: the run is over
   bool wants_rejoin() const;
+  // When those that were ahead of the others at the start began to get something new; nothing: not yet.
+  std::optional<SteadyTime> reread_over();
   bool connected() const { return connected_.load(std::memory_order_acquire); }
   // Conditions that degrade the pipeline just now, by place: one of these two, or "sink x".
   static constexpr const char* kSourceTrouble = "source";
@@ -69,6 +73,9 @@ class Run {
  private:
   void read_source(std::stop_token);
   bool prepare_start(std::stop_token, Start&);
+  bool all_open() const;
+  bool leave_out_late();
+  void begin_at(const Position& meet, const std::vector<Position>& starts);
   void transform(std::stop_token);
   void deliver(Lane&, std::stop_token);
   void checkpoint(std::stop_token);
@@ -77,6 +84,7 @@ class Run {
   void set_trouble(const std::string& place, std::optional<Error>);
   void pause_for(std::stop_token, std::chrono::milliseconds);
   bool drained(bool gave_up) const;
+  bool is_quiet() const;
   std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
   std::unique_ptr<Desk> make_desk(Stage);
   void add_processors();
@@ -92,6 +100,8 @@ class Run {
   RecordCodec codec_;
   StartPositions starts_;
   Ledger ledger_;
+  Holds holds_;
+  Reread reread_;
   Bell checkpoint_bell_, source_bell_;
   WakeFd wake_;
   PageBudget budget_;

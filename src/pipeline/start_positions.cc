@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "base/error.h"
 #include "obs/log.h"
 #include "pipeline/state_keys.h"
@@ -15,9 +17,9 @@ std::vector<Position> StartPositions::find(const std::vector<SinkState>& sinks) 
     const SinkState& sink = sinks[i];
     std::string key = sink_key(source_id_, sink.id);
     auto local = store_.get(kCheckpoints, key);
-    if (sink.held) {
+    if (sink.held && !sink.lost) {
       positions[i] = *sink.held;
-    } else if (local && sink.holds_position) {
+    } else if (local && sink.holds_position && !sink.lost) {
       throw Error(
           ErrorKind::sink_state,
           fmt::format("sink '{}' has lost its own position, though this store says that it had reached one", sink.id),
@@ -26,18 +28,19 @@ std::vector<Position> StartPositions::find(const std::vector<SinkState>& sinks) 
       positions[i] = codec_.parse(*local, fmt::format("the store, {}/{}", kCheckpoints, key));
     } else if (auto origin = store_.get(kOrigins, key)) {
       positions[i] = codec_.parse(*origin, fmt::format("the store, {}/{}", kOrigins, key));
-    } else {
+    } else if (!sink.lost) {
       fresh.push_back(i);
     }
   }
-  if (fresh.empty() || fresh.size() == sinks.size()) return positions;
+  if (fresh.empty()) return positions;
 
   // New sinks join where the slowest of the others stands.
   Position meet;
-  for (const Position& position : positions) {
-    if (position.empty()) continue;
-    meet = meet.empty() ? position : algebra_.meet(meet, position);
+  for (std::size_t i = 0; i < sinks.size(); ++i) {
+    if (positions[i].empty() || sinks[i].lost) continue;
+    meet = meet.empty() ? positions[i] : algebra_.meet(meet, positions[i]);
   }
+  if (meet.empty()) return positions;
   std::vector<std::string> ids;
   for (std::size_t i : fresh) {
     positions[i] = meet;
@@ -49,6 +52,16 @@ std::vector<Position> StartPositions::find(const std::vector<SinkState>& sinks) 
   return positions;
 }
 
+Position StartPositions::meet(const std::vector<SinkState>& sinks, const std::vector<Position>& positions) const {
+  Position meet;
+  bool first = true;
+  for (std::size_t i = 0; i < sinks.size(); ++i) {
+    if (sinks[i].lost) continue;
+    meet = std::exchange(first, false) ? positions[i] : algebra_.meet(meet, positions[i]);
+  }
+  return meet;
+}
+
 void StartPositions::begin_at(const Position& position, const std::vector<std::string>& sink_ids) {
   std::vector<Store::Entry> entries;
   for (const std::string& id : sink_ids)
@@ -58,7 +71,7 @@ void StartPositions::begin_at(const Position& position, const std::vector<std::s
 
 void forget_positions(Store& store, const std::string& key) {
   bool whole_source = key.find("::sink::") == std::string::npos;
-  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins}) {
+  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins, kHolds}) {
     if (whole_source)
       for (const std::string& sink : store.keys(ns, key + "::sink::")) store.erase(ns, sink);
     store.erase(ns, key);

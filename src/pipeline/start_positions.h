@@ -6,6 +6,8 @@
 //   no, though it could   yes                any            halt: sink state missing
 //   cannot / no           yes / no           any / yes      local checkpoint, else origin
 //   no                    no                 no             a new sink: the meet of the others; none has one: first run
+//
+// "The others" are those that are not lost.
 #pragma once
 
 #include <optional>
@@ -23,13 +25,16 @@ class StartPositions {
     std::string id;
     bool holds_position = false;
     std::optional<Position> held;  // what open() returned
+    bool lost = false;             // see hold.h: nobody looks at where it stands
   };
 
   StartPositions(Store& store, const PositionCodec& codec, const PositionAlgebra& algebra, std::string source_id)
       : store_(store), codec_(codec), algebra_(algebra), source_id_(std::move(source_id)) {}
 
-  // One position per sink; all empty at the first run. Throws Error{sink_state}.
+  // One position per sink, of a lost one the last that is known; all empty at the first run. Throws Error{sink_state}.
   std::vector<Position> find(const std::vector<SinkState>& sinks);
+  // Where a run begins: what all of them have, lost ones aside.
+  Position meet(const std::vector<SinkState>&, const std::vector<Position>&) const;
   // The first run begins here, for these sinks. Durable when it returns.
   void begin_at(const Position&, const std::vector<std::string>& sink_ids);
 

@@ -73,6 +73,18 @@ TEST_F(StartPositionsTest, ANewSinkJoinsTheSlowestOfTheOthersForGood) {
   EXPECT_EQ(end_of(starts_.find({{"a", false, {}}, {"new", false, {}}})[1]), 50u);
 }
 
+TEST_F(StartPositionsTest, ALostSinkIsNotAskedAndHoldsNobodyBack) {
+  put(kCheckpoints, "a", 90);
+  put(kCheckpoints, "gone", 10);
+  const std::vector<StartPositions::SinkState> sinks{
+      {"a", false, {}}, {"gone", true, {}, true}, {"new", false, {}}, {"never", true, {}, true}};
+  const auto positions = starts_.find(sinks);
+  EXPECT_EQ(end_of(positions[1]), 10u);
+  EXPECT_EQ(end_of(positions[2]), 90u) << "the slowest of those that are not lost";
+  EXPECT_TRUE(positions[3].empty());
+  EXPECT_EQ(end_of(starts_.meet(sinks, positions)), 90u);
+}
+
 TEST_F(StartPositionsTest, ResetForgetsOneSinkOrAll) {
   starts_.begin_at(sim_position(20), {"a", "b"});
   apply_reset(store_, "pg::sink::a");

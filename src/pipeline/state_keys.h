@@ -8,6 +8,7 @@ namespace deltaforge::pipeline {
 inline constexpr char kCheckpoints[] = "checkpoints";             // position records a sink has acknowledged
 inline constexpr char kCheckpointsShort[] = "checkpoints_short";  // the same as people read them (`kv` view)
 inline constexpr char kOrigins[] = "origins";                     // where a sink began, until it has a checkpoint
+inline constexpr char kHolds[] = "holds";                         // of sinks that are detached, and have not caught up
 inline constexpr char kIdentity[] = "pipelines";                  // uid and epoch, by pipeline name
 inline constexpr char kSourceState[] = "source_state";            // a source's own values
 

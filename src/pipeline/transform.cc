@@ -45,18 +45,30 @@ bool Transform::step() try {
     parts_.probe.queue_depth(parts_.in.size());
     freeze(std::move(batch));
   }
-  bool all = true;
-  for (std::size_t i = 0; i < parts_.lanes.size(); ++i) {
-    if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_);
-    all = all && taken_[i];
-  }
-  if (!all) return false;
+  if (!hand_over()) return false;
+  if (parts_.passed) parts_.passed(current_->marks());
   current_ = BatchRef();
   holding_.store(false, std::memory_order_release);
   return true;
 } catch (const Cancelled&) {
   gave_up_.store(true, std::memory_order_release);
   return false;
+}
+
+// False: at least one lane has no room. One that the others wait for alone is told so.
+bool Transform::hand_over() {
+  std::size_t waiting = 0, last = 0;
+  for (std::size_t i = 0; i < parts_.lanes.size(); ++i) {
+    if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_);
+    if (taken_[i]) continue;
+    ++waiting;
+    last = i;
+  }
+  if (waiting > 0 || slow_.is_waiting()) {
+    const auto alone = waiting == 1 ? std::optional(last) : std::nullopt;
+    if (const auto slow = slow_.note(parts_.clock.now(), alone)) parts_.lanes[*slow]->hold_up();
+  }
+  return waiting == 0;
 }
 
 void Transform::freeze(BatchPtr batch) {
@@ -111,7 +123,7 @@ void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   for (Step& step : steps_) step.desk->passed(position_);
 }
 
-SteadyTime Transform::again_at() const { return full_ ? parts_.clock.now() + kAgain : SteadyTime::max(); }
+SteadyTime Transform::due() const { return full_ ? parts_.clock.now() + kAgain : slow_.due(); }
 
 // --- with a journal ---
 
@@ -201,7 +213,8 @@ bool Transform::replay(const std::string& processor, BatchPtr batch, Order order
 
 std::optional<Transform::Again> Transform::next_replay() {
   // A detached lane takes nothing; what was parked waits until it is back, and all lanes can have it.
-  const bool all = std::ranges::none_of(parts_.lanes, [](const auto& lane) { return lane->detached(); });
+  const bool all =
+      std::ranges::none_of(parts_.lanes, [](const auto& lane) { return lane->detached() && !lane->lost(); });
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!steps_[i].desk || !all) continue;
     if (auto released = steps_[i].desk->release())
@@ -232,11 +245,14 @@ bool Transform::replay_one() {
     std::function<void(ReplayResult)> done;
   };
   auto shared = std::make_shared<Shared>();
-  shared->left = parts_.lanes.size();
+  std::vector<Lane*> lanes;
+  for (const auto& lane : parts_.lanes)
+    if (!lane->lost()) lanes.push_back(lane.get());
+  shared->left = lanes.size();
   shared->result = {set_aside_, waiting_, why_};
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
-  for (const auto& lane : parts_.lanes)
+  for (Lane* lane : lanes)
     lane->replay({batch, true, false, 0, again->orders, [this, shared](ReplayResult of_lane) {
                     std::unique_lock lock(shared->mutex);
                     if (!of_lane.taken) {

@@ -23,6 +23,7 @@
 #include "pipeline/handoff.h"
 #include "pipeline/lane.h"
 #include "pipeline/probe.h"
+#include "pipeline/slow_lane.h"
 
 namespace deltaforge::pipeline {
 
@@ -39,6 +40,7 @@ class Transform {
     const Clock& clock;
     BatchProbe probe;
     std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
+    std::function<void(std::span<const Mark>)> passed = {};   // every lane that is attached has taken these
   };
   explicit Transform(Parts parts) : parts_(std::move(parts)) {}
 
@@ -58,11 +60,13 @@ class Transform {
   // drops it then. Waits until it is stored; throws Cancelled when the run ends first.
   void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
-  // True: it moved something; call again at once. False: wait for the bell, at most until again_at(). Throws what a
+  // True: it moved something; call again at once. False: wait for the bell, at most until due(). Throws what a
   // processor throws.
   bool step();
-  SteadyTime again_at() const;
   Bell& bell() { return bell_; }
+  SteadyTime due() const;  // when to call at the latest
+  // Too many events wait in front of a processor: no batch is taken.
+  bool is_full() const { return full_; }
   BatchProbe& probe() { return parts_.probe; }
   // Any thread: a batch was thrown away unfinished. Nothing behind it comes from here any more in this run.
   bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
@@ -79,6 +83,7 @@ class Transform {
   };
 
   void freeze(BatchPtr);
+  bool hand_over();
   void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
   void screen(std::size_t step, std::uint32_t first);
   bool has_room();
@@ -104,6 +109,7 @@ class Transform {
   std::deque<Again> replays_;
   BatchRef current_;         // frozen, not yet taken by every lane
   std::vector<bool> taken_;  // by which lanes
+  SlowLane slow_;
   std::atomic<bool> holding_{false};
 };
 

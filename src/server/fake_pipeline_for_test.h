@@ -40,6 +40,7 @@ class FakePipeline final : public Runnable {
     std::lock_guard lock(script_.mutex);
     return script_.status;
   }
+  void forget_strangers() override {}
   void forget_sinks(const std::vector<std::string>& ids) override {
     for (const std::string& id : ids) script_.calls.push_back("forget " + id);
   }

@@ -34,6 +34,7 @@ class RealPipeline final : public Runnable {
   void forget_sinks(const std::vector<std::string>& ids) override {
     pipeline::forget_sinks(store_, pipeline_.spec().source.id, ids);
   }
+  void forget_strangers() override { pipeline::forget_strangers(pipeline_.spec(), store_); }
   pipeline::Journal* journal() override { return pipeline_.journal(); }
   std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest& request) override {
     return pipeline_.retry(request);
@@ -165,11 +166,12 @@ void Manager::start() {
   for (const EntryPtr& entry : entries) {
     std::lock_guard changing(entry->changing);
     const bool begun = runnable(*entry) != nullptr;  // a call of the API was faster
-    if (entry->document.spec && !entry->gone && !begun && !finish_removal(entry)) start(*entry);
+    if (entry->document.spec && !entry->gone && !begun && !finish_removal(entry))
+      start(*entry, Occasion::start_of_process);
   }
 }
 
-void Manager::start(Entry& entry) {
+void Manager::start(Entry& entry, Occasion occasion) {
   if (!claim_source(entry)) return;
   try {
     // Whoever starts it wants it: a deletion that could not be finished is given up.
@@ -177,6 +179,7 @@ void Manager::start(Entry& entry) {
     std::shared_ptr<Runnable> runnable = this->runnable(entry);
     if (runnable) return runnable->resume();
     runnable = launch_(*entry.document.spec);
+    if (occasion == Occasion::start_of_process && owns_state(entry)) runnable->forget_strangers();
     runnable->start();
     std::lock_guard lock(mutex_);
     entry.runnable = std::move(runnable);

@@ -34,6 +34,7 @@ class Runnable {
   // While stopped, for good: see pipeline/retire.h. Both throw Error.
   virtual void retire() = 0;
   virtual void forget_sinks(const std::vector<std::string>& ids) = 0;
+  virtual void forget_strangers() = 0;  // sinks that it once had
   // Dead letters; see pipeline/pipeline.h.
   virtual pipeline::Journal* journal() = 0;
   virtual std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest&) = 0;
@@ -118,7 +119,8 @@ class Manager {
   std::shared_ptr<Runnable> runnable(const Entry& entry) const;
   PipelineInfo describe(const Entry& entry) const;
   // For the first time or again; entry.changing is held.
-  void start(Entry& entry);
+  enum class Occasion { start_of_process, other };
+  void start(Entry& entry, Occasion = Occasion::other);
   bool claim_source(Entry& entry);
   void release_source(const Entry& entry);
   // What is kept under the id of its source is this pipeline's alone, and stays so until release_source().

@@ -83,8 +83,8 @@ void read_state(const storage::StateOptions& options, State& state) {
     state.report.problem(
         fmt::format("in use by process {}: what is told here is what that one has stored by now", *found.holder),
         "stop that one first, or give this one a --storage-path of its own");
-  constexpr std::array<const char*, 5> kNamespaces{kRemovals, pipeline::kCheckpoints, pipeline::kOrigins,
-                                                   pipeline::kIdentity, pipeline::kSourceState};
+  constexpr std::array<const char*, 6> kNamespaces{kRemovals,        pipeline::kCheckpoints, pipeline::kOrigins,
+                                                   pipeline::kHolds, pipeline::kIdentity,    pipeline::kSourceState};
   storage::StateCopy copy = storage::copy_state(found, kNamespaces);
   for (const std::string& key : copy.resets) {
     pipeline::forget_positions(*copy.store, key);
@@ -157,10 +157,14 @@ std::vector<pipeline::StartPositions::SinkState> sink_states(const Subject& subj
 void find_positions(Subject& subject, const std::vector<Answer>& answers, PlanReport& report) {
   const PositionAlgebra& algebra = subject.source->positions();
   const std::string& source = subject.spec.source.id;
-  const auto states = sink_states(subject, answers);
+  auto states = sink_states(subject, answers);
   std::vector<std::string> origins;
-  for (const auto& state : states) {
+  for (auto& state : states) {
     const std::string key = pipeline::sink_key(source, state.id);
+    if (const auto hold = pipeline::Hold::read(*subject.store, key); hold && hold->lost) {
+      state.lost = true;
+      report.warning(fmt::format("sink {}: {}", state.id, hold->message()));
+    }
     origins.push_back(state.held                                        ? "its own"
                       : subject.store->get(pipeline::kCheckpoints, key) ? "stored"
                       : subject.store->get(pipeline::kOrigins, key)     ? "where it began"
@@ -168,12 +172,14 @@ void find_positions(Subject& subject, const std::vector<Answer>& answers, PlanRe
   }
   pipeline::StartPositions positions(*subject.store, subject.codec, algebra, source);
   subject.start.lanes = positions.find(states);
-  subject.start.meet = subject.start.lanes.at(0);
-  for (const Position& lane : subject.start.lanes) subject.start.meet = algebra.meet(subject.start.meet, lane);
+  subject.start.meet = positions.meet(states, subject.start.lanes);
   if (subject.start.meet.empty()) return report.fact("no position yet: this is a first start");
   for (std::size_t i = 0; i < states.size(); ++i)
-    report.fact(
-        fmt::format("position of sink {}: {} ({})", states[i].id, algebra.show(subject.start.lanes[i]), origins[i]));
+    if (!subject.start.lanes[i].empty())
+      report.fact(
+          fmt::format("position of sink {}: {} ({})", states[i].id, algebra.show(subject.start.lanes[i]), origins[i]));
+  for (std::size_t i = 0; i < states.size(); ++i)
+    if (states[i].lost) subject.start.lanes[i] = Position();
 }
 
 class Planner {

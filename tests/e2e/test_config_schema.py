@@ -183,7 +183,8 @@ def test_mistakes_are_refused_by_both(checker: jsonschema.Draft202012Validator, 
 
 # Chapter 3.3 of the contract: the fields of what exists, and their defaults. None: no default. REQUIRED: must be given.
 REQUIRED = object()
-_FORMAT: Json = {"envelope": "native", "encoding": "json", "required": True, "filter": None, "id": None}
+_FORMAT: Json = {"envelope": "native", "encoding": "json", "required": True, "filter": None, "id": None,
+                 "hold_secs": 86400, "hold_bytes": 10 << 30}
 _SNAPSHOT: Json = {"mode": "never", "max_parallel_tables": 8, "chunk_size": 10000, "intra_table_parallel": False,
                    "max_parallel_chunks": 4}
 CONTRACT: dict[str, Json] = {

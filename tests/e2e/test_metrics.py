@@ -53,6 +53,9 @@ NAMES = {
     "deltaforge_sink_latency_seconds_count": {"pipeline", "sink"},
     "deltaforge_sink_checkpoint_status": {"pipeline", "sink", "required"},
     "deltaforge_sink_last_checkpoint_ts": {"pipeline", "sink"},
+    "deltaforge_sink_attached": {"pipeline", "sink"},
+    "deltaforge_sink_held_seconds": {"pipeline", "sink"},
+    "deltaforge_sink_held_bytes": {"pipeline", "sink"},
 }
 OF_KAFKA = {"deltaforge_kafka_produce_retries_total", "deltaforge_kafka_producer_queue_messages",
             "deltaforge_kafka_producer_queue_bytes"}

@@ -119,8 +119,7 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                   .probe = BatchProbe("sim", "sim"),
                   .trouble =
                       [this](const std::optional<std::string>& why) {
-                        const bool inside_a_batch = transform_.again_at() == SteadyTime::max();
-                        if (why && inside_a_batch) transform_waits();
+                        if (why && !transform_.is_full()) transform_waits();
                       }}),
       intake_({.pool = pool_,
                .budget = budget_,

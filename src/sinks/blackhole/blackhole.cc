@@ -12,7 +12,7 @@ const config::Spec<Blackhole::Config>& Blackhole::Config::spec() {
     fields.field("id", &Config::id, "Name used for checkpoints and metrics.");
     fields.field("required", &Config::required, "Whether the pipeline's progress waits for this sink.");
     encode::add_format_fields(fields);
-    return fields.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(fields);
   }();
   return s;
 }

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -15,7 +15,7 @@ namespace deltaforge::sinks::blackhole {
 
 class Blackhole final : public Sink {
  public:
-  struct Config {
+  struct Config : config::HoldLimits {
     std::string id;
     bool required = true;
     encode::EnvelopeConfig envelope;

@@ -23,7 +23,7 @@ const config::Spec<FileSink::Config>& FileSink::Config::spec() {
     fields.field("roll_ms", &Config::roll_ms, "The same by age. No batch ever waits for others to join.", {.min = 0});
     fields.field("exactly_once", &Config::exactly_once, "This sink always is; the field is accepted.");
     encode::add_format_fields(fields);
-    return fields.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(fields);
   }();
   return s;
 }

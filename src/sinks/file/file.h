@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -18,7 +18,7 @@ namespace deltaforge::sinks::file {
 
 class FileSink final : public Sink {
  public:
-  struct Config {
+  struct Config : config::HoldLimits {
     std::string id;
     bool required = true;
     std::string path;

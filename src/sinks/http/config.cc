@@ -101,7 +101,7 @@ const config::Spec<Config>& Config::spec() {
         .field("allow_hosts", &Config::allow_hosts,
                "Hosts that may have a private address although the event, or who uses the API, names the host: "
                "`api.internal`, `*.internal`.");
-    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(spec);
   }();
   return s;
 }

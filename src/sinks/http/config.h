@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -29,7 +29,7 @@ struct Signature {
   static const config::Spec<Signature>& spec();
 };
 
-struct Config {
+struct Config : config::HoldLimits {
   std::string id;
   Url url;
   Method method = Method::post;

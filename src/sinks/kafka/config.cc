@@ -40,7 +40,7 @@ const config::Spec<Config>& Config::spec() {
                 "Message headers: `standard` adds df-event-id, df-idempotency-key and content-type.",
                 {{"none", Headers::none}, {"standard", Headers::standard}})
         .nested("tls", &Config::tls, "Encrypts the connection.");
-    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(spec);
   }();
   return s;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -19,7 +19,7 @@ enum class Headers { none, standard };
 // As Kafka takes it.
 bool is_topic_name(std::string_view name);
 
-struct Config {
+struct Config : config::HoldLimits {
   std::string id;
   std::string brokers;
   config::Template topic;

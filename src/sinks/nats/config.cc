@@ -44,7 +44,7 @@ const config::Spec<Config>& Config::spec() {
         .field("token", &Config::token, "Token, for servers that ask for one.")
         .field("nkey", &Config::nkey, "File with the seed of an NKey (`SU...`).")
         .nested("tls", &Config::tls, "Encrypts the connection.");
-    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(spec);
   }();
   return s;
 }

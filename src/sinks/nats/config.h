@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -22,7 +22,7 @@ struct Memory {
   std::atomic<bool> said_core{false};  // the log says that it is at most once
 };
 
-struct Config {
+struct Config : config::HoldLimits {
   std::string id;
   config::Secret url;
   config::Template subject;

@@ -29,7 +29,7 @@ const config::Spec<Config>& Config::spec() {
         .field("connect_timeout_secs", &Config::connect_timeout_secs, "Time to connect and log in.",
                {.min = 1, .max = 300})
         .nested("tls", &Config::tls, "Files and checks of TLS; only with rediss://.");
-    return spec.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(spec);
   }();
   return s;
 }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "config/spec.h"
 #include "config/tls.h"
 #include "encode/format_config.h"
@@ -16,7 +16,7 @@ namespace deltaforge::sinks::redis {
 // Under which name the payload stands in an entry; `df-event` is that of older consumers.
 enum class PayloadField { event, df_event, both };
 
-struct Config {
+struct Config : config::HoldLimits {
   std::string id;
   config::Secret uri;
   config::Template stream;

@@ -22,7 +22,7 @@ const config::Spec<StdoutSink::Config>& StdoutSink::Config::spec() {
     fields.choice("format", &Config::format, "`json`: each line is an event; `pretty`: readable for people.",
                   {{"json", Format::json}, {"pretty", Format::pretty}});
     encode::add_format_fields(fields);
-    return fields.nested("filter", &Config::filter, "Which events it takes; without it all.");
+    return config::add_sink_fields(fields);
   }();
   return s;
 }

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "config/sink_filter.h"
+#include "config/sink_fields.h"
 #include "core/component.h"
 #include "encode/delivery_feed.h"
 #include "encode/format_config.h"
@@ -18,7 +18,7 @@ enum class Format { json, pretty };
 
 class StdoutSink final : public Sink {
  public:
-  struct Config {
+  struct Config : config::HoldLimits {
     std::string id;
     bool required = true;
     Format format = Format::json;

@@ -269,6 +269,8 @@ SourceGauges Postgres::gauges() const {
   std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
   if (heard != 0) gauges.idle_us = (now - heard) / 1000;
   gauges.received_bytes = shared_.received_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t began = shared_.began.load(std::memory_order_relaxed);
+  if (began != 0 && received > began) gauges.passed_bytes = received - began;
   gauges.schemas_known = shared_.relations.known.load(std::memory_order_relaxed);
   gauges.schemas_learnt = shared_.relations.learnt.load(std::memory_order_relaxed);
   return gauges;

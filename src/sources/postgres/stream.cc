@@ -44,6 +44,8 @@ Stream::Stream(Parts parts)
       next_look_(std::chrono::steady_clock::now() + kLookInterval) {}
 
 void Stream::run() {
+  std::uint64_t none = 0;
+  parts_.shared.began.compare_exchange_strong(none, number(parts_.start), std::memory_order_relaxed);
   wire_.send_query(start_command(parts_.slot, parts_.start, parts_.publications, parts_.messages != nullptr));
   while (!parts_.stop.stop_requested()) {
     SteadyTime now = std::chrono::steady_clock::now();

@@ -30,8 +30,8 @@ struct Shared {
   }
 
   std::atomic<std::uint64_t> released{0};
-  std::atomic<std::int64_t> heard_ns{0};  // steady clock
-  std::atomic<std::uint64_t> received{0}, server_end{0};
+  std::atomic<std::int64_t> heard_ns{0};                            // steady clock
+  std::atomic<std::uint64_t> began{0}, received{0}, server_end{0};  // began: where the first stream did
   std::atomic<std::uint64_t> received_bytes{0};
   schema::CacheCount relations;
   WakeFd wake;  // released moved
