@@ -36,18 +36,30 @@ std::size_t skip_blanks(std::string_view json, std::size_t at) {
 
 }  // namespace
 
+std::size_t json_size(std::string_view json) { return skip_value(json, 0); }
+
 JsonItems::JsonItems(std::string_view list) : json_(list), at_(skip_blanks(list, 0)) {
   at_ = at_ < json_.size() && json_[at_] == '[' ? at_ + 1 : json_.size();
 }
 
-bool JsonItems::next(std::string_view& item) {
+bool JsonItems::begin(std::string_view& rest) {
   at_ = skip_blanks(json_, at_);
   if (at_ >= json_.size() || json_[at_] == ']') return false;
-  const std::size_t end = skip_value(json_, at_);
-  if (end > json_.size() || end == at_) return false;
-  item = json_.substr(at_, end - at_);
-  at_ = skip_blanks(json_, end);
+  rest = json_.substr(at_);
+  return true;
+}
+
+void JsonItems::passed(std::size_t size) {
+  at_ = skip_blanks(json_, at_ + size);
   if (at_ < json_.size() && json_[at_] == ',') ++at_;
+}
+
+bool JsonItems::next(std::string_view& item) {
+  if (!begin(item)) return false;
+  const std::size_t size = json_size(item);
+  if (size > item.size() || size == 0) return false;
+  item = item.substr(0, size);
+  passed(size);
   return true;
 }
 
@@ -55,7 +67,7 @@ JsonMembers::JsonMembers(std::string_view object) : json_(object), at_(skip_blan
   at_ = at_ < json_.size() && json_[at_] == '{' ? at_ + 1 : json_.size();
 }
 
-bool JsonMembers::next(std::string_view& name, std::string_view& value) {
+bool JsonMembers::begin(std::string_view& name, std::string_view& rest) {
   at_ = skip_blanks(json_, at_);
   if (at_ >= json_.size() || json_[at_] != '"') return false;
   const std::size_t key_end = skip_string(json_, at_);
@@ -64,14 +76,24 @@ bool JsonMembers::next(std::string_view& name, std::string_view& value) {
   at_ = skip_blanks(json_, key_end);
   if (at_ >= json_.size() || json_[at_] != ':') return false;
   at_ = skip_blanks(json_, at_ + 1);
-  const std::size_t end = skip_value(json_, at_);
-  if (end > json_.size()) return false;
-  value = json_.substr(at_, end - at_);
-  at_ = skip_blanks(json_, end);
+  rest = json_.substr(at_);
+  return true;
+}
+
+void JsonMembers::passed(std::size_t size) {
+  at_ = skip_blanks(json_, at_ + size);
   if (at_ < json_.size() && json_[at_] == ',')
     ++at_;
-  else
-    at_ = json_.size();
+  else if (at_ < json_.size())
+    json_ = json_.substr(0, at_);  // it was the last
+}
+
+bool JsonMembers::next(std::string_view& name, std::string_view& value) {
+  if (!begin(name, value)) return false;
+  const std::size_t size = json_size(value);
+  if (size > value.size()) return false;
+  value = value.substr(0, size);
+  passed(size);
   return true;
 }
 

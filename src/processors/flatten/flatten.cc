@@ -27,21 +27,27 @@ std::string in_json(std::string_view text) {
   return std::string(quoted.substr(1, quoted.size() - 2));
 }
 
-constexpr std::string_view kBlanks = " \t\r\n";
-
-char first_of(std::string_view json) {
-  const std::size_t at = json.find_first_not_of(kBlanks);
-  return at == std::string_view::npos ? '\0' : json[at];
+// But for blanks.
+char first_of(std::string_view json, std::size_t at = 0) {
+  while (at < json.size() && (json[at] == ' ' || json[at] == '\n' || json[at] == '\r' || json[at] == '\t')) ++at;
+  return at < json.size() ? json[at] : '\0';
 }
 
-// Of an object or a list.
+bool is_nested(char first) { return first == '{' || first == '['; }
+
+// Of what begins with an object or a list.
 bool is_empty(std::string_view json) {
-  const std::size_t at = json.find_first_not_of(kBlanks, json.find_first_of("{[") + 1);
-  return at != std::string_view::npos && (json[at] == '}' || json[at] == ']');
+  const char second = first_of(json, json.find_first_of("{[") + 1);
+  return second == '}' || second == ']';
 }
 
 // How a value is written that the log did not repeat, or that is no text: one value, not an object.
 bool is_one_value(std::string_view json) { return json == encode::kUnchanged || json.starts_with(encode::kBytesBegin); }
+
+// The same of the value that `json` begins with.
+bool begins_one_value(std::string_view json) {
+  return json.starts_with(encode::kUnchanged) || json.starts_with(encode::kBytesBegin);
+}
 
 }  // namespace
 
@@ -100,13 +106,32 @@ void Flatten::fail(Batch& batch, std::uint32_t index) {
   event.dropped = true;
 }
 
-const std::vector<std::string>& Flatten::names_of(const TableSchema& schema) {
-  auto found = names_.find(schema.id);
-  if (found == names_.end()) {
-    found = names_.try_emplace(schema.id).first;
-    for (const Column& column : schema.columns) found->second.push_back(in_json(column.name));
+const Flatten::ColumnNames& Flatten::names_of(const TableSchema& schema) {
+  if (last_.second == nullptr || last_.first != schema.id) [[unlikely]] {
+    auto found = names_.find(schema.id);
+    if (found == names_.end()) found = names_.try_emplace(schema.id, make_names(schema)).first;
+    last_ = {schema.id, &found->second};
   }
-  return found->second;
+  return *last_.second;
+}
+
+Flatten::ColumnNames Flatten::make_names(const TableSchema& schema) const {
+  ColumnNames names;
+  std::vector<std::pair<std::string, std::size_t>> begins;  // what names of nested fields begin with
+  for (const Column& column : schema.columns) {
+    const std::string name = in_json(column.name);
+    begins.emplace_back(name.empty() ? name : name + separator_, names.size());
+    names.push_back({'"' + name + "\":" + std::string(encode::JsonWriter::kPadding, ' '), true});
+  }
+  // Behind one that others begin with, those follow.
+  std::ranges::sort(begins);
+  for (std::size_t i = 1, shortest = 0; i < begins.size(); ++i) {
+    if (begins[i].first.starts_with(begins[shortest].first))
+      names[begins[i].second].alone = names[begins[shortest].second].alone = false;
+    else
+      shortest = i;
+  }
+  return names;
 }
 
 // Whether something becomes of it that it is not.
@@ -126,11 +151,17 @@ Flatten::Result Flatten::image(const TableSchema& schema, const Image& image, st
     return Result::same;
   members_.clear();
   collision_.clear();
-  const std::vector<std::string>& names = names_of(schema);
+  const ColumnNames& names = names_of(schema);
   for (std::size_t i = 0; i < image.values.size(); ++i) {
-    if (image.values[i].kind() == Kind::absent) continue;
-    path_ = names[i];
-    take(image.values[i], 0);
+    const Value& value = image.values[i];
+    if (value.kind() == Kind::absent) continue;
+    const bool apart = is_apart(value);
+    if (!apart && names[i].alone) {
+      members_.add(names[i].ready(), value);
+      continue;
+    }
+    path_ = names[i].name();
+    take(value, 0);
   }
   return finish(pages, to);
 }
@@ -154,48 +185,82 @@ Flatten::Result Flatten::finish(Pages& pages, std::string_view& to) {
   return Result::changed;
 }
 
-void Flatten::members_of(std::string_view json, std::int64_t depth) {
-  const std::size_t size = path_.size();
-  encode::JsonMembers members(json);
-  for (std::string_view name, value; members.next(name, value);) {
-    if (size > 0) path_ += separator_;
-    path_ += name;
-    take(Value::of_text(Kind::json, value), depth);
-    path_.resize(size);
-  }
+// Whether an object or a list, that is not empty, is taken apart itself.
+bool Flatten::opens(char first, std::int64_t depth) const {
+  return (first == '{' || config_.lists == Lists::index) && !(config_.max_depth && depth >= *config_.max_depth);
 }
 
-// The field that path_ names.
+// How much of `json` the object took that it begins with.
+std::size_t Flatten::members_of(std::string_view json, std::int64_t depth) {
+  const std::size_t size = path_.size();
+  encode::JsonMembers members(json);
+  for (std::string_view name, rest; members.begin(name, rest);) {
+    if (size > 0) path_ += separator_;
+    path_ += name;
+    members.passed(take_first(rest, depth));
+    path_.resize(size);
+  }
+  return members.size();
+}
+
+// The same of a list.
+std::size_t Flatten::items_of(std::string_view json, std::int64_t depth) {
+  const std::size_t size = path_.size();
+  encode::JsonItems items(json);
+  std::string_view rest;
+  for (std::uint32_t index = 0; items.begin(rest); ++index) {
+    add_index(index);
+    items.passed(take_first(rest, depth));
+    path_.resize(size);
+  }
+  return items.size();
+}
+
+void Flatten::add_index(std::uint32_t index) {
+  char digits[16];
+  path_ += separator_;
+  path_.append(digits, std::to_chars(digits, digits + sizeof digits, index).ptr);
+}
+
+// The field that path_ names, of the value that `json` begins with. How much of it that takes.
+std::size_t Flatten::take_first(std::string_view json, std::int64_t depth) {
+  const char first = json.empty() ? '\0' : json[0];
+  const bool nested = is_nested(first);
+  if (nested && opens(first, depth) && !is_empty(json) && !begins_one_value(json))
+    return first == '{' ? members_of(json, depth + 1) : items_of(json, depth + 1);
+  const std::size_t size = encode::json_size(json);
+  if (size > json.size()) return size;
+  const Value value = Value::of_text(Kind::json, json.substr(0, size));
+  if (nested)
+    take(value, depth);
+  else
+    put(value);
+  return size;
+}
+
+// The same of a whole value.
 void Flatten::take(const Value& value, std::int64_t depth) {
-  const bool whole = config_.max_depth && depth >= *config_.max_depth;
-  const char first = value.kind() == Kind::json ? first_of(value.as_text()) : value.kind() == Kind::array ? '[' : '\0';
-  if (first != '{' && first != '[') return put(value);
-  if (value.kind() == Kind::json && is_one_value(value.as_text())) return put(value);
-  const bool empty = value.kind() == Kind::array ? value.as_array().empty() : is_empty(value.as_text());
-  if (empty) {
+  const bool list = value.kind() == Kind::array;
+  const std::string_view json = value.kind() == Kind::json ? value.as_text() : std::string_view();
+  const char first = list ? '[' : first_of(json);
+  if (!is_nested(first) || is_one_value(json)) return put(value);
+  if (list ? value.as_array().empty() : is_empty(json)) {
     const OnEmpty policy = first == '{' ? config_.empty_object : config_.empty_list;
     if (policy != OnEmpty::drop) put(policy == OnEmpty::null ? Value::null() : value);
     return;
   }
-  if (whole || (first == '[' && config_.lists == Lists::preserve)) return put(value);
-  if (first == '{') return members_of(value.as_text(), depth + 1);
-
-  const std::size_t size = path_.size();
-  std::uint32_t index = 0;
-  const auto item = [&](const Value& each) {
-    char digits[16];
-    const char* end = std::to_chars(digits, digits + sizeof digits, index++).ptr;
-    path_ += separator_;
-    path_.append(static_cast<const char*>(digits), end);
-    take(each, depth + 1);
-    path_.resize(size);
-  };
-  if (value.kind() == Kind::array) {
-    std::ranges::for_each(value.as_array(), item);
+  if (!opens(first, depth)) return put(value);
+  if (!list) {
+    first == '{' ? members_of(json, depth + 1) : items_of(json, depth + 1);
     return;
   }
-  encode::JsonItems items(value.as_text());
-  for (std::string_view each; items.next(each);) item(Value::of_text(Kind::json, each));
+  const std::size_t size = path_.size();
+  std::uint32_t index = 0;
+  for (const Value& item : value.as_array()) {
+    add_index(index++);
+    take(item, depth + 1);
+    path_.resize(size);
+  }
 }
 
 void Flatten::put(const Value& value) {

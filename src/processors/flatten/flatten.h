@@ -5,9 +5,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/component.h"
+#include "encode/json_writer.h"
 #include "obs/metrics.h"
 #include "processors/flatten/config.h"
 #include "processors/flatten/members.h"
@@ -27,13 +29,29 @@ class Flatten final : public Processor {
  private:
   enum class Result { same, changed, collided, too_large };
 
-  const std::vector<std::string>& names_of(const TableSchema&);
+  struct ColumnName {
+    std::string text;  // for Members::add
+    bool alone;        // no field of another column gets a name that one of this column gets
+
+    // `"name":`
+    std::string_view ready() const { return {text.data(), text.size() - encode::JsonWriter::kPadding}; }
+    // What stands between the quotes.
+    std::string_view name() const { return ready().substr(1, ready().size() - 3); }
+  };
+  using ColumnNames = std::vector<ColumnName>;
+
+  const ColumnNames& names_of(const TableSchema&);
+  ColumnNames make_names(const TableSchema&) const;
   bool is_apart(const Value&) const;
   Result image(const TableSchema&, const Image&, std::string_view shown, Pages&, std::string_view& to);
   Result object(std::string_view json, Pages&, std::string_view& to);
   Result finish(Pages&, std::string_view& to);
-  void members_of(std::string_view json, std::int64_t depth);
+  bool opens(char first, std::int64_t depth) const;
+  std::size_t members_of(std::string_view json, std::int64_t depth);
+  std::size_t items_of(std::string_view json, std::int64_t depth);
+  void add_index(std::uint32_t index);
   void take(const Value&, std::int64_t depth);
+  std::size_t take_first(std::string_view json, std::int64_t depth);
   void put(const Value&);
   // False: it fails.
   bool flatten(Event&, Pages&);
@@ -42,9 +60,10 @@ class Flatten final : public Processor {
 
   const Config config_;
   const std::string pipeline_;
-  std::string separator_;                                              // as in JSON
-  std::unordered_map<std::uint64_t, std::vector<std::string>> names_;  // of columns, as in JSON; by schema id
-  std::string path_;                                                   // the name so far
+  std::string separator_;                               // as in JSON
+  std::unordered_map<std::uint64_t, ColumnNames> names_;  // by schema id
+  std::pair<std::uint64_t, const ColumnNames*> last_{};     // of them, the one asked for last
+  std::string path_;                                    // the name so far
   Members members_;
   std::string collision_;  // the name that two fields got
   std::string failure_;    // of the event at hand

@@ -18,6 +18,7 @@ void Members::clear() {
   if (members_.capacity() > kKeptSlots) std::vector<Member>().swap(members_);
   members_.clear();
   names_.clear();
+  hashed_ = names_size_ = 0;
   too_large_ = false;
   std::ranges::fill(slots_, 0U);
 }
@@ -34,34 +35,44 @@ std::uint32_t& Members::slot(std::uint64_t hash, std::string_view name) {
 void Members::grow() {
   slots_.assign(slots_.size() * 2, 0);
   for (std::size_t i = 0; i < members_.size(); ++i)
-    slot(members_[i].hash, name_of(members_[i])) = static_cast<std::uint32_t>(i + 1);
+    if (members_[i].text == nullptr) slot(members_[i].hash, name_of(members_[i])) = static_cast<std::uint32_t>(i + 1);
+}
+
+bool Members::fits(std::size_t name_size) {
+  if (names_size_ + name_size > kMostNames) {
+    too_large_ = true;
+    return false;
+  }
+  names_size_ += name_size;
+  return true;
+}
+
+void Members::add(std::string_view text, const Value& value) {
+  if (fits(text.size() - kBegin.size() - kEnd.size())) members_.push_back({text.data(), 0, text.size(), 0, value});
 }
 
 bool Members::put(std::string_view name, const Value& value, bool replace) {
   const std::uint64_t hash = xxh3_64(as_bytes(name));
-  if (members_.size() * 2 >= slots_.size()) grow();
+  if (hashed_ * 2 >= slots_.size()) grow();
   std::uint32_t& found = slot(hash, name);
   if (found != 0) {
     if (replace) members_[found - 1].value = value;
     return false;
   }
-  if (names_.size() + name.size() > kMostNames) {
-    too_large_ = true;
-    return true;
-  }
-  members_.push_back({hash, names_.size(), name.size(), value});
-  names_.append(name);
+  if (!fits(name.size())) return true;
+  members_.push_back({nullptr, names_.size(), kBegin.size() + name.size() + kEnd.size(), hash, value});
+  names_.append(kBegin).append(name).append(kEnd);
   found = static_cast<std::uint32_t>(members_.size());
+  ++hashed_;
   return true;
 }
 
-bool Members::write(Slab& out) const {
+bool Members::write(Slab& out) {
+  names_.append(encode::JsonWriter::kPadding, ' ');
   encode::JsonWriter json(out);
   json.raw('{');
   for (const Member& member : members_) {
-    json.raw('"');
-    json.raw(name_of(member));
-    json.raw("\":");
+    json.raw_padded(text_of(member));
     if (!json.value(member.value)) return false;
     json.raw(',');
   }
