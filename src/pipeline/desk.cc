@@ -46,7 +46,7 @@ Order Desk::place_of(const Batch& batch, std::uint32_t commit) {
 
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (DeadLetter& letter : letters()) 
+  for (DeadLetter& letter : letters())
     learn(std::move(letter.event_id), letter.why.position, letter.rows, letter.why.order, false);
   for (ParkedEvent& event : parts_.journal.parked(parts_.stage))
     learn(std::move(event.event_id), event.position, event.rows, event.order, true);

@@ -48,10 +48,10 @@ class Desk {
   // What screen() is asked about.
   struct Question {
     const Batch& batch;
-    const Position& base;            // as in keep(),
-    std::span<const Order> orders;   // this too
-    bool released = false;           // the batch is this desk's own release
-    bool beyond = false;             // more may be parked than should be
+    const Position& base;           // as in keep(),
+    std::span<const Order> orders;  // this too
+    bool released = false;          // the batch is this desk's own release
+    bool beyond = false;            // more may be parked than should be
   };
   // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
   // Otherwise why they cannot be parked: ask again later.
@@ -118,7 +118,7 @@ class Desk {
   std::atomic<bool> changed_{false};
   bool has_later_ = false;
   std::pair<std::uint64_t, std::uint64_t> log_{};  // LogPlace::log of the last event, its number; 0 stands for itself
-  std::atomic<bool> releasing_{false};  // a processor's release ends on a lane's thread
+  std::atomic<bool> releasing_{false};             // a processor's release ends on a lane's thread
   BlockedRows blocked_;
   std::unordered_map<std::string, Known> known_;  // by event id: what the log will show once more; few
 };

@@ -133,6 +133,7 @@ TEST_F(HoldTest, AfterHoldSecsTheSinkIsLostAndTheLogReleased) {
   EXPECT_EQ(released_, 50u);
   ASSERT_TRUE(record());
   EXPECT_TRUE(record()->lost);
+  ASSERT_TRUE(holds_->message(1));
   EXPECT_NE(holds_->message(1)->find("hold_secs (100)"), std::string::npos) << *holds_->message(1);
   deliver(0, 60);
   EXPECT_EQ(released_, 60u);
@@ -165,7 +166,7 @@ TEST_F(HoldTest, BytesCountFromTheDetachingOrFromTheStartOfTheRun) {
   EXPECT_TRUE(lost_.empty());
   passed_ = 1000;
   holds_->step();
-  EXPECT_EQ(lost_.size(), 1u);
+  ASSERT_EQ(lost_.size(), 1u);
   EXPECT_NE(record()->why.find("hold_bytes (1000)"), std::string::npos);
 }
 

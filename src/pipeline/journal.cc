@@ -83,8 +83,12 @@ DeadLetter read_entry(const Store::Item& item) {
 ParkedEvent read_parked(const Store::Item& item) {
   try {
     const Json json = Json::parse(item.value);
-    return {item.seq, item.id.substr(item.id.rfind(' ') + 1), json.at("position"), read_order(json.at("order")),
-            json.at("kept"), read_rows(json.at("rows"))};
+    return {item.seq,
+            item.id.substr(item.id.rfind(' ') + 1),
+            json.at("position"),
+            read_order(json.at("order")),
+            json.at("kept"),
+            read_rows(json.at("rows"))};
   } catch (const Json::exception& error) {
     damaged(item.seq, error.what());
   }

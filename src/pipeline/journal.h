@@ -77,8 +77,8 @@ class Journal {
   bool holds(const Stage&, const std::string& event_id);
   // The position of an event that waits.
   std::optional<std::string> waits(const Stage&, const std::string& event_id);
-  // Events that wait behind others; the same one waits once. False: there is no room for them, unless `beyond` the limit,
-  // which is each stage's own.
+  // Events that wait behind others; the same one waits once. False: there is no room for them, unless `beyond` the
+  // limit, which is each stage's own.
   struct Waiting {
     std::uint32_t event;
     std::string position;

@@ -187,7 +187,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
-  mutable std::mutex mutex_;           // guards what follows
+  mutable std::mutex mutex_;  // guards what follows
   std::vector<Answer> answers_;
   std::optional<Position> held_;
   std::optional<Position> begin_;

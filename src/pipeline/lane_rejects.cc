@@ -251,8 +251,8 @@ std::optional<Replay> Lane::next_replay() {
     if (const Batch& batch = *slot(i).delivery.batch; slot(i).state == State::held && !batch.marks().empty())
       bound = parts_.desk->place_of(batch, 0);
   if (auto released = parts_.desk->release(bound))
-    return Replay{BatchRef(std::move(released->batch)), true, true, 0, std::move(released->orders),
-                  std::move(released->done)};
+    return Replay{
+        BatchRef(std::move(released->batch)), true, true, 0, std::move(released->orders), std::move(released->done)};
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
     if (each.waited) return each.behind <= taken_batches_;

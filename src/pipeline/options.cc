@@ -45,7 +45,8 @@ const config::Spec<DeadLetterOptions>& DeadLetterOptions::spec() {
                   {{"drop_oldest", Overflow::drop_oldest}, {"reject", Overflow::reject}, {"block", Overflow::block}})
           .field("park_keys", &O::park_keys,
                  "Later events of a row wait behind its dead letter, until that is replayed or acknowledged.")
-          .field("park_max_entries", &O::park_max_entries, "So many events may wait at one sink or processor; then it waits for room.",
+          .field("park_max_entries", &O::park_max_entries,
+                 "So many events may wait at one sink or processor; then it waits for room.",
                  {.min = 1, .max = 10'000'000});
   return s;
 }

@@ -1,6 +1,7 @@
 // The pipeline's core under a seeded scheduler: crashes, restarts, lost links, lost answers, full disks, sinks that are
 // away. DF_SIM_SEEDS says how many seeds (default 400; ./dev e2e --full runs 10,000), DF_SIM_FIRST where to begin.
-// A failure prints its seed; `DF_SIM_FIRST=<seed> DF_SIM_SEEDS=1` repeats it exactly, DF_SIM_TRACE=1 shows what happens.
+// A failure prints its seed; `DF_SIM_FIRST=<seed> DF_SIM_SEEDS=1` repeats it exactly, DF_SIM_TRACE=1 shows what
+// happens.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

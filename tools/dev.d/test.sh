@@ -24,7 +24,8 @@ unit() {
 }
 
 races() {
-  GTEST_OUTPUT="xml:$PWD/$results/tsan/" timeout 900 build/tsan/src/pipeline/pipeline_test --gtest_brief=1
+  GTEST_OUTPUT="xml:$PWD/$results/tsan/" DF_SIM_SEEDS=40 \
+    timeout 900 build/tsan/src/pipeline/pipeline_test --gtest_brief=1 # the simulation has one thread
 }
 
 # The results count beside the step itself: one a target.

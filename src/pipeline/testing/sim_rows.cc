@@ -38,8 +38,7 @@ const TableSchema& SimRows::schema(unsigned table) {
   return schemas[table];
 }
 
-SimRows::SimRows(SimWorld& world, SimStore& store)
-    : parks(world.pick(2) == 0), world_(world), store_(store) {
+SimRows::SimRows(SimWorld& world, SimStore& store) : parks(world.pick(2) == 0), world_(world), store_(store) {
   for (const SimTransaction& transaction : world.log) {
     first_of_[transaction.end] = static_cast<std::uint32_t>(changes_.size());
     for (std::uint32_t row = 1; row <= transaction.rows; ++row) make_change({transaction.end, row});

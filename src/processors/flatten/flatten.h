@@ -60,10 +60,10 @@ class Flatten final : public Processor {
 
   const Config config_;
   const std::string pipeline_;
-  std::string separator_;                               // as in JSON
+  std::string separator_;                                 // as in JSON
   std::unordered_map<std::uint64_t, ColumnNames> names_;  // by schema id
-  std::pair<std::uint64_t, const ColumnNames*> last_{};     // of them, the one asked for last
-  std::string path_;                                    // the name so far
+  std::pair<std::uint64_t, const ColumnNames*> last_{};   // of them, the one asked for last
+  std::string path_;                                      // the name so far
   Members members_;
   std::string collision_;  // the name that two fields got
   std::string failure_;    // of the event at hand

@@ -36,8 +36,8 @@ struct FreeMessage {
 };
 using Message = std::unique_ptr<natsMsg, FreeMessage>;
 
-// Messages that are done with. The library lets a thread of its own free them and wakes it for each one, which costs more
-// than sending it; so they go many at a time.
+// Messages that are done with. The library lets a thread of its own free them and wakes it for each one, which costs
+// more than sending it; so they go many at a time.
 class Spent {
  public:
   void add(Message message, std::size_t bytes) {

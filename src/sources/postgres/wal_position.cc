@@ -51,9 +51,7 @@ bool WalAlgebra::equal(const Position& a, const Position& b) const {
          wal(a).database == wal(b).database;
 }
 
-LogPlace WalAlgebra::place(const Mark& mark) const {
-  return {0, number(mark.as<WalMark>().end)};
-}
+LogPlace WalAlgebra::place(const Mark& mark) const { return {0, number(mark.as<WalMark>().end)}; }
 
 std::string WalAlgebra::print(const Position& position) const {
   const WalPosition& at = wal(position);
