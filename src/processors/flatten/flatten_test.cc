@@ -111,6 +111,30 @@ TEST_F(FlattenTest, Collisions) {
   }
 }
 
+TEST_F(FlattenTest, AColumnAndAFieldOfOneNameCollide) {
+  for (const std::size_t column : {1, 4}) {  // before and behind the document
+    const auto after = [&](OnCollision on_collision) {
+      config_.on_collision = on_collision;
+      TestBatch batch;
+      batch.schema().columns[column].name = "doc__a";
+      std::vector<Value> row = {number(1), Value::absent(), Value::absent(), json(R"({"a":2,"b":3})"), Value::absent()};
+      row[column] = number(7);
+      batch.insert({row[0], row[1], row[2], row[3], row[4]});
+      batch.commit();
+      Flatten(config_, {"p", ""}).process(batch.batch());
+      const std::string all = batch.text(0);
+      const std::size_t begin = all.find(R"("after":)") + 8;
+      return all.substr(begin, all.find(R"(,"source":)") - begin);
+    };
+    const bool before = column == 1;
+    EXPECT_EQ(after(OnCollision::last),
+              before ? R"({"id":1,"doc__a":2,"doc__b":3})" : R"({"id":1,"doc__a":7,"doc__b":3})");
+    EXPECT_EQ(after(OnCollision::first),
+              before ? R"({"id":1,"doc__a":7,"doc__b":3})" : R"({"id":1,"doc__a":2,"doc__b":3})");
+    EXPECT_THROW(after(OnCollision::error), Error);
+  }
+}
+
 TEST_F(FlattenTest, AnEventThatFailsIsADeadLetterOrDropped) {
   config_.on_collision = OnCollision::error;
   for (const OnError on_error : {OnError::dlq, OnError::drop}) {
