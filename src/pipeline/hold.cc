@@ -28,8 +28,8 @@ std::optional<Hold> Hold::read(Store& store, const std::string& key) {
   const auto json = nlohmann::json::parse(*stored, nullptr, false);
   const auto is = [&](const char* name, auto&& test) { return json.contains(name) && test(json[name]); };
   const bool sound = json.is_object() && is("v", [](const auto& v) { return v == 1; }) &&
-                     is("since", [](const auto& since) { return since.is_number_integer(); }) &&
-                     is("lost", [](const auto& lost) { return lost.is_boolean(); });
+                     is("since", [](const auto& value) { return value.is_number_integer(); }) &&
+                     is("lost", [](const auto& value) { return value.is_boolean(); });
   if (!sound)
     throw Error(ErrorKind::storage,
                 fmt::format("the record of a detached sink in the store, {}/{}, is damaged", kHolds, key),
