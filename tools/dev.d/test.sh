@@ -32,7 +32,7 @@ races() {
 fuzz() { timeout 900 bash tools/dev.d/fuzz.sh --smoke --results "$results"; }
 
 end_to_end() {
-  timeout 3300 $python -m pytest -c tests/pytest.ini tests/e2e tests/harness tools -q --durations=10 --junitxml="$results/e2e.xml"
+  timeout 3900 $python -m pytest -c tests/pytest.ini tests/e2e tests/harness tools -q --durations=10 --junitxml="$results/e2e.xml"
 }
 
 if ! bash tools/dev.d/setup.sh; then
