@@ -108,7 +108,7 @@ class Desk {
   void show_before(const Mark&);
   Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders);
   bool is_ahead(const std::string& event_id) const;
-  // Of what follows, `event_id` is for replays: what waits keeps its position when it waits again, or is refused.
+  // An event of a replay that waits already keeps its position.
   std::string place(const Batch&, const Position& base, std::uint32_t commit, const std::string& event_id);
   // What blocks and, of what is parked, what may go on.
   Parked look(Order bound = kBehindAll);

@@ -337,7 +337,13 @@ void Journal::clean(SteadyTime deadline) {
 std::uint64_t Journal::number_of_log(std::uint64_t log) {
   std::lock_guard lock(mutex_);
   const auto text = store_.get(kNamespace, logs_of(pipeline_));
-  auto logs = text ? Json::parse(*text).get<std::vector<std::uint64_t>>() : std::vector<std::uint64_t>();
+  std::vector<std::uint64_t> logs;
+  try {
+    if (text) logs = Json::parse(*text).get<std::vector<std::uint64_t>>();
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::storage, fmt::format("the journal's list of logs is damaged: {}", error.what()),
+                "restore the state directory from a backup");
+  }
   const auto known = std::ranges::find(logs, log);
   const auto number = static_cast<std::uint64_t>(known - logs.begin());
   if (known != logs.end()) return number;
