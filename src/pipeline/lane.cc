@@ -55,7 +55,7 @@ void Lane::close() { sink_.reset(); }
 
 void Lane::build() {
   sink_ = parts_.maker.build(parts_.context);
-  holds_position_ = sink_->holds_position();
+  holds_position_.store(sink_->holds_position(), std::memory_order_relaxed);
   window_ = std::clamp<std::size_t>(sink_->window(), 1, kMaxWindow);
 }
 
@@ -176,7 +176,7 @@ void Lane::open(SteadyTime now) {
 
 // A sink that holds positions may have got further than its receipts said; it must never have fallen back.
 void Lane::resume_from(std::optional<Position> held) {
-  if (!holds_position_) return;
+  if (!holds_position()) return;
   bool fallen = held ? !parts_.algebra.equal(parts_.algebra.meet(position_, *held), position_) : was_given_;
   if (fallen)
     throw Error(ErrorKind::sink_state,
@@ -246,7 +246,7 @@ void Lane::retire() {
     position_ = done.delivery.after;
     was_given_ = was_given_ || !done.skipped;
     // A sink that holds positions and was given nothing holds none: a checkpoint would say that it has lost it.
-    if (!holds_position_ || was_given_) parts_.ledger.delivered(parts_.index, position_);
+    if (!holds_position() || was_given_) parts_.ledger.delivered(parts_.index, position_);
     const Batch& batch = *done.delivery.batch;
     if (batch.size() > 0 && !batch.commits().empty()) {
       const SteadyTime now = parts_.clock.now();
@@ -334,7 +334,7 @@ void Lane::settle(Slot& fresh) const {
   for (const EventRange range : delivery.ranges)
     for (std::uint32_t i = range.first; i < range.last && !any_event; ++i)
       any_event = delivery.wants(delivery.batch->event(i));
-  const bool needed = any_event || (holds_position_ && !fresh.skipped && !fresh.replay);
+  const bool needed = any_event || (holds_position() && !fresh.skipped && !fresh.replay);
   fresh.state = needed ? State::unsent : State::delivered;
 }
 

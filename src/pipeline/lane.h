@@ -74,7 +74,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void lose();      // any thread: detached, and from here on for good
 
   // The start of a run: what the sink holds itself, once it has been opened; then where the lane begins.
-  bool holds_position() const { return holds_position_; }
+  bool holds_position() const { return holds_position_.load(std::memory_order_relaxed); }
   bool opened() const { return opened_.load(std::memory_order_acquire); }
   std::optional<Position> held() const;
   void begin(const Position&);
@@ -174,7 +174,6 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::optional<SteadyTime> failing_since_;
   SteadyTime retired_at_{};   // when the oldest batch in flight became that
   SteadyTime progress_at_{};  // when the sink last handed bytes over
-  bool holds_position_ = false;
   bool more_ = false;
   bool was_given_ = false;  // it holds something, as far as we know
 
@@ -186,6 +185,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
+  std::atomic<bool> holds_position_{false};  // of every sink that is built, a new one after a failed open too
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Answer> answers_;
