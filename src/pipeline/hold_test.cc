@@ -259,29 +259,35 @@ TEST(SlowLaneTest, IsTheOneThatTheOthersWaitedForMostOfTheTime) {
 TEST(RereadTest, IsOverWhenTheFurthestHasBeenPassed) {
   HandClock clock;
   testing::SimAlgebra algebra;
-  Reread reread(algebra, clock);
+  Reread reread(algebra, clock, 3s);
   EXPECT_FALSE(reread.over());
+  EXPECT_FALSE(reread.is_patient());
   reread.begin(sim_position(10), {sim_position(10), sim_position(30), Position()});
   EXPECT_FALSE(reread.over());
   clock.advance(2s);
-  reread.passed(std::vector<Mark>{Mark::of(SimMark{20})});
+  reread.passed(std::vector<Mark>{Mark::of(SimMark{20})}, false);
   EXPECT_FALSE(reread.over());
+  EXPECT_FALSE(reread.last_event());
+  EXPECT_TRUE(reread.is_patient());
   EXPECT_EQ(reread.last(), clock.now());
   clock.advance(2s);
-  reread.passed(std::vector<Mark>{Mark::of(SimMark{30})});
+  EXPECT_FALSE(reread.is_patient()) << "after 3 s";
+  reread.passed(std::vector<Mark>{Mark::of(SimMark{30})}, true);
   const SteadyTime over = clock.now();
   clock.advance(2s);
-  reread.passed(std::vector<Mark>{Mark::of(SimMark{40})});
+  reread.passed(std::vector<Mark>{Mark::of(SimMark{40})}, true);
   reread.end();
   EXPECT_EQ(reread.over(), over);
+  EXPECT_EQ(reread.last_event(), clock.now());
 }
 
 TEST(RereadTest, IsOverAtOnceWhenAllStandAtOnePlace) {
   HandClock clock;
   testing::SimAlgebra algebra;
-  Reread level(algebra, clock), quiet(algebra, clock);
+  Reread level(algebra, clock, 1h), quiet(algebra, clock, 1h);
   level.begin(sim_position(10), {sim_position(10)});
   EXPECT_EQ(level.over(), clock.now());
+  EXPECT_FALSE(level.is_patient()) << "what comes is new to all";
   quiet.begin(sim_position(10), {sim_position(10), sim_position(11)});
   const SteadyTime began = clock.now();
   clock.advance(5s);
@@ -293,13 +299,19 @@ TEST(RejoinSpacingTest, ReadingAgainTakesATenthOfTheTimeAtMost) {
   const SteadyTime t{1h};
   RejoinSpacing spacing;
   spacing.begun();
-  EXPECT_LE(spacing.next(t + 60s), t) << "it did not begin for a sink";
-  spacing.restarting(t + 100s);
+  EXPECT_LE(spacing.next(t + 60s, false), t) << "it did not begin for a sink";
+  spacing.restarting(t + 100s, false);
   spacing.begun();
-  EXPECT_EQ(spacing.next(t + 101s), t + 130s) << "every 30 s at most";
-  EXPECT_EQ(spacing.next(t + 106s), t + 160s) << "the drain counts, too";
+  EXPECT_EQ(spacing.next(t + 101s, false), t + 130s) << "every 30 s at most";
+  EXPECT_EQ(spacing.next(t + 106s, false), t + 160s) << "the drain counts, too";
+  EXPECT_EQ(spacing.next(t + 106s, true), t + 130s) << "nobody missed anything";
+  EXPECT_EQ(spacing.patience(), 0s);
   spacing.begun();
-  EXPECT_LE(spacing.next(t + 500s), t) << "a run that failed and began again is none for a sink";
+  EXPECT_LE(spacing.next(t + 500s, false), t) << "a run that failed and began again is none for a sink";
+  spacing.restarting(t + 600s, true);
+  EXPECT_EQ(spacing.patience(), 0s) << "of the run that ends";
+  spacing.begun();
+  EXPECT_EQ(spacing.patience(), RejoinSpacing::kQuietPatience);
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kRejoinDrain{30'000};
-constexpr milliseconds kLook{200};  // while something is read again, and a sink waits for its end
+constexpr milliseconds kLook{200};  // while a detached sink waits to have its share read again
 constexpr std::chrono::seconds kCleanInterval{60}, kCleanFor{5};  // of old dead letters
 constexpr std::chrono::seconds kRetryFor{20};                     // a caller of the API waits so long
 
@@ -152,11 +152,12 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
       return now;
     }
     if (run->wants_rejoin()) {
-      const auto over = run->reread_over();
-      if (!over) return now + kLook;
-      if (const SteadyTime next = spacing_.next(*over); now < next) return next;
+      const auto reading = run->reading();
+      if (!reading) return now + kLook;
+      const SteadyTime next = spacing_.next(reading->over, reading->nothing_new && reading->quiet);
+      if (now < next) return std::min(next, now + kLook);
       lock.unlock();
-      spacing_.restarting(now);
+      spacing_.restarting(now, reading->quiet);
       obs::info("a detached sink answers again: restarting the source so that it can catch up",
                 {{"pipeline", spec_.name}});
       end_run(run, true, now + kRejoinDrain);
@@ -185,7 +186,7 @@ void Pipeline::Impl::begin_run() {
   try {
     look_for_orphans();
     auto run = std::make_shared<Run>(spec_, store_, journal_.get(), Identity::load_or_make(store_, spec_.name), paused,
-                                     [this] { bell_.ring(); });
+                                     spacing_.patience(), [this] { bell_.ring(); });
     std::lock_guard lock(mutex_);
     run_ = std::move(run);
     run_->pause(paused_);

@@ -57,7 +57,7 @@ Identity Identity::load_or_make(Store& store, const std::string& pipeline) {
 }
 
 Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identity& identity, bool paused,
-         std::function<void()> changed)
+         Duration patience, std::function<void()> changed)
     : spec_(spec),
       store_(store),
       journal_(journal),
@@ -81,7 +81,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                   },
               .lost = [this](std::size_t sink) { lanes_[sink]->lose(); },
               .release = [this](const Position& position) { source_->release(position); }}),
-      reread_(algebra_, clock_),
+      reread_(algebra_, clock_, patience),
       budget_(spec.batch.memory_bytes.count, spec.spill_directory),
       replays_(spec.spill_directory),
       pool_(static_cast<std::size_t>(spec.batch.max_inflight) + Lane::kMaxWindow + 3, budget_, wake_),
@@ -102,7 +102,8 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                             kJournalTrouble,
                             why ? std::optional<Error>(std::in_place, ErrorKind::unavailable, *why) : std::nullopt);
                       },
-                  .passed = [this](std::span<const Mark> marks) { reread_.passed(marks); }}),
+                  .passed = [this](const Batch& batch) { reread_.passed(batch.marks(), batch.size() > 0); },
+                  .patient = [this] { return reread_.is_patient(); }}),
       intake_({.pool = pool_,
                .budget = budget_,
                .wake = wake_,
@@ -452,15 +453,18 @@ bool Run::wants_rejoin() const {
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->wants_rejoin(); });
 }
 
-std::optional<SteadyTime> Run::reread_over() {
-  if (!reread_.over() && is_quiet()) reread_.end();
-  return reread_.over();
+std::optional<Run::Reading> Run::reading() {
+  // Nothing comes any more: what the sinks that are ahead have got may have been without events.
+  if (const auto last = reread_.last(); last && !reread_.over() && is_quiet(*last)) reread_.end();
+  const auto over = reread_.over();
+  if (!over) return std::nullopt;
+  const SteadyTime last = std::max(*over, reread_.last_event().value_or(*over));
+  return Reading{*over, last == *over, is_quiet(last)};
 }
 
-// Nothing comes from the source any more: what the sinks that are ahead have got may have been without events.
-bool Run::is_quiet() const {
-  const auto last = reread_.last();
-  if (!last || clock_.now() - *last < kQuiet || !connected() || !transform_.empty()) return false;
+// Nothing has come from the source since then, and what came before is delivered.
+bool Run::is_quiet(SteadyTime since) const {
+  if (clock_.now() - since < kQuiet || !connected() || !transform_.empty()) return false;
   if (!std::ranges::all_of(lanes_, [](const auto& lane) { return lane->detached() || lane->empty(); })) return false;
   std::lock_guard lock(mutex_);
   return !troubles_.contains(kSourceTrouble);

@@ -39,9 +39,10 @@ struct Identity {
 
 class Run {
  public:
-  // `journal`: null when there is none. `changed`: the supervisor should look at failure() and wants_rejoin(). Throws
-  // Error when a part cannot be built.
-  Run(const PipelineSpec&, Store&, Journal* journal, const Identity&, bool paused, std::function<void()> changed);
+  // `journal`: null when there is none. `patience`: see Reread. `changed`: the supervisor should look at failure() and
+  // wants_rejoin(). Throws Error when a part cannot be built.
+  Run(const PipelineSpec&, Store&, Journal* journal, const Identity&, bool paused, Duration patience,
+      std::function<void()> changed);
   ~Run();  // halt()
 
   void pause(bool on) { intake_.pause(on); }
@@ -57,8 +58,12 @@ class Run {
 
   std::optional<Error> failure() const;  // set once: the run is over
   bool wants_rejoin() const;
-  // When those that were ahead of the others at the start began to get something new; nothing: not yet.
-  std::optional<SteadyTime> reread_over();
+  struct Reading {
+    SteadyTime over;   // since then those that were ahead of the others at the start would get what is new
+    bool nothing_new;  // but nothing was
+    bool quiet;        // everybody who is there has all that there is
+  };
+  std::optional<Reading> reading();  // nothing: the run still reads again what they have
   bool connected() const { return connected_.load(std::memory_order_acquire); }
   // Conditions that degrade the pipeline just now, by place: one of these two, or "sink x".
   static constexpr const char* kSourceTrouble = "source";
@@ -84,7 +89,7 @@ class Run {
   void set_trouble(const std::string& place, std::optional<Error>);
   void pause_for(std::stop_token, std::chrono::milliseconds);
   bool drained(bool gave_up) const;
-  bool is_quiet() const;
+  bool is_quiet(SteadyTime since) const;
   std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
   std::unique_ptr<Desk> make_desk(Stage);
   void add_processors();

@@ -46,7 +46,7 @@ bool Transform::step() try {
     freeze(std::move(batch));
   }
   if (!hand_over()) return false;
-  if (parts_.passed) parts_.passed(current_->marks());
+  if (parts_.passed) parts_.passed(*current_);
   current_ = BatchRef();
   holding_.store(false, std::memory_order_release);
   return true;
@@ -66,7 +66,8 @@ bool Transform::hand_over() {
   }
   if (waiting > 0 || slow_.is_waiting()) {
     const auto alone = waiting == 1 ? std::optional(last) : std::nullopt;
-    if (const auto slow = slow_.note(parts_.clock.now(), alone)) parts_.lanes[*slow]->hold_up();
+    const auto slow = slow_.note(parts_.clock.now(), alone);
+    if (slow && !(parts_.patient && parts_.patient())) parts_.lanes[*slow]->hold_up();
   }
   return waiting == 0;
 }

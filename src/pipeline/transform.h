@@ -40,7 +40,8 @@ class Transform {
     const Clock& clock;
     BatchProbe probe;
     std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
-    std::function<void(std::span<const Mark>)> passed = {};   // every lane that is attached has taken these
+    std::function<void(const Batch&)> passed = {};            // every lane that is attached has taken it
+    std::function<bool()> patient = {};  // a slow lane may hold the others up, for it costs nothing
   };
   explicit Transform(Parts parts) : parts_(std::move(parts)) {}
 

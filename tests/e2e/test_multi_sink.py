@@ -327,6 +327,33 @@ def test_a_sink_that_is_always_ten_times_slower(bench: Workbench, servers: Serve
     assert len(followed) - len(unique) < 300, "what was in flight when it was detached comes again, no more"
 
 
+def test_a_slow_sink_catches_up_while_nothing_is_new(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    """A burst, then silence: nobody is held up by reading again, so the slow one has more time for it."""
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar(20))", database)
+    file, slow = outlet("file", database, path=bench.home / "out"), outlet("http", database, required=False)
+    slow.server.rules({"delay": 0.01})  # 100 events a second
+    engine = bench.engine(pg, database, [file.config, slow.config], batch={"max_events": 50}).start()
+    rows = 1400
+    for first in range(1, rows, 50):
+        pg.execute(f"INSERT INTO t SELECT i, 'x' FROM generate_series({first}, {first + 49}) i", database)
+
+    def ids(sink: Outlet, seconds: float) -> list[str]:
+        reader = sink.reader()
+        found: dict[str, None] = {}
+
+        def all_there() -> bool:
+            found.update(dict.fromkeys(json.loads(each)["event_id"] for each in reader.drain()))
+            return len(found) >= rows
+        wait_until(all_there, seconds, f"{rows} events in {sink.kind}")
+        return list(found)
+    assert ids(file, 20) == ids(slow, 60), "in order, without a gap"
+    log = engine.log_text()
+    assert "the others, which waited for it alone" in log
+    assert log.count("restarting the source") == 1
+
+
 MAKES = 'function processBatch(events) { return events.flatMap(e => [e, {after: {made_of: e.after.id}}]); }'
 
 
