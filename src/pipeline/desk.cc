@@ -12,22 +12,17 @@
 namespace deltaforge::pipeline {
 namespace {
 
-// Of what is released at once.
 constexpr const char* kNoRoom =
     "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
+// Of what is released at once.
 constexpr std::size_t kReleaseEvents = 1000, kReleaseBytes = 8 * 1024 * 1024;
 
 }  // namespace
 
-std::vector<DeadLetter> Desk::letters() const {
-  Journal::Filter filter;
-  (parts_.stage.is_processor ? filter.processor : filter.sink) = parts_.stage.id;
-  return parts_.journal.list(filter, SIZE_MAX);
-}
-
-void Desk::learn(std::string event_id, const std::string& position, const RowKeys& rows, Order order, bool parked) {
-  if (position.empty()) return;
-  known_.insert_or_assign(std::move(event_id), Known{parts_.codec.parse(position, "the journal"), rows, order, parked});
+void Desk::learn(const Brief& entry, bool parked) {
+  if (entry.position.empty()) return;
+  known_.insert_or_assign(entry.event_id,
+                          Known{parts_.codec.parse(entry.position, "the journal"), entry.rows, entry.order, parked});
 }
 
 Order Desk::order_of(const Batch& batch, std::uint32_t index, std::span<const Order> orders) {
@@ -46,10 +41,8 @@ Order Desk::place_of(const Batch& batch, std::uint32_t commit) {
 
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (DeadLetter& letter : letters())
-    learn(std::move(letter.event_id), letter.why.position, letter.rows, letter.why.order, false);
-  for (ParkedEvent& event : parts_.journal.parked(parts_.stage))
-    learn(std::move(event.event_id), event.position, event.rows, event.order, true);
+  for (const auto& letter : parts_.journal.letters(parts_.stage)) learn(*letter, false);
+  for (const auto& event : parts_.journal.parked(parts_.stage)) learn(*event, true);
   passed(start);
   look();
   note_change();
@@ -181,36 +174,36 @@ std::optional<std::string> Desk::no_room() try {
 Desk::Parked Desk::look(Order bound) {
   Parked found;
   BlockedRows& blocked = found.blocked;
-  std::unordered_set<std::string> dead;
-  if (parks())
-    for (const DeadLetter& letter : letters()) {
-      dead.insert(letter.event_id);
-      if (!is_ahead(letter.event_id)) blocked.add(letter.rows, letter.why.order);
-    }
+  std::unordered_set<std::string_view> dead;
+  const Briefs letters = parks() ? parts_.journal.letters(parts_.stage) : Briefs();
+  for (const auto& letter : letters) {
+    dead.insert(letter->event_id);
+    if (!is_ahead(letter->event_id)) blocked.add(letter->rows, letter->order);
+  }
   std::size_t bytes = 0;
-  std::vector<ParkedEvent> waiting = parts_.journal.parked(parts_.stage);
-  std::ranges::stable_sort(waiting, {}, &ParkedEvent::order);
-  for (ParkedEvent& event : waiting) {
-    if (dead.contains(event.event_id)) {
-      found.twice.push_back(event.seq);
+  Briefs waiting = parts_.journal.parked(parts_.stage);
+  std::ranges::stable_sort(waiting, {}, [](const auto& event) { return event->order; });
+  for (const auto& event : waiting) {
+    if (dead.contains(event->event_id)) {
+      found.twice.push_back(event->seq);
       continue;
     }
-    if (is_ahead(event.event_id)) continue;
-    const bool waits = blocked.blocks(event.rows, event.order);
-    const bool later = event.order >= bound;
+    if (is_ahead(event->event_id)) continue;
+    const bool waits = blocked.blocks(event->rows, event->order);
+    const bool later = event->order >= bound;
     const bool fits = found.events.size() < kReleaseEvents && bytes < kReleaseBytes;
     if (waits || later || !fits) {
       found.later = found.later || (later && !waits);
       found.more = found.more || (!later && !waits);
-      blocked.add(event.rows, event.order);
+      blocked.add(event->rows, event->order);
       continue;
     }
-    bytes += event.kept.size();
-    found.events.push_back(std::move(event));
+    bytes += event->bytes;
+    found.events.push_back(event);
   }
   // Until they are on their way they block as well.
   blocked_ = blocked;
-  for (const ParkedEvent& event : found.events) blocked_.add(event.rows, event.order);
+  for (const auto& event : found.events) blocked_.add(event->rows, event->order);
   return found;
 }
 
@@ -220,18 +213,17 @@ std::optional<Desk::Release> Desk::release(Order bound) {
     Parked parked = look(bound);
     has_later_ = parked.later;
     if (parked.more || parked.later) note_change();
-    if (!parked.twice.empty()) parts_.journal.drop_parked(parts_.stage, parked.twice);
+    if (!parked.twice.empty()) parts_.journal.drop_parked(parked.twice);
     if (parked.events.empty()) return std::nullopt;
-    std::vector<std::string_view> kept;
-    std::vector<std::uint64_t> seqs;
+    std::vector<std::string> kept;
     std::vector<Order> orders;
-    for (const ParkedEvent& event : parked.events) {
-      kept.push_back(event.kept);
-      orders.push_back(event.order);
-      seqs.push_back(event.seq);
+    for (const auto& event : parked.events) {
+      kept.push_back(parts_.journal.parked_event(parts_.stage, event->event_id));
+      orders.push_back(event->order);
     }
-    Release release{parts_.batches.make(kept), std::move(orders),
-                    [this, seqs](const ReplayResult& result) { finish_release(seqs, result); }};
+    const std::vector<std::string_view> views(kept.begin(), kept.end());
+    Release release{parts_.batches.make(views), std::move(orders),
+                    [this, events = parked.events](const ReplayResult& result) { finish_release(events, result); }};
     releasing_ = true;
     blocked_ = std::move(parked.blocked);
     return release;
@@ -244,13 +236,13 @@ std::optional<Desk::Release> Desk::release(Order bound) {
 }
 
 // What was refused has an entry of its own now and waits no longer.
-void Desk::finish_release(const std::vector<std::uint64_t>& seqs, const ReplayResult& result) {
+void Desk::finish_release(const Briefs& events, const ReplayResult& result) {
   std::vector<std::uint64_t> gone;
-  for (std::uint32_t i = 0; i < seqs.size() && result.taken; ++i)
-    if (!std::ranges::binary_search(result.waiting, i)) gone.push_back(seqs[i]);
+  for (std::uint32_t i = 0; i < events.size() && result.taken; ++i)
+    if (!std::ranges::binary_search(result.waiting, i)) gone.push_back(events[i]->seq);
   if (!result.taken) note_change();
   try {
-    parts_.journal.drop_parked(parts_.stage, gone);
+    parts_.journal.drop_parked(gone);
   } catch (const Error& error) {
     note_change();
     obs::log_limited(obs::Level::error, parts_.stage.text(), "delivered events stay parked, they will come again",

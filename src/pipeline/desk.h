@@ -95,15 +95,14 @@ class Desk {
     bool shown = false;  // since the start
   };
   struct Parked {
-    std::vector<ParkedEvent> events;
+    Briefs events;
     std::vector<std::uint64_t> twice;  // dead letters by now: they wait no more
     bool more = false;                 // of those that may go on
     bool later = false;                // some that could stand behind the bound
     BlockedRows blocked;               // once these are on their way
   };
 
-  std::vector<DeadLetter> letters() const;
-  void learn(std::string event_id, const std::string& position, const RowKeys&, Order, bool parked);
+  void learn(const Brief&, bool parked);
   void show(Known&);
   void show_before(const Mark&);
   Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders);
@@ -112,7 +111,7 @@ class Desk {
   std::string place(const Batch&, const Position& base, std::uint32_t commit, const std::string& event_id);
   // What blocks and, of what is parked, what may go on.
   Parked look(Order bound = kBehindAll);
-  void finish_release(const std::vector<std::uint64_t>& seqs, const ReplayResult&);
+  void finish_release(const Briefs&, const ReplayResult&);
 
   const Parts parts_;
   std::atomic<bool> changed_{false};

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "pipeline/reread.h"
 #include "pipeline/retire.h"
-#include "pipeline/slow_lane.h"
+#include "pipeline/slow_lanes.h"
 #include "pipeline/start_positions.h"
 #include "pipeline/state_keys.h"
 #include "pipeline/testing/sim_store.h"
@@ -241,19 +241,29 @@ TEST(LedgerTest, SinksDropOutOnlyAsFarAsThePolicyAllows) {
   EXPECT_FALSE(all.detach(1));
 }
 
-TEST(SlowLaneTest, IsTheOneThatTheOthersWaitedForMostOfTheTime) {
+using Lanes = std::vector<std::size_t>;
+
+TEST(SlowLanesTest, AreThoseThatTheOthersWaitedForMostOfTheTime) {
   SteadyTime now{1h};
-  SlowLane slow;
-  EXPECT_FALSE(slow.note(now, 1)) << "what was long ago does not count";
+  SlowLanes slow;
+  EXPECT_EQ(slow.note(now, {1}), Lanes()) << "what was long ago does not count";
   EXPECT_EQ(slow.due(), now + 5s);
-  EXPECT_FALSE(slow.note(now + 2s, std::nullopt));
+  EXPECT_EQ(slow.note(now + 2s, {}), Lanes());
   EXPECT_EQ(slow.due(), SteadyTime::max());
-  EXPECT_FALSE(slow.note(now + 3s, 1));
-  EXPECT_EQ(slow.note(now + 5s, 1), 1u) << "4 s of 5";
-  EXPECT_FALSE(slow.note(now + 6s, 0));
-  EXPECT_FALSE(slow.note(now + 7s, std::nullopt));
-  EXPECT_FALSE(slow.note(now + 11s, 1)) << "each waited for 1 s of 6";
-  EXPECT_EQ(slow.note(now + 16s, std::nullopt), 1u);
+  EXPECT_EQ(slow.note(now + 3s, {1}), Lanes());
+  EXPECT_EQ(slow.note(now + 5s, {1}), Lanes{1}) << "4 s of 5";
+  EXPECT_EQ(slow.note(now + 6s, {0}), Lanes());
+  EXPECT_EQ(slow.note(now + 7s, {}), Lanes());
+  EXPECT_EQ(slow.note(now + 11s, {1}), Lanes()) << "each waited for 1 s of 6";
+  EXPECT_EQ(slow.note(now + 16s, {}), Lanes{1});
+}
+
+TEST(SlowLanesTest, MayBeSeveral) {
+  SteadyTime now{1h};
+  SlowLanes slow;
+  slow.note(now, {1, 2});
+  slow.note(now + 3s, {1});
+  EXPECT_EQ(slow.note(now + 5s, {}), (Lanes{1, 2}));
 }
 
 TEST(RereadTest, IsOverWhenTheFurthestHasBeenPassed) {

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -80,15 +81,30 @@ DeadLetter read_entry(const Store::Item& item) {
   }
 }
 
-ParkedEvent read_parked(const Store::Item& item) {
+Brief brief_of(const DeadLetter& letter) {
+  return {letter.seq, letter.event_id, letter.why.position, letter.why.order, letter.rows, letter.kept.size()};
+}
+
+struct Parked {
+  Stage stage;
+  Brief brief;
+  std::string kept;
+};
+
+// Its id is the stage's text and that of the event.
+Parked read_parked(const Store::Item& item) {
   try {
     const Json json = Json::parse(item.value);
-    return {item.seq,
-            item.id.substr(item.id.rfind(' ') + 1),
-            json.at("position"),
-            read_order(json.at("order")),
-            json.at("kept"),
-            read_rows(json.at("rows"))};
+    const std::size_t kind = item.id.find(':'), end = item.id.rfind(' ');
+    if (kind == std::string::npos || end == std::string::npos || end < kind) damaged(item.seq, "it has no stage");
+    Parked parked{{item.id.starts_with("processor:"), item.id.substr(kind + 1, end - kind - 1)}, {}, json.at("kept")};
+    parked.brief = {item.seq,
+                    item.id.substr(end + 1),
+                    json.at("position"),
+                    read_order(json.at("order")),
+                    read_rows(json.at("rows")),
+                    parked.kept.size()};
+    return parked;
   } catch (const Json::exception& error) {
     damaged(item.seq, error.what());
   }
@@ -136,8 +152,11 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   letter.rows = row_keys(event);
   const std::string id = id_of(why.stage, letter.event_id);
   std::size_t entries = store_.queued(kNamespace, dead_letters_);
-  if (const auto known = store_.find(kNamespace, dead_letters_, id)) {
+  const auto known =
+      index().letters.find(why.stage, letter.event_id) ? store_.find(kNamespace, dead_letters_, id) : std::nullopt;
+  if (known) {
     const DeadLetter before = read_entry(*known);
+    letter.seq = before.seq;
     letter.timestamp = before.timestamp;
     letter.attempts = before.attempts + 1;
     letter.why.order = before.why.order;
@@ -159,18 +178,28 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   letter.event = show(batch, event, letter.truncated);
   if (!letter.truncated) letter.kept = print_kept(batch, event);
   const Store::Pushed item{id, print_entry(letter)};
+  auto now = std::exchange(index_, std::nullopt);
   store_.push(kNamespace, dead_letters_, {&item, 1});
+  if (!known) letter.seq = store_.peek(kNamespace, dead_letters_, 1, now->letters.last_seq()).at(0).seq;
+  now->letters.put(why.stage, brief_of(letter));
+  index_ = std::move(now);
   probe_.kept(why.stage.id, why.kind);
   if (letter.attempts == 1) warn_of_saturation(entries);
-  if (entries > static_cast<std::size_t>(options_.dlq.max_entries)) {
-    const auto oldest = store_.peek(kNamespace, dead_letters_, 1, 0);
-    if (!oldest.empty() && store_.drop(kNamespace, dead_letters_, oldest[0].seq)) {
-      probe_.evicted();
-      lose(1, "the oldest entry is lost: it made room for a new one (overflow_policy: drop_oldest)");
-      changed();
-    }
-  }
+  if (options_.dlq.overflow_policy == Overflow::drop_oldest) make_room(entries);
   return Kept::stored;
+}
+
+// One goes for a new one; more where the limit is lower than it was.
+void Journal::make_room(std::size_t entries) {
+  const auto limit = static_cast<std::size_t>(options_.dlq.max_entries);
+  if (entries <= limit) return;
+  const std::size_t surplus = entries - limit;
+  const auto oldest = store_.peek(kNamespace, dead_letters_, surplus, 0);
+  if (oldest.empty()) return;
+  const std::size_t gone = drop_letters(oldest.back().seq);
+  for (std::size_t i = 0; i < gone; ++i) probe_.evicted();
+  lose(gone, "the oldest entries are lost: they made room for new ones (overflow_policy: drop_oldest)");
+  changed();
 }
 
 // Of an event that is too long, or that cannot be written, what stands around its images.
@@ -196,47 +225,77 @@ std::string Journal::show(const Batch& batch, const Event& event, bool& truncate
   return dump(json);
 }
 
+// The first time everything is read, a page at a time.
+Journal::Index& Journal::index() {
+  if (index_) return *index_;
+  Index read;
+  for (std::uint64_t after_seq = 0;;) {
+    const std::vector<DeadLetter> letters = page(after_seq);
+    if (letters.empty()) break;
+    after_seq = letters.back().seq;
+    for (const DeadLetter& letter : letters) read.letters.put(letter.why.stage, brief_of(letter));
+  }
+  for (std::uint64_t after_seq = 0;;) {
+    const auto items = store_.peek(kNamespace, parked_, kPage, after_seq);
+    if (items.empty()) break;
+    after_seq = items.back().seq;
+    for (const Store::Item& item : items) {
+      Parked parked = read_parked(item);
+      read.parked.put(parked.stage, std::move(parked.brief));
+    }
+  }
+  return index_.emplace(std::move(read));
+}
+
 bool Journal::holds(const Stage& stage, const std::string& event_id) {
-  return store_.find(kNamespace, dead_letters_, id_of(stage, event_id)).has_value();
+  std::lock_guard lock(mutex_);
+  return index().letters.find(stage, event_id) != nullptr;
 }
 
 std::optional<std::string> Journal::waits(const Stage& stage, const std::string& event_id) {
-  const auto known = store_.find(kNamespace, parked_, id_of(stage, event_id));
-  if (!known) return std::nullopt;
-  return read_parked(*known).position;
+  std::lock_guard lock(mutex_);
+  const auto known = index().parked.find(stage, event_id);
+  return known ? std::optional(known->position) : std::nullopt;
 }
 
 bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiting> events, bool beyond) {
+  if (events.empty()) return true;
   std::lock_guard lock(mutex_);
   std::vector<Store::Pushed> items;
+  std::vector<Brief> briefs;
   std::size_t fresh = 0;
   for (const Waiting& each : events) {
     const Event& event = batch.event(each.event);
-    std::string id = id_of(stage, id_in(batch, event));
-    if (!store_.find(kNamespace, parked_, id)) ++fresh;
-    items.push_back({std::move(id), dump({{"rows", print_rows(row_keys(event))},
-                                          {"position", each.position},
-                                          {"order", print_order(each.order)},
-                                          {"kept", print_kept(batch, event)}})});
+    Brief brief{0, id_in(batch, event), each.position, each.order, row_keys(event), 0};
+    if (const auto known = index().parked.find(stage, brief.event_id))
+      brief.seq = known->seq;
+    else
+      ++fresh;
+    std::string kept = print_kept(batch, event);
+    brief.bytes = kept.size();
+    items.push_back({id_of(stage, brief.event_id), dump({{"rows", print_rows(brief.rows)},
+                                                         {"position", each.position},
+                                                         {"order", print_order(each.order)},
+                                                         {"kept", std::move(kept)}})});
+    briefs.push_back(std::move(brief));
   }
-  if (items.empty()) return true;
-  const std::size_t count = parked_of_stage(stage) + fresh;
+  const std::size_t count = index().parked.size(stage) + fresh;
   if (!beyond && fresh > 0 && count > static_cast<std::size_t>(options_.dlq.park_max_entries)) return false;
-  parked_counts_.erase(stage.text());  // should the store not say whether it wrote
+  auto now = std::exchange(index_, std::nullopt);
   store_.push(kNamespace, parked_, items);
-  parked_counts_[stage.text()] = count;
+  const auto pushed = store_.peek(kNamespace, parked_, fresh, now->parked.last_seq());
+  auto next = pushed.begin();
+  for (Brief& brief : briefs) {
+    if (brief.seq == 0) brief.seq = (next++)->seq;
+    now->parked.put(stage, std::move(brief));
+  }
+  index_ = std::move(now);
   return true;
 }
 
 bool Journal::parking_is_full(const Stage& stage) {
   std::lock_guard lock(mutex_);
-  return parked_of_stage(stage) >= static_cast<std::size_t>(options_.dlq.park_max_entries);
-}
-
-std::size_t& Journal::parked_of_stage(const Stage& stage) {
-  const auto known = parked_counts_.find(stage.text());
-  if (known != parked_counts_.end()) return known->second;
-  return parked_counts_[stage.text()] = parked(stage).size();
+  return index().parked.size(stage) >= static_cast<std::size_t>(options_.dlq.park_max_entries);
 }
 
 std::vector<DeadLetter> Journal::page(std::uint64_t after_seq) {
@@ -258,18 +317,20 @@ std::vector<DeadLetter> Journal::list(const Filter& filter, std::size_t limit, s
   return found;
 }
 
-std::vector<ParkedEvent> Journal::parked(const Stage& stage) {
-  std::vector<ParkedEvent> events;
-  const std::string prefix = id_of(stage, "");
-  std::uint64_t after_seq = 0;
-  for (;;) {
-    const auto items = store_.peek(kNamespace, parked_, kPage, after_seq);
-    if (items.empty()) return events;
-    after_seq = items.back().seq;
-    for (const Store::Item& item : items) {
-      if (item.id.starts_with(prefix)) events.push_back(read_parked(item));
-    }
-  }
+Briefs Journal::letters(const Stage& stage) {
+  std::lock_guard lock(mutex_);
+  return index().letters.of(stage);
+}
+
+Briefs Journal::parked(const Stage& stage) {
+  std::lock_guard lock(mutex_);
+  return index().parked.of(stage);
+}
+
+std::string Journal::parked_event(const Stage& stage, const std::string& event_id) {
+  const auto item = store_.find(kNamespace, parked_, id_of(stage, event_id));
+  if (!item) throw Error(ErrorKind::storage, "an event that waits in the journal is gone: " + event_id);
+  return read_parked(*item).kept;
 }
 
 std::uint64_t Journal::lost() {
@@ -295,9 +356,18 @@ void Journal::warn_of_saturation(std::size_t entries) {
 }
 
 std::size_t Journal::acknowledge(std::uint64_t up_to_seq) {
-  const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to_seq);
+  std::lock_guard lock(mutex_);
+  const std::size_t count = drop_letters(up_to_seq);
   changed();  // first: rows go on even if the next fails
   store_.erase(kNamespace, lost_);
+  return count;
+}
+
+std::size_t Journal::drop_letters(std::uint64_t up_to_seq) {
+  auto now = std::exchange(index_, std::nullopt);
+  const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to_seq);
+  if (now) now->letters.drop_upto(up_to_seq);
+  index_ = std::move(now);
   return count;
 }
 
@@ -308,13 +378,22 @@ bool Journal::drop(std::uint64_t seq) {
     Journal& journal;
     ~Told() { journal.changed(); }
   } told{*this};
-  return store_.drop(kNamespace, dead_letters_, seq);
+  std::lock_guard lock(mutex_);
+  auto now = std::exchange(index_, std::nullopt);
+  const bool found = store_.drop(kNamespace, dead_letters_, seq);
+  if (now) now->letters.drop(seq);
+  index_ = std::move(now);
+  return found;
 }
 
-void Journal::drop_parked(const Stage& stage, std::span<const std::uint64_t> seqs) {
+void Journal::drop_parked(std::span<const std::uint64_t> seqs) {
   std::lock_guard lock(mutex_);
-  parked_counts_.erase(stage.text());
-  for (std::uint64_t seq : seqs) store_.drop(kNamespace, parked_, seq);
+  auto now = std::exchange(index_, std::nullopt);
+  for (std::uint64_t seq : seqs) {
+    store_.drop(kNamespace, parked_, seq);
+    if (now) now->parked.drop(seq);
+  }
+  index_ = std::move(now);
 }
 
 void Journal::clean(SteadyTime deadline) {
@@ -328,22 +407,46 @@ void Journal::clean(SteadyTime deadline) {
       up_to = letter.seq;
     }
     if (up_to == 0) return;
-    const std::size_t count = store_.drop_upto(kNamespace, dead_letters_, up_to);
-    lose(count, "entries are lost: they are older than max_age_secs");
+    std::lock_guard lock(mutex_);
+    lose(drop_letters(up_to), "entries are lost: they are older than max_age_secs");
     changed();
+  }
+}
+
+std::vector<std::string> Journal::kept_processors() {
+  std::lock_guard lock(mutex_);
+  std::set<std::string> kept;
+  for (const QueueIndex* queue : {&index().letters, &index().parked})
+    for (const std::string& stage : queue->stages())
+      if (constexpr std::string_view prefix = "processor:"; stage.starts_with(prefix))
+        kept.insert(stage.substr(prefix.size()));
+  return {kept.begin(), kept.end()};
+}
+
+std::vector<std::string> Journal::processors() {
+  return read_list<std::string>(processors_of(pipeline_), "processors");
+}
+
+void Journal::note_processors(const std::vector<std::string>& ids) {
+  if (processors() == ids) return;
+  const Store::Entry entry{kNamespace, processors_of(pipeline_), dump(ids)};
+  store_.put({&entry, 1});
+}
+
+template <class T>
+std::vector<T> Journal::read_list(const std::string& key, std::string_view what) {
+  const auto text = store_.get(kNamespace, key);
+  try {
+    return text ? Json::parse(*text).get<std::vector<T>>() : std::vector<T>();
+  } catch (const Json::exception& error) {
+    throw Error(ErrorKind::storage, fmt::format("the journal's list of {} is damaged: {}", what, error.what()),
+                "restore the state directory from a backup");
   }
 }
 
 std::uint64_t Journal::number_of_log(std::uint64_t log) {
   std::lock_guard lock(mutex_);
-  const auto text = store_.get(kNamespace, logs_of(pipeline_));
-  std::vector<std::uint64_t> logs;
-  try {
-    if (text) logs = Json::parse(*text).get<std::vector<std::uint64_t>>();
-  } catch (const Json::exception& error) {
-    throw Error(ErrorKind::storage, fmt::format("the journal's list of logs is damaged: {}", error.what()),
-                "restore the state directory from a backup");
-  }
+  auto logs = read_list<std::uint64_t>(logs_of(pipeline_), "logs");
   const auto known = std::ranges::find(logs, log);
   const auto number = static_cast<std::uint64_t>(known - logs.begin());
   if (known != logs.end()) return number;

@@ -20,20 +20,11 @@
 #include "core/batch.h"
 #include "core/encoder.h"
 #include "core/store.h"
+#include "pipeline/journal_index.h"
 #include "pipeline/options.h"
 #include "pipeline/probe.h"
-#include "pipeline/row_keys.h"
 
 namespace deltaforge::pipeline {
-
-// Who could not take an event.
-struct Stage {
-  bool is_processor = false;
-  std::string id;
-
-  std::string text() const { return (is_processor ? "processor:" : "sink:") + id; }
-  bool operator==(const Stage&) const = default;
-};
 
 // Why, and where in the source the event stands.
 struct Rejection {
@@ -54,15 +45,6 @@ struct DeadLetter {
   bool truncated = false;  // its images are left out: it cannot be replayed
   std::string event;       // what the API shows, JSON
   std::string kept;        // kept_event.h; empty when truncated
-  RowKeys rows;
-};
-
-struct ParkedEvent {
-  std::uint64_t seq = 0;
-  std::string event_id;
-  std::string position;  // as Rejection::position
-  Order order;
-  std::string kept;
   RowKeys rows;
 };
 
@@ -93,7 +75,10 @@ class Journal {
   };
   // Oldest first.
   std::vector<DeadLetter> list(const Filter&, std::size_t limit, std::uint64_t after_seq = 0);
-  std::vector<ParkedEvent> parked(const Stage&);
+  // The same without the events; and those that wait, with what is kept of one of them.
+  Briefs letters(const Stage&);
+  Briefs parked(const Stage&);
+  std::string parked_event(const Stage&, const std::string& event_id);
   std::size_t count() { return store_.queued(kNamespace, dead_letters_); }
   std::size_t parked_count() { return store_.queued(kNamespace, parked_); }
   // How many were thrown away since the operator last acknowledged or purged entries.
@@ -103,9 +88,14 @@ class Journal {
   std::size_t acknowledge(std::uint64_t up_to_seq);
   std::size_t purge();
   bool drop(std::uint64_t seq);
-  void drop_parked(const Stage&, std::span<const std::uint64_t> seqs);
+  void drop_parked(std::span<const std::uint64_t> seqs);
   // Removes what is older than max_age_secs, until `deadline`.
   void clean(SteadyTime deadline);
+
+  // The processors that it has events of; and those of the last run that said so, in their order.
+  std::vector<std::string> kept_processors();
+  std::vector<std::string> processors();
+  void note_processors(const std::vector<std::string>& ids);
 
   // The number of a source's log (LogPlace::log): higher than those of the logs that were read before it.
   std::uint64_t number_of_log(std::uint64_t log);
@@ -120,23 +110,31 @@ class Journal {
   static std::string dead_letters_of(const std::string& pipeline) { return pipeline + ":dlq"; }
   static std::string parked_of(const std::string& pipeline) { return pipeline + ":parked"; }
   static std::string lost_of(const std::string& pipeline) { return pipeline + ":lost"; }
+  static std::string processors_of(const std::string& pipeline) { return pipeline + ":processors"; }
   static std::string logs_of(const std::string& pipeline) { return pipeline + ":logs"; }
 
  private:
   std::string show(const Batch&, const Event&, bool& truncated);
   void changed();
+  void make_room(std::size_t entries);
+  std::size_t drop_letters(std::uint64_t up_to_seq);
   void lose(std::size_t entries, std::string_view how);
   void warn_of_saturation(std::size_t entries);
+  template <class T>
+  std::vector<T> read_list(const std::string& key, std::string_view what);
   std::vector<DeadLetter> page(std::uint64_t after_seq);
-  std::size_t& parked_of_stage(const Stage&);
+  struct Index {
+    QueueIndex letters, parked;
+  };
+  Index& index();
 
   const JournalOptions options_;
   const std::string pipeline_, dead_letters_, parked_, lost_;
   Store& store_;
   const Clock& clock_;
   JournalProbe probe_;
-  std::mutex mutex_;  // what is looked up is still so when it is written; guards the next three
-  std::map<std::string, std::size_t> parked_counts_;  // by stage; none: to be counted
+  std::mutex mutex_;            // what is looked up is still so when it is written; guards the next three
+  std::optional<Index> index_;  // none: to be read; while the store changes, for it may not say whether it did
   std::unique_ptr<Encoder> encoder_;
   Slab slab_;
   std::mutex listener_mutex_;

@@ -107,6 +107,7 @@ void Lane::complete(std::uint64_t generation, BatchSeq seq, Outcome&& outcome) n
 
 SteadyTime Lane::step() {
   if (lost()) {
+    drop_queue();
     sink_.reset();
     ++generation_;
     is_open_ = false;
@@ -140,6 +141,7 @@ SteadyTime Lane::step() {
     retire();
   }
   watch(now);
+  if (detached()) drop_queue();  // one may have been offered while it detached
   return next_call();
 }
 
@@ -273,7 +275,7 @@ void Lane::pop_front() {
 }
 
 // A slot for a new batch at place `i`; nothing from there on is at the sink.
-Lane::Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
+Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
   for (std::size_t at = used_; at > i; --at) std::swap(slot(at), slot(at - 1));
   Slot& fresh = slot(i);
   fresh.delivery.batch = std::move(batch);
@@ -395,7 +397,9 @@ void Lane::watch(SteadyTime now) {
     oldest_us_.store(0, std::memory_order_relaxed);
   const bool stuck = failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity();
   const bool slow = holds_up_.exchange(false, std::memory_order_acq_rel);
-  const bool holds = used_ > 0 && slot(used_ - 1).state == State::held;  // the journal is the reason, not the sink
+  // Whether the journal is the reason, not the sink: it has no room, or cannot be written.
+  const bool holds =
+      used_ > 0 && parts_.desk && (slot(used_ - 1).state == State::held || slot(0).state == State::refused);
   if ((stuck || slow) && !holds && parts_.ledger.detach(parts_.index))
     detach(stuck ? trouble().value_or("it does not answer")
                  : trouble().value_or("it is slower than the others, which waited for it alone"));
@@ -426,10 +430,14 @@ void Lane::detach(const std::string& why) {
   drop_replays();
   while (used_ > 0) pop_front();
   in_flight_.store(0, std::memory_order_release);
-  BatchRef dropped;
-  while (queue_.try_pop(dropped)) dropped = BatchRef();
+  drop_queue();
   parts_.freed();
   parts_.retired();
+}
+
+void Lane::drop_queue() {
+  BatchRef dropped;
+  while (queue_.try_pop(dropped)) dropped = BatchRef();
 }
 
 SteadyTime Lane::next_call() const {

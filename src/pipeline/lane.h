@@ -26,7 +26,7 @@
 #include "pipeline/handoff.h"
 #include "pipeline/ledger.h"
 #include "pipeline/probe.h"
-#include "pipeline/replay.h"
+#include "pipeline/slot.h"
 
 namespace deltaforge::pipeline {
 
@@ -98,22 +98,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool set_aside(const Delivery&, const Reject&) override;
 
  private:
-  // `held`: of its rows some must wait behind a dead letter, which could not be stored.
-  enum class State { unsent, sending, refused, held, delivered };
-  struct Slot {
-    Delivery delivery;
-    State state = State::unsent;
-    bool skipped = false;          // nothing of it was new to the sink
-    bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
-    std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
-    std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-    std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
-    std::string why;                       // of a replay: about the first of the rows set aside
-    std::optional<Reject> reject;          // of `refused`
-    bool undone = false;                   // of `refused`: nothing of the batch was taken
-    SteadyTime since{};                    // first attempt
-    SteadyTime sent_at{}, again_at{};
-  };
+  using State = Slot::State;
   struct Answer {
     std::uint64_t generation;
     BatchSeq seq;
@@ -155,6 +140,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void watch(SteadyTime now);
   std::optional<SteadyTime> due() const;
   void detach(const std::string& why);
+  void drop_queue();
   SteadyTime next_call() const;
   Slot& slot(std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
   const Slot& slot(std::size_t i) const { return slots_[(head_ + i) % slots_.size()]; }
@@ -184,7 +170,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::uint64_t taken_batches_ = 0;        // from the queue
   std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
-  std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
+  std::atomic<std::int64_t> oldest_us_{0};   // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> holds_position_{false};  // of every sink that is built, a new one after a failed open too
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
   mutable std::mutex mutex_;  // guards what follows

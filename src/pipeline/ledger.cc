@@ -71,6 +71,11 @@ bool Ledger::clean() const {
   return !storing_ && std::none_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.dirty; });
 }
 
+bool Ledger::may_detach(std::size_t index) const {
+  std::lock_guard lock(mutex_);
+  return rule_.may_detach(index, attached());
+}
+
 bool Ledger::detach(std::size_t index) {
   std::lock_guard lock(mutex_);
   if (!rule_.may_detach(index, attached())) return false;

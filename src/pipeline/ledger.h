@@ -37,6 +37,7 @@ class Ledger {
   const Position& lose(std::size_t index);
 
   // Lanes and status. The sink drops out, if the commit policy does without it beside those that have done so already.
+  bool may_detach(std::size_t index) const;
   bool detach(std::size_t index);
   bool is_detached(std::size_t index) const;
   bool is_lost(std::size_t index) const;

@@ -92,7 +92,9 @@ class Pipeline::Impl {
   void supervise(std::stop_token);
   SteadyTime look(SteadyTime now);
   void begin_run();
-  void end_run(std::shared_ptr<Run>, bool drain, SteadyTime deadline);
+  void end_run(std::shared_ptr<Run>, const std::function<SteadyTime()>& deadline);
+  bool wanted() const;
+  SteadyTime stop_deadline() const;
   void note_failure(const Error&);
   std::vector<SinkStatus> stored_sinks() const;
   SteadyTime clean_journal(SteadyTime now);
@@ -131,7 +133,7 @@ void Pipeline::Impl::supervise(std::stop_token stop) {
     std::lock_guard lock(mutex_);
     run = run_;
   }
-  if (run) end_run(run, false, {});
+  if (run) end_run(run, {});
 }
 
 // One look at what is wanted and what is. Returns when to look again without a ring.
@@ -141,14 +143,13 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
   if (run) {
     if (auto failure = run->failure()) {
       lock.unlock();
-      end_run(run, false, {});
+      end_run(run, {});
       note_failure(*failure);
       return now;
     }
     if (!wanted_) {
-      SteadyTime deadline = stop_deadline_;
       lock.unlock();
-      end_run(run, true, deadline);
+      end_run(run, [this] { return stop_deadline(); });
       return now;
     }
     if (run->wants_rejoin()) {
@@ -160,7 +161,7 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
       spacing_.restarting(now, reading->quiet);
       obs::info("a detached sink answers again: restarting the source so that it can catch up",
                 {{"pipeline", spec_.name}});
-      end_run(run, true, now + kRejoinDrain);
+      end_run(run, [this, latest = now + kRejoinDrain] { return wanted() ? latest : stop_deadline(); });
       return now;
     }
     return SteadyTime::max();
@@ -203,8 +204,19 @@ void Pipeline::Impl::begin_run() {
   bell_.ring();
 }
 
-void Pipeline::Impl::end_run(std::shared_ptr<Run> run, bool drain, SteadyTime deadline) {
-  bool drained = !drain || run->drain(deadline);
+bool Pipeline::Impl::wanted() const {
+  std::lock_guard lock(mutex_);
+  return wanted_;
+}
+
+SteadyTime Pipeline::Impl::stop_deadline() const {
+  std::lock_guard lock(mutex_);
+  return stop_deadline_;
+}
+
+// No deadline: nothing is drained.
+void Pipeline::Impl::end_run(std::shared_ptr<Run> run, const std::function<SteadyTime()>& deadline) {
+  bool drained = !deadline || run->drain(deadline);
   run->halt();
   if (!drained)
     obs::warn("stopped before everything was delivered; the rest will be read again", {{"pipeline", spec_.name}});

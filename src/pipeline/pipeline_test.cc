@@ -63,6 +63,7 @@ class ScriptedSource final : public Source {
   }
   void release(const Position& position) override { script_.released = testing::end_of(position); }
   const PositionAlgebra& positions() const override { return algebra_; }
+  SourceGauges gauges() const override { return {.log_end_lag_bytes = 0}; }
 
  private:
   Script& script_;

@@ -17,6 +17,31 @@ void forget_journal(Store& store, const std::string& pipeline) {
     store.drop_upto(Journal::kNamespace, queue, std::numeric_limits<std::int64_t>::max());
   store.erase(Journal::kNamespace, Journal::lost_of(pipeline));
   store.erase(Journal::kNamespace, Journal::logs_of(pipeline));
+  store.erase(Journal::kNamespace, Journal::processors_of(pipeline));
+}
+
+// Of one sink. Returns how many.
+std::size_t forget_journal(Store& store, const std::string& pipeline, const std::string& sink) {
+  constexpr std::size_t kPage = 64;
+  const std::string prefix = Stage{false, sink}.text() + " ";
+  std::size_t count = 0;
+  for (const std::string& queue : {Journal::dead_letters_of(pipeline), Journal::parked_of(pipeline)})
+    for (std::uint64_t after_seq = 0;;) {
+      const auto items = store.peek(Journal::kNamespace, queue, kPage, after_seq);
+      if (items.empty()) break;
+      after_seq = items.back().seq;
+      for (const Store::Item& item : items)
+        count += item.id.starts_with(prefix) && store.drop(Journal::kNamespace, queue, item.seq);
+    }
+  return count;
+}
+
+void forget_sink(const PipelineSpec& spec, Store& store, const std::string& sink) {
+  forget_positions(store, sink_key(spec.source.id, sink));
+  const std::size_t events = forget_journal(store, spec.name, sink);
+  if (events > 0)
+    obs::warn("a sink is no longer of the pipeline: its dead letters and what waited behind them are removed",
+              {{"pipeline", spec.name}, {"sink", sink}, {"events", std::uint64_t{events}}});
 }
 
 }  // namespace
@@ -31,8 +56,8 @@ void retire(const PipelineSpec& spec, Store& store) {
   store.erase(kIdentity, spec.name);
 }
 
-void forget_sinks(Store& store, const std::string& source, const std::vector<std::string>& sinks) {
-  for (const std::string& sink : sinks) forget_positions(store, sink_key(source, sink));
+void forget_sinks(const PipelineSpec& spec, Store& store, const std::vector<std::string>& sinks) {
+  for (const std::string& sink : sinks) forget_sink(spec, store, sink);
 }
 
 void forget_strangers(const PipelineSpec& spec, Store& store) {
@@ -42,7 +67,7 @@ void forget_strangers(const PipelineSpec& spec, Store& store) {
     for (const std::string& key : store.keys(ns, prefix)) strangers.insert(key.substr(prefix.size()));
   for (const SinkMaker& sink : spec.sinks) strangers.erase(sink.id);
   for (const std::string& sink : strangers) {
-    forget_positions(store, sink_key(spec.source.id, sink));
+    forget_sink(spec, store, sink);
     obs::warn("a sink is no longer of the pipeline: its position is forgotten, should it come back it is a new one",
               {{"pipeline", spec.name}, {"sink", sink}});
   }

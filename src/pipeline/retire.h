@@ -14,7 +14,7 @@ namespace deltaforge::pipeline {
 void retire(const PipelineSpec&, Store&);
 
 // Sinks that are no longer of this source: should one come back, it is a new one.
-void forget_sinks(Store&, const std::string& source, const std::vector<std::string>& sinks);
+void forget_sinks(const PipelineSpec&, Store&, const std::vector<std::string>& sinks);
 
 // The same for those that were of it once, and are not among its sinks any more: a file was edited meanwhile.
 void forget_strangers(const PipelineSpec&, Store&);

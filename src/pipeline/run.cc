@@ -12,15 +12,21 @@
 #include "obs/metrics.h"
 #include "pipeline/source_state.h"
 #include "pipeline/state_keys.h"
+#include "pipeline/steps.h"
 #include "pipeline/supervisor.h"
 
 namespace deltaforge::pipeline {
 namespace {
 
+class AbsentProcessor final : public Processor {
+ public:
+  void process(Batch&) override {}
+};
+
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kDetachAfter{5};  // a sink that does not open
-constexpr std::chrono::seconds kQuiet{1};
+constexpr std::chrono::seconds kDetachAfter{5};            // a sink that does not open
+constexpr std::chrono::seconds kQuiet{1}, kLongQuiet{10};  // the second when nobody knows where the log ends
 
 std::vector<bool> required_sinks(const PipelineSpec& spec) {
   std::vector<bool> required;
@@ -103,6 +109,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                             why ? std::optional<Error>(std::in_place, ErrorKind::unavailable, *why) : std::nullopt);
                       },
                   .passed = [this](const Batch& batch) { reread_.passed(batch.marks(), batch.size() > 0); },
+                  .optional = [this](std::size_t lane) { return ledger_.may_detach(lane); },
                   .patient = [this] { return reread_.is_patient(); }}),
       intake_({.pool = pool_,
                .budget = budget_,
@@ -180,15 +187,32 @@ std::unique_ptr<Desk> Run::make_desk(Stage stage) {
 }
 
 void Run::add_processors() {
-  for (std::size_t i = 0; i < spec_.processors.size(); ++i) {
-    const ProcessorMaker& maker = spec_.processors[i];
+  std::vector<std::string> before, kept, ids;
+  if (journal_ != nullptr) before = journal_->processors(), kept = journal_->kept_processors();
+  const std::vector<StepSpec> steps = find_steps(spec_.processors, before, kept);
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const StepSpec& step = steps[i];
+    ids.push_back(step.id);
     ProcessorContext context{spec_.name, spec_.tenant, {}};
     if (journal_ != nullptr)
       context.set_aside = [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
         transform_.set_aside(i, batch, event, std::move(reason));
       };
-    transform_.add({maker.build(context), make_desk({true, maker.id})});
+    if (!step.maker) warn_of_absent(step.id);
+    transform_.add(
+        {step.maker ? step.maker->build(context) : std::make_unique<AbsentProcessor>(), make_desk({true, step.id})});
   }
+  if (journal_ != nullptr) journal_->note_processors(ids);
+}
+
+void Run::warn_of_absent(const std::string& processor) {
+  const std::string text = fmt::format(
+      "the journal keeps events of the processor '{}', which is gone: they go on without it once its entries are "
+      "retried or acknowledged",
+      processor);
+  obs::warn(text, {{"pipeline", spec_.name}, {"processor", processor}});
+  std::lock_guard lock(mutex_);
+  warnings_["processor " + processor] = text;
 }
 
 // The name is what `top -H` shows, 15 characters at most.
@@ -376,18 +400,19 @@ bool Run::drained(bool gave_up) const {
          ledger_.clean();
 }
 
-bool Run::drain(SteadyTime deadline) {
+bool Run::drain(const std::function<SteadyTime()>& deadline) {
   source_stop_.request_stop();
   transform_.wind_down();
   for (;;) {
     const bool gave_up = transform_.gave_up();  // what it handed on before is delivered still
     if (drained(gave_up)) return !gave_up;
-    if (clock_.now() >= deadline || failure()) return false;
+    if (clock_.now() >= deadline() || failure()) return false;
     std::this_thread::sleep_for(milliseconds(2));
   }
 }
 
 void Run::halt() {
+  if (std::exchange(halted_, true)) return;  // the journal may belong to another run by now
   source_stop_.request_stop();
   for (std::jthread& thread : threads_) thread.request_stop();
   for (std::jthread& thread : threads_)
@@ -464,7 +489,9 @@ std::optional<Run::Reading> Run::reading() {
 
 // Nothing has come from the source since then, and what came before is delivered.
 bool Run::is_quiet(SteadyTime since) const {
-  if (clock_.now() - since < kQuiet || !connected() || !transform_.empty()) return false;
+  const std::int64_t behind = source_->gauges().log_end_lag_bytes;
+  if (behind > 0 || clock_.now() - since < (behind == 0 ? kQuiet : kLongQuiet)) return false;
+  if (!connected() || !transform_.empty()) return false;
   if (!std::ranges::all_of(lanes_, [](const auto& lane) { return lane->detached() || lane->empty(); })) return false;
   std::lock_guard lock(mutex_);
   return !troubles_.contains(kSourceTrouble);

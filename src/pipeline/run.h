@@ -46,8 +46,9 @@ class Run {
   ~Run();  // halt()
 
   void pause(bool on) { intake_.pause(on); }
-  // Reads no more, delivers what was read, stores positions. False: the deadline passed first, or a processor gave up.
-  bool drain(SteadyTime deadline);
+  // Reads no more, delivers what was read, stores positions. False: the deadline, which may change meanwhile, passed
+  // first, or a processor gave up.
+  bool drain(const std::function<SteadyTime()>& deadline);
   // Stops every thread and closes the sinks; what is undelivered will be read again. Idempotent.
   void halt();
 
@@ -93,6 +94,7 @@ class Run {
   std::unique_ptr<Lane> make_lane(std::size_t index, const SinkMaker&);
   std::unique_ptr<Desk> make_desk(Stage);
   void add_processors();
+  void warn_of_absent(const std::string& processor);
 
   const PipelineSpec& spec_;
   Store& store_;
@@ -121,6 +123,7 @@ class Run {
   CheckpointProbe checkpoint_probe_;
 
   std::atomic<bool> connected_{false}, source_done_{false};
+  bool halted_ = false;     // whoever ends it
   bool disk_full_ = false;  // source thread: the transaction at hand found no room to spill, since the last batch
   std::mutex publishing_;
   mutable std::mutex mutex_;           // guards what follows

@@ -55,21 +55,28 @@ bool Transform::step() try {
   return false;
 }
 
-// False: at least one lane has no room. One that the others wait for alone is told so.
+// False: at least one lane has no room.
 bool Transform::hand_over() {
-  std::size_t waiting = 0, last = 0;
+  bool all = true;
   for (std::size_t i = 0; i < parts_.lanes.size(); ++i) {
     if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_);
-    if (taken_[i]) continue;
-    ++waiting;
-    last = i;
+    all = all && taken_[i];
   }
-  if (waiting > 0 || slow_.is_waiting()) {
-    const auto alone = waiting == 1 ? std::optional(last) : std::nullopt;
-    const auto slow = slow_.note(parts_.clock.now(), alone);
-    if (slow && !(parts_.patient && parts_.patient())) parts_.lanes[*slow]->hold_up();
-  }
-  return waiting == 0;
+  if (!all || slow_.is_waiting()) note_waiting();
+  return all;
+}
+
+// Optional lanes for which the others wait, and for no other, are told so.
+void Transform::note_waiting() {
+  std::vector<std::size_t> waiting;
+  for (std::size_t i = 0; i < taken_.size(); ++i)
+    if (!taken_[i]) waiting.push_back(i);
+  const bool without_need = waiting.size() < taken_.size() && parts_.optional &&
+                            std::ranges::all_of(waiting, [this](std::size_t i) { return parts_.optional(i); });
+  if (!without_need) waiting.clear();
+  const auto slow = slow_.note(parts_.clock.now(), std::move(waiting));
+  if (parts_.patient && parts_.patient()) return;
+  for (const std::size_t lane : slow) parts_.lanes[lane]->hold_up();
 }
 
 void Transform::freeze(BatchPtr batch) {
@@ -124,7 +131,12 @@ void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   for (Step& step : steps_) step.desk->passed(position_);
 }
 
-SteadyTime Transform::due() const { return full_ ? parts_.clock.now() + kAgain : slow_.due(); }
+SteadyTime Transform::due() const {
+  const bool again = full_ || std::ranges::any_of(steps_, [](const Step& step) {
+                       return step.desk && step.desk->is_changed();  // it could not be read, or is not due yet
+                     });
+  return again ? std::min(parts_.clock.now() + kAgain, slow_.due()) : slow_.due();
+}
 
 // --- with a journal ---
 

@@ -23,7 +23,7 @@
 #include "pipeline/handoff.h"
 #include "pipeline/lane.h"
 #include "pipeline/probe.h"
-#include "pipeline/slow_lane.h"
+#include "pipeline/slow_lanes.h"
 
 namespace deltaforge::pipeline {
 
@@ -41,7 +41,8 @@ class Transform {
     BatchProbe probe;
     std::function<void(std::optional<std::string>)> trouble;  // why nothing moves, while that lasts
     std::function<void(const Batch&)> passed = {};            // every lane that is attached has taken it
-    std::function<bool()> patient = {};  // a slow lane may hold the others up, for it costs nothing
+    std::function<bool(std::size_t lane)> optional = {};      // the others may go on without it
+    std::function<bool()> patient = {};                       // slow lanes may hold the others up, for it costs nothing
   };
   explicit Transform(Parts parts) : parts_(std::move(parts)) {}
 
@@ -85,6 +86,7 @@ class Transform {
 
   void freeze(BatchPtr);
   bool hand_over();
+  void note_waiting();
   void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
   void screen(std::size_t step, std::uint32_t first);
   bool has_room();
@@ -110,7 +112,7 @@ class Transform {
   std::deque<Again> replays_;
   BatchRef current_;         // frozen, not yet taken by every lane
   std::vector<bool> taken_;  // by which lanes
-  SlowLane slow_;
+  SlowLanes slow_;
   std::atomic<bool> holding_{false};
 };
 

@@ -32,7 +32,7 @@ class RealPipeline final : public Runnable {
   void reset() override { pipeline::apply_reset(store_, pipeline_.spec().source.id); }
   void retire() override { pipeline::retire(pipeline_.spec(), store_); }
   void forget_sinks(const std::vector<std::string>& ids) override {
-    pipeline::forget_sinks(store_, pipeline_.spec().source.id, ids);
+    pipeline::forget_sinks(pipeline_.spec(), store_, ids);
   }
   void forget_strangers() override { pipeline::forget_strangers(pipeline_.spec(), store_); }
   pipeline::Journal* journal() override { return pipeline_.journal(); }
