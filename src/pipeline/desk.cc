@@ -12,9 +12,9 @@
 namespace deltaforge::pipeline {
 namespace {
 
-// Of what is released at once.
 constexpr const char* kNoRoom =
     "no more events can wait behind dead letters (dlq.park_max_entries): replay or acknowledge entries";
+// Of what is released at once.
 constexpr std::size_t kReleaseEvents = 1000, kReleaseBytes = 8 * 1024 * 1024;
 
 }  // namespace
