@@ -160,8 +160,10 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   if (!letter.truncated) letter.kept = print_kept(batch, event);
   const Store::Pushed item{id, print_entry(letter)};
   store_.push(kNamespace, dead_letters_, {&item, 1});
-  probe_.kept(why.stage.id, why.kind);
-  if (letter.attempts == 1) warn_of_saturation(entries);
+  if (letter.attempts == 1) {
+    probe_.kept(why.stage.id, why.kind);
+    warn_of_saturation(entries);
+  }
   if (entries > static_cast<std::size_t>(options_.dlq.max_entries)) {
     const auto oldest = store_.peek(kNamespace, dead_letters_, 1, 0);
     if (!oldest.empty() && store_.drop(kNamespace, dead_letters_, oldest[0].seq)) {

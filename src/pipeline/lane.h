@@ -63,7 +63,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   Bell& bell() { return bell_; }
 
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
-  bool offer(const BatchRef&);
+  // `whole`: none of its events is dropped.
+  bool offer(const BatchRef&, bool whole);
   // Any thread. Taken before anything that is queued later, and when it waited (transform thread) behind everything
   // that is queued. Refused at once while detached.
   void replay(Replay);
@@ -98,21 +99,23 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool set_aside(const Delivery&, const Reject&) override;
 
  private:
+  using Offered = std::pair<BatchRef, bool>;  // see offer()
   // `held`: of its rows some must wait behind a dead letter, which could not be stored.
   enum class State { unsent, sending, refused, held, delivered };
   struct Slot {
     Delivery delivery;
     State state = State::unsent;
+    bool whole = false;            // see offer()
     bool skipped = false;          // nothing of it was new to the sink
     bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
     std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
-    std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-    std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
-    std::string why;                       // of a replay: about the first of the rows set aside
-    std::optional<Reject> reject;          // of `refused`
-    bool undone = false;                   // of `refused`: nothing of the batch was taken
-    SteadyTime since{};                    // first attempt
-    SteadyTime sent_at{}, again_at{};
+    std::vector<std::uint32_t> set_aside;       // rows that are dead letters
+    std::vector<std::uint32_t> waiting;         // rows that wait behind one: for good, they come again as a release
+    std::string why;                            // of a replay: about the first of the rows set aside
+    std::optional<Reject> reject;               // of `refused`
+    bool undone = false;                        // of `refused`: nothing of the batch was taken
+    std::uint64_t events = 0;                   // that are at the sink, or to be sent
+    SteadyTime since{}, sent_at{}, again_at{};  // when it was taken; last attempt; next look
   };
   struct Answer {
     std::uint64_t generation;
@@ -138,9 +141,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool replay_behind(const Slot&) const;
   void accept_replays(SteadyTime now);
   std::size_t place_of(const Replay&) const;
-  static std::span<const Order> orders_of(const Slot& slot) {
-    return slot.replay ? std::span<const Order>(slot.replay->orders) : std::span<const Order>();
-  }
+  static std::span<const Order> orders_of(const Slot&);
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }
@@ -148,7 +149,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void pop_front();
   Slot& insert_slot(std::size_t i, BatchRef, SteadyTime now);
   void accept(SteadyTime now);
-  void settle(Slot&) const;
+  void settle(Slot&);
   void prepare(Slot&, const Position& base, SteadyTime now);
   void prepare_all(SteadyTime now);
   void send_unsent(SteadyTime now);
@@ -163,19 +164,17 @@ class Lane final : public ReceiptBook, public RejectDesk {
   Parts parts_;
   Bell bell_;
   SlabPool slabs_;
-  Handoff<BatchRef> queue_;
+  Handoff<Offered> queue_;
   Backoff backoff_;
 
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
-  bool is_open_ = false;
-  bool started_ = false;  // begin() was called
-  SteadyTime open_at_{};  // next attempt
+  bool is_open_ = false, started_ = false;  // begin() was called
+  SteadyTime open_at_{};                    // next attempt
   std::optional<SteadyTime> failing_since_;
-  SteadyTime retired_at_{};   // when the oldest batch in flight became that
-  SteadyTime progress_at_{};  // when the sink last handed bytes over
-  bool more_ = false;
-  bool was_given_ = false;  // it holds something, as far as we know
+  SteadyTime retired_at_{};                // when the oldest batch in flight became that
+  SteadyTime progress_at_{};               // when the sink last handed bytes over
+  bool more_ = false, was_given_ = false;  // it holds something, as far as we know
 
   Position position_;        // of the delivered prefix
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)
@@ -184,7 +183,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::uint64_t taken_batches_ = 0;        // from the queue
   std::atomic<std::uint64_t> offered_{0};  // to the queue
   std::atomic<std::size_t> in_flight_{0};
-  std::atomic<std::int64_t> oldest_us_{0};  // commit time of the oldest batch not yet delivered; 0: none
+  std::atomic<std::int64_t> oldest_us_{0};   // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> holds_position_{false};  // of every sink that is built, a new one after a failed open too
   std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
   mutable std::mutex mutex_;  // guards what follows

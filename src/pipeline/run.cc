@@ -19,7 +19,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kDetachAfter{5};  // a sink that does not open
 constexpr std::chrono::seconds kQuiet{1};
 
 std::vector<bool> required_sinks(const PipelineSpec& spec) {
@@ -187,7 +186,7 @@ void Run::add_processors() {
       context.set_aside = [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
         transform_.set_aside(i, batch, event, std::move(reason));
       };
-    transform_.add({maker.build(context), make_desk({true, maker.id})});
+    transform_.add({maker.build(context), make_desk({true, maker.id}), ProcessorProbe(spec_.name, maker.id)});
   }
 }
 
@@ -271,7 +270,7 @@ void Run::read_source(std::stop_token stop) {
 
 // Waits for the sinks that know their own positions, then finds where everyone stands. False: stopped meanwhile.
 bool Run::prepare_start(std::stop_token stop, Start& start) {
-  const SteadyTime patience = clock_.now() + kDetachAfter;
+  const SteadyTime patience = clock_.now() + Ledger::kDetachAfter;
   while (!all_open()) {
     const bool patient = clock_.now() < patience;
     if (!patient && leave_out_late()) continue;
