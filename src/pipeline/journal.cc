@@ -183,8 +183,10 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   if (!known) letter.seq = store_.peek(kNamespace, dead_letters_, 1, now->letters.last_seq()).at(0).seq;
   now->letters.put(why.stage, brief_of(letter));
   index_ = std::move(now);
-  probe_.kept(why.stage.id, why.kind);
-  if (letter.attempts == 1) warn_of_saturation(entries);
+  if (letter.attempts == 1) {
+    probe_.kept(why.stage.id, why.kind);
+    warn_of_saturation(entries);
+  }
   if (options_.dlq.overflow_policy == Overflow::drop_oldest) make_room(entries);
   return Kept::stored;
 }

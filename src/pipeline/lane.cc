@@ -13,7 +13,6 @@ namespace deltaforge::pipeline {
 namespace {
 using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100}, kBackoffCap{5'000};
-constexpr std::chrono::seconds kDetachAfter{5};
 constexpr std::chrono::seconds kProbeInterval{5};  // of a detached sink
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -23,6 +22,20 @@ std::int64_t oldest_us(const Batch& batch) {
   for (const Commit& commit : batch.commits())
     if (commit.ts_us != 0) return commit.ts_us;
   return 0;
+}
+
+std::uint64_t count_wanted(const Delivery& delivery, EventRange range, bool whole) {
+  if (whole && delivery.filter == nullptr) return range.last - range.first;
+  std::uint64_t count = 0;
+  for (std::uint32_t i = range.first; i < range.last; ++i)
+    if (delivery.wants(delivery.batch->event(i))) ++count;
+  return count;
+}
+
+// Of events in ascending order.
+std::uint64_t count_between(const std::vector<std::uint32_t>& events, EventRange range) {
+  const auto first = std::ranges::lower_bound(events, range.first);
+  return static_cast<std::uint64_t>(std::ranges::lower_bound(events, range.last) - first);
 }
 
 }  // namespace
@@ -73,6 +86,7 @@ void Lane::begin(const Position& position) {
 }
 
 double Lane::lag_seconds() const {
+  if (detached()) return 0;
   std::int64_t oldest = oldest_us_.load(std::memory_order_relaxed);
   return oldest == 0 ? 0 : std::max(0.0, static_cast<double>(parts_.clock.wall_us() - oldest) / 1e6);
 }
@@ -88,9 +102,9 @@ void Lane::set_trouble(std::optional<std::string> why) {
   trouble_ = std::move(why);
 }
 
-bool Lane::offer(const BatchRef& batch) {
+bool Lane::offer(const BatchRef& batch, bool whole) {
   if (detached()) return true;
-  if (!queue_.try_push(BatchRef(batch))) return false;
+  if (!queue_.try_push(Offered(batch, whole))) return false;
   offered_.fetch_add(1, std::memory_order_release);
   if (oldest_us_.load(std::memory_order_relaxed) == 0) oldest_us_.store(oldest_us(*batch), std::memory_order_relaxed);
   bell_.ring();
@@ -130,7 +144,10 @@ SteadyTime Lane::step() {
   take_answers(now);
   retire();
   if (!is_open_ && now >= open_at_) open(now);
-  if (is_open_ && detached() && !wants_rejoin_.exchange(true, std::memory_order_acq_rel)) parts_.rejoin();
+  if (is_open_ && detached() && !wants_rejoin_.exchange(true, std::memory_order_acq_rel)) {
+    set_trouble("it answers again, and catches up at the next restart of the source");
+    parts_.rejoin();
+  }
   if (is_open_) take_refused(now);
   if (is_open_ && started_ && !detached()) {
     accept_replays(now);
@@ -172,7 +189,10 @@ void Lane::open(SteadyTime now) {
     return;
   }
   is_open_ = true;
-  if (!opened_.exchange(true, std::memory_order_acq_rel)) parts_.opened();
+  if (opened_.exchange(true, std::memory_order_acq_rel))
+    parts_.probe.reconnected();
+  else
+    parts_.opened();
   if (!detached()) prepare_all(now);
 }
 
@@ -200,7 +220,6 @@ void Lane::close(SteadyTime now, const std::string& why) {
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;
   parts_.probe.failed();
-  parts_.probe.reconnected();
   {
     std::lock_guard lock(mutex_);
     client_trouble_.clear();
@@ -239,6 +258,7 @@ void Lane::retire() {
   bool any = false;
   while (used_ > 0 && slot(0).state == State::delivered) {
     Slot& done = slot(0);
+    parts_.probe.sent(done.events);
     if (done.replay) {
       done.replay->done({std::move(done.set_aside), std::move(done.waiting), std::move(done.why)});
       pop_front();
@@ -252,7 +272,8 @@ void Lane::retire() {
     const Batch& batch = *done.delivery.batch;
     if (batch.size() > 0 && !batch.commits().empty()) {
       const SteadyTime now = parts_.clock.now();
-      parts_.probe.delivered(batch.size(), batch.cut, seconds(now - done.since));
+      if (done.events > 0 || done.begun)
+        parts_.probe.delivered(batch.cut, seconds(now - done.sent_at), seconds(now - done.since));
       if (parts_.awaited && batch.acknowledged()) parts_.probe.delivered_to_all(seconds(now - batch.received));
     }
     pop_front();
@@ -264,6 +285,10 @@ void Lane::retire() {
   backoff_.reset();
   if (used_ == 0 || slot(used_ - 1).state != State::held) failing_since_.reset();
   parts_.retired();
+}
+
+std::span<const Order> Lane::orders_of(const Slot& slot) {
+  return slot.replay ? std::span<const Order>(slot.replay->orders) : std::span<const Order>();
 }
 
 void Lane::pop_front() {
@@ -280,27 +305,30 @@ Slot& Lane::insert_slot(std::size_t i, BatchRef batch, SteadyTime now) {
   Slot& fresh = slot(i);
   fresh.delivery.batch = std::move(batch);
   fresh.state = State::unsent;
-  fresh.begun = fresh.undone = false;
+  fresh.begun = fresh.undone = fresh.whole = false;
   fresh.replay.reset();
   fresh.reject.reset();
   fresh.set_aside.clear();
   fresh.waiting.clear();
   fresh.why.clear();
+  fresh.events = 0;
   fresh.since = now;
   in_flight_.store(++used_, std::memory_order_release);
   return fresh;
 }
 
 void Lane::accept(SteadyTime now) {
-  BatchRef batch;
+  Offered next;
   for (;;) {
     accept_replays(now);  // each time: some come between two batches
     if (used_ >= window_ || (used_ > 0 && slot(used_ - 1).state == State::held)) break;
     in_flight_.store(used_ + 1, std::memory_order_release);  // before it leaves the queue: see empty()
-    if (!queue_.try_pop(batch)) break;
+    if (!queue_.try_pop(next)) break;
     ++taken_batches_;
     const std::size_t i = used_;
-    prepare(insert_slot(i, std::move(batch), now), base(i), now);
+    Slot& fresh = insert_slot(i, std::move(next.first), now);
+    fresh.whole = next.second;
+    prepare(fresh, base(i), now);
     parts_.freed();
   }
   in_flight_.store(used_, std::memory_order_release);
@@ -329,14 +357,14 @@ void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   screen(fresh, base, now);
 }
 
-// Whether anything is left to send.
-void Lane::settle(Slot& fresh) const {
-  const Delivery& delivery = fresh.delivery;
-  bool any_event = false;
-  for (const EventRange range : delivery.ranges)
-    for (std::uint32_t i = range.first; i < range.last && !any_event; ++i)
-      any_event = delivery.wants(delivery.batch->event(i));
-  const bool needed = any_event || (holds_position() && !fresh.skipped && !fresh.replay);
+// Whether anything is left to send, and how much. What the sink is found to hold already was sent before, or never
+// here.
+void Lane::settle(Slot& fresh) {
+  std::uint64_t events = 0;
+  for (const EventRange range : fresh.delivery.ranges)
+    events += count_wanted(fresh.delivery, range, fresh.whole) - count_between(fresh.set_aside, range);
+  if (!fresh.skipped) fresh.events = events;
+  const bool needed = events > 0 || (holds_position() && !fresh.skipped && !fresh.replay);
   fresh.state = needed ? State::unsent : State::delivered;
 }
 
@@ -395,7 +423,8 @@ void Lane::watch(SteadyTime now) {
     oldest_us_.store(slot(0).replay ? 0 : oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
-  const bool stuck = failing_since_ && now - *failing_since_ >= kDetachAfter && queue_.size() == queue_.capacity();
+  const bool stuck =
+      failing_since_ && now - *failing_since_ >= Ledger::kDetachAfter && queue_.size() == queue_.capacity();
   const bool slow = holds_up_.exchange(false, std::memory_order_acq_rel);
   // Whether the journal is the reason, not the sink: it has no room, or cannot be written.
   const bool holds =
@@ -436,8 +465,8 @@ void Lane::detach(const std::string& why) {
 }
 
 void Lane::drop_queue() {
-  BatchRef dropped;
-  while (queue_.try_pop(dropped)) dropped = BatchRef();
+  Offered dropped;
+  while (queue_.try_pop(dropped)) dropped = Offered();
 }
 
 SteadyTime Lane::next_call() const {

@@ -63,7 +63,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   Bell& bell() { return bell_; }
 
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
-  bool offer(const BatchRef&);
+  // `whole`: none of its events is dropped.
+  bool offer(const BatchRef&, bool whole);
   // Any thread. Taken before anything that is queued later, and when it waited (transform thread) behind everything
   // that is queued. Refused at once while detached.
   void replay(Replay);
@@ -98,6 +99,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool set_aside(const Delivery&, const Reject&) override;
 
  private:
+  using Offered = std::pair<BatchRef, bool>;  // see offer()
   using State = Slot::State;
   struct Answer {
     std::uint64_t generation;
@@ -123,9 +125,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool replay_behind(const Slot&) const;
   void accept_replays(SteadyTime now);
   std::size_t place_of(const Replay&) const;
-  static std::span<const Order> orders_of(const Slot& slot) {
-    return slot.replay ? std::span<const Order>(slot.replay->orders) : std::span<const Order>();
-  }
+  static std::span<const Order> orders_of(const Slot&);
   std::optional<Replay> next_replay();
   void drop_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }
@@ -133,7 +133,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void pop_front();
   Slot& insert_slot(std::size_t i, BatchRef, SteadyTime now);
   void accept(SteadyTime now);
-  void settle(Slot&) const;
+  void settle(Slot&);
   void prepare(Slot&, const Position& base, SteadyTime now);
   void prepare_all(SteadyTime now);
   void send_unsent(SteadyTime now);
@@ -149,19 +149,17 @@ class Lane final : public ReceiptBook, public RejectDesk {
   Parts parts_;
   Bell bell_;
   SlabPool slabs_;
-  Handoff<BatchRef> queue_;
+  Handoff<Offered> queue_;
   Backoff backoff_;
 
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
-  bool is_open_ = false;
-  bool started_ = false;  // begin() was called
-  SteadyTime open_at_{};  // next attempt
+  bool is_open_ = false, started_ = false;  // begin() was called
+  SteadyTime open_at_{};                    // next attempt
   std::optional<SteadyTime> failing_since_;
-  SteadyTime retired_at_{};   // when the oldest batch in flight became that
-  SteadyTime progress_at_{};  // when the sink last handed bytes over
-  bool more_ = false;
-  bool was_given_ = false;  // it holds something, as far as we know
+  SteadyTime retired_at_{};                // when the oldest batch in flight became that
+  SteadyTime progress_at_{};               // when the sink last handed bytes over
+  bool more_ = false, was_given_ = false;  // it holds something, as far as we know
 
   Position position_;        // of the delivered prefix
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)

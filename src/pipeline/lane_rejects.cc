@@ -53,12 +53,15 @@ void Lane::note_refusal(Slot& stuck, Reject reject, bool undone, SteadyTime now)
     DF_CHECK(!ranges.empty() && ranges.front().first <= reject.event, "a refused row is one that was sent");
     ranges.front().first = reject.event;
     stuck.begun = true;
+    const std::uint64_t before = stuck.events;
+    settle(stuck);
+    parts_.probe.sent(before - stuck.events);
   }
   stuck.state = State::refused;
   stuck.undone = undone;
   stuck.reject = std::move(reject);
   stuck.again_at = parts_.desk ? now : now + kRefusedInterval;
-  if (!again) parts_.probe.rejected(1);
+  if (!again) parts_.probe.rejected(stuck.reject->kind);
   if (parts_.desk) return;  // it is taken care of in the same step
   if (!failing_since_) failing_since_ = now;
   complain(stuck, {});
@@ -106,8 +109,10 @@ std::optional<std::string> Lane::keep(std::size_t i, const Reject& reject) {
 bool Lane::set_aside(const Delivery& delivery, const Reject& reject) {
   for (std::size_t i = 0; i < used_; ++i) {
     if (&slot(i).delivery != &delivery) continue;
+    const std::size_t before = slot(i).set_aside.size();
     if (keep(i, reject)) return false;
-    parts_.probe.rejected(1);
+    slot(i).events -= slot(i).set_aside.size() - before;
+    parts_.probe.rejected(reject.kind);
     return true;
   }
   return false;

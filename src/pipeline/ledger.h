@@ -3,6 +3,7 @@
 // Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -16,6 +17,8 @@ namespace deltaforge::pipeline {
 
 class Ledger {
  public:
+  // A sink that gets nowhere for so long is detached, where the policy allows.
+  static constexpr std::chrono::seconds kDetachAfter{5};
   Ledger(std::size_t sinks, const PositionAlgebra& algebra, CommitRule rule, const Clock& clock);
 
   // Where sink `index` stands before the run delivers anything. Not dirty: it is stored already.

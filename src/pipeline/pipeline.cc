@@ -23,9 +23,9 @@ constexpr milliseconds kLook{200};  // while a detached sink waits to have its s
 constexpr std::chrono::seconds kCleanInterval{60}, kCleanFor{5};  // of old dead letters
 constexpr std::chrono::seconds kRetryFor{20};                     // a caller of the API waits so long
 
-ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
-
 }  // namespace
+
+ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
 
 std::string_view to_string(Status status) {
   switch (status) {

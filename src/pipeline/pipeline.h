@@ -24,6 +24,7 @@ std::string_view to_string(Status);
 struct ErrorInfo {
   std::string kind, message, hint;
 };
+ErrorInfo info_of(const Error&);
 
 struct SinkStatus {
   std::string id;
@@ -50,7 +51,7 @@ struct PipelineStatus {
   std::vector<SinkStatus> sinks;
   std::optional<JournalStatus> journal;  // nothing: there is none, or the store does not answer
   double uptime_seconds = 0;
-  std::optional<double> lag_seconds;  // commit time of the newest delivered event against now, while behind
+  std::optional<double> lag_seconds;  // age of the oldest commit that an attached sink does not have yet
 };
 
 struct PipelineSpec {

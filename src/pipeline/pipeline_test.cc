@@ -351,11 +351,30 @@ TEST_F(PipelineTest, AnOptionalSinkDetachesAndCatchesUp) {
   EXPECT_TRUE(eventually([&] { return targets_[0].count() == 500; }, 30s)) << "the required sink must not wait for it";
   EXPECT_TRUE(eventually([&] { return pipeline->status().sinks.at(1).state == "detached"; }));
   EXPECT_EQ(script_.released, 0u) << "the log is held for the detached sink";
+  EXPECT_TRUE(eventually([&] { return pipeline->status().lag_seconds == 0.0; })) << "those who are there have all";
   targets_[1].down = false;
   EXPECT_TRUE(eventually([&] { return targets_[1].count() == 500; }, 30s));
   expect_exact(0, 500);
   expect_exact(1, 500);
   EXPECT_TRUE(eventually([&] { return script_.released == 500u; }));
+}
+
+TEST_F(PipelineTest, ADetachedSinkThatAnswersAgainSaysSo) {
+  auto pipeline = make(2, false);
+  const auto detach_and_return = [&] {
+    targets_[1].down = true;
+    script_.committed += 500;
+    EXPECT_TRUE(eventually([&] { return pipeline->status().sinks.at(1).state == "detached"; }, 30s));
+    targets_[1].down = false;
+  };
+  pipeline->start();
+  detach_and_return();
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 500; }, 30s));
+  detach_and_return();  // the next restart comes 30 s after the first at the earliest
+  EXPECT_TRUE(eventually([&] {
+    const auto sink = pipeline->status().sinks.at(1);
+    return sink.state == "detached" && sink.error.value_or("").starts_with("it answers again");
+  }));
 }
 
 TEST_F(PipelineTest, ASinkThatStaysAwayIsLostAndStaysOut) {
@@ -379,6 +398,7 @@ TEST_F(PipelineTest, ASinkThatStaysAwayIsLostAndStaysOut) {
   EXPECT_TRUE(eventually([&] { return script_.released == 600u; }));
   EXPECT_EQ(pipeline->status().sinks.at(1).state, "lost");
   EXPECT_EQ(targets_[1].opened, 0);
+  EXPECT_TRUE(eventually([&] { return pipeline->status().lag_seconds == 0.0; }));
   expect_exact(0, 600);
 }
 

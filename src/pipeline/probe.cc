@@ -32,7 +32,8 @@ void StageProbe::observe(Cut cut, double seconds) {
   series.histogram.observe(seconds);
 }
 
-LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool required) : stage_(pipeline, "sink") {
+LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool required)
+    : pipeline_(pipeline), sink_(sink), stage_(pipeline, "sink") {
   obs::Labels labels{{"pipeline", pipeline}, {"sink", sink}};
   events_ = metrics().counter("deltaforge_sink_events_total", labels);
   batches_ = metrics().counter("deltaforge_sink_batch_total", labels);
@@ -48,11 +49,17 @@ LaneProbe::LaneProbe(const std::string& pipeline, const std::string& sink, bool 
   status_.set(1);
 }
 
-void LaneProbe::delivered(std::uint64_t events, Cut cut, double seconds) {
-  events_.add(static_cast<double>(events));
+void LaneProbe::delivered(Cut cut, double seconds_at_sink, double seconds) {
   batches_.add();
-  latency_.observe(seconds);
+  latency_.observe(seconds_at_sink);
   stage_.observe(cut, seconds);
+}
+
+void LaneProbe::rejected(const std::string& kind) {
+  rejects_.add();
+  metrics()
+      .counter("deltaforge_sink_routing_errors_total", {{"pipeline", pipeline_}, {"sink", sink_}, {"kind", kind}})
+      .add();
 }
 
 HoldProbe::HoldProbe(const std::string& pipeline, const std::string& sink) {
@@ -73,6 +80,20 @@ void HoldProbe::held(double seconds, double bytes) {
 void HoldProbe::lost() {
   held(0, 0);
   state_.set(-1);
+}
+
+ProcessorProbe::ProcessorProbe(const std::string& pipeline, const std::string& processor) {
+  const obs::Labels labels{{"pipeline", pipeline}, {"processor", processor}};
+  latency_ = metrics().histogram("deltaforge_processor_latency_seconds", labels);
+  in_ = metrics().counter("deltaforge_processor_events_in_total", labels);
+  out_ = metrics().counter("deltaforge_processor_events_out_total", labels);
+  errors_ = metrics().counter("deltaforge_processor_errors_total", labels);
+}
+
+void ProcessorProbe::processed(std::uint64_t in, std::uint64_t out, double seconds) {
+  latency_.observe(seconds);
+  in_.add(static_cast<double>(in));
+  out_.add(static_cast<double>(out));
 }
 
 BatchProbe::BatchProbe(const std::string& pipeline, const std::string& source)

@@ -34,17 +34,20 @@ class StageProbe {
 class LaneProbe {
  public:
   LaneProbe(const std::string& pipeline, const std::string& sink, bool required);
-  void delivered(std::uint64_t events, Cut, double seconds);
+  void sent(std::uint64_t events) { events_.add(static_cast<double>(events)); }
+  // A batch that was sent: how long it was at the sink, and how long it took from the queue on.
+  void delivered(Cut, double seconds_at_sink, double seconds);
   // This was the last of the sinks that count.
   void delivered_to_all(double seconds_since_received) { end_to_end_.observe(seconds_since_received); }
   void bytes(std::uint64_t count) { bytes_.add(static_cast<double>(count)); }
   void failed() { errors_.add(); }
   void reconnected() { reconnects_.add(); }
   void timed_out() { timeouts_.add(); }
-  void rejected(std::uint64_t events) { rejects_.add(static_cast<double>(events)); }
+  void rejected(const std::string& kind);
   void behind(bool value) { status_.set(value ? 0 : 1); }
 
  private:
+  std::string pipeline_, sink_;
   obs::Counter events_, batches_, errors_, reconnects_, bytes_, rejects_, timeouts_;
   obs::Histogram latency_, end_to_end_;
   obs::Gauge status_;
@@ -61,6 +64,18 @@ class HoldProbe {
 
  private:
   obs::Gauge state_, seconds_, bytes_;
+};
+
+class ProcessorProbe {
+ public:
+  ProcessorProbe(const std::string& pipeline, const std::string& processor);
+  // One batch; `in` and `out` count events that are not dropped.
+  void processed(std::uint64_t in, std::uint64_t out, double seconds);
+  void failed() { errors_.add(); }
+
+ private:
+  obs::Histogram latency_;
+  obs::Counter in_, out_, errors_;
 };
 
 class BatchProbe {

@@ -25,7 +25,6 @@ class AbsentProcessor final : public Processor {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kDetachAfter{5};            // a sink that does not open
 constexpr std::chrono::seconds kQuiet{1}, kLongQuiet{10};  // the second when nobody knows where the log ends
 
 std::vector<bool> required_sinks(const PipelineSpec& spec) {
@@ -199,8 +198,8 @@ void Run::add_processors() {
         transform_.set_aside(i, batch, event, std::move(reason));
       };
     if (!step.maker) warn_of_absent(step.id);
-    transform_.add(
-        {step.maker ? step.maker->build(context) : std::make_unique<AbsentProcessor>(), make_desk({true, step.id})});
+    transform_.add({step.maker ? step.maker->build(context) : std::make_unique<AbsentProcessor>(),
+                    make_desk({true, step.id}), ProcessorProbe(spec_.name, step.id)});
   }
   if (journal_ != nullptr) journal_->note_processors(ids);
 }
@@ -295,7 +294,7 @@ void Run::read_source(std::stop_token stop) {
 
 // Waits for the sinks that know their own positions, then finds where everyone stands. False: stopped meanwhile.
 bool Run::prepare_start(std::stop_token stop, Start& start) {
-  const SteadyTime patience = clock_.now() + kDetachAfter;
+  const SteadyTime patience = clock_.now() + Ledger::kDetachAfter;
   while (!all_open()) {
     const bool patient = clock_.now() < patience;
     if (!patient && leave_out_late()) continue;

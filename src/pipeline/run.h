@@ -66,7 +66,7 @@ class Run {
   };
   std::optional<Reading> reading();  // nothing: the run still reads again what they have
   bool connected() const { return connected_.load(std::memory_order_acquire); }
-  // Conditions that degrade the pipeline just now, by place: one of these two, or "sink x".
+  // Conditions that degrade the pipeline just now, by place: one of these, or "sink x".
   static constexpr const char* kSourceTrouble = "source";
   static constexpr const char* kStoreTrouble = "store";
   static constexpr const char* kJournalTrouble = "journal";

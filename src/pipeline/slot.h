@@ -18,16 +18,17 @@ struct Slot {
 
   Delivery delivery;
   State state = State::unsent;
+  bool whole = false;            // see Lane::offer()
   bool skipped = false;          // nothing of it was new to the sink
   bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
   std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
-  std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-  std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
-  std::string why;                       // of a replay: about the first of the rows set aside
-  std::optional<Reject> reject;          // of `refused`
-  bool undone = false;                   // of `refused`: nothing of the batch was taken
-  SteadyTime since{};                    // first attempt
-  SteadyTime sent_at{}, again_at{};
+  std::vector<std::uint32_t> set_aside;       // rows that are dead letters
+  std::vector<std::uint32_t> waiting;         // rows that wait behind one: for good, they come again as a release
+  std::string why;                            // of a replay: about the first of the rows set aside
+  std::optional<Reject> reject;               // of `refused`
+  bool undone = false;                        // of `refused`: nothing of the batch was taken
+  std::uint64_t events = 0;                   // that are at the sink, or to be sent
+  SteadyTime since{}, sent_at{}, again_at{};  // when it was taken; last attempt; next look
 };
 
 }  // namespace deltaforge::pipeline

@@ -19,7 +19,7 @@ struct Verdict {
 inline Verdict judge(ErrorKind kind) {
   // Wrong credentials and missing grants are mended from outside.
   if (kind == ErrorKind::auth) return {std::chrono::seconds(60)};
-  // Seen here only while a run is being made.
+  // What a run cannot try again itself: it could not be made, or a processor failed so.
   if (retried_inside(kind)) return {std::chrono::seconds(5)};
   return {};
 }

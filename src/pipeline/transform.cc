@@ -21,6 +21,15 @@ void mark_ends(Batch& batch) {
   }
 }
 
+std::uint64_t count_kept(const Batch& batch) {
+  std::uint64_t count = 0;
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    if (!batch.event(i).dropped) ++count;
+    if (i % kHintEvery == 0) batch.passed(i);
+  }
+  return count;
+}
+
 }  // namespace
 
 bool Transform::step() try {
@@ -59,7 +68,7 @@ bool Transform::step() try {
 bool Transform::hand_over() {
   bool all = true;
   for (std::size_t i = 0; i < parts_.lanes.size(); ++i) {
-    if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_);
+    if (!taken_[i]) taken_[i] = parts_.lanes[i]->offer(current_, whole_);
     all = all && taken_[i];
   }
   if (!all || slow_.is_waiting()) note_waiting();
@@ -81,30 +90,8 @@ void Transform::note_waiting() {
 
 void Transform::freeze(BatchPtr batch) {
   SteadyTime begin = parts_.clock.now();
-  process(*batch, 0, true, {});
+  whole_ = process(*batch, 0, true, {}, count_of_source(*batch));
   mark_ends(*batch);
-  const TableSchema* schema = nullptr;
-  std::uint64_t run = 0;
-  std::uint32_t commit = 0;  // of the run's last event
-  const std::int64_t wall_us = parts_.clock.wall_us();
-  auto count_run = [&] {
-    if (run == 0) return;
-    const std::int64_t ts_us = batch->commits()[commit].ts_us;
-    const double age = ts_us != 0 ? static_cast<double>(wall_us - ts_us) / 1e6 : 0;
-    parts_.probe.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
-  };
-  for (std::uint32_t i = 0; i < batch->size(); ++i) {
-    const Event& event = batch->event(i);
-    if (event.schema != schema) {
-      count_run();
-      schema = event.schema;
-      run = 0;
-    }
-    ++run;
-    commit = event.commit;
-    if (i % kHintEvery == 0) batch->passed(i);
-  }
-  count_run();
   if (batch->size() > 0)  // else it only moves positions
     parts_.probe.frozen(batch->size(), batch->bytes(), batch->cut,
                         std::chrono::duration<double>(parts_.clock.now() - begin).count());
@@ -114,7 +101,37 @@ void Transform::freeze(BatchPtr batch) {
   taken_.assign(parts_.lanes.size(), false);
 }
 
-void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<const Order> orders) {
+// What came from the source, by table; how many there are.
+std::uint64_t Transform::count_of_source(const Batch& batch) {
+  const TableSchema* schema = nullptr;
+  std::uint64_t run = 0, all = 0;
+  std::uint32_t commit = 0;  // of the run's last event
+  const std::int64_t wall_us = parts_.clock.wall_us();
+  auto count_run = [&] {
+    if (run == 0) return;
+    const std::int64_t ts_us = batch.commits()[commit].ts_us;
+    const double age = ts_us != 0 ? static_cast<double>(wall_us - ts_us) / 1e6 : 0;
+    parts_.probe.table_events(schema->id, schema->full_name, run, std::max(0.0, age));
+    all += run;
+  };
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    const Event& event = batch.event(i);
+    if (event.schema != schema) {
+      count_run();
+      schema = event.schema;
+      run = 0;
+    }
+    if (!event.dropped) ++run;  // else it was rolled back to a savepoint
+    commit = event.commit;
+    if (i % kHintEvery == 0) batch.passed(i);
+  }
+  count_run();
+  return all;
+}
+
+// `count` of its events are not dropped. True: nor is one of them afterwards.
+bool Transform::process(Batch& batch, std::size_t from, bool waited, std::span<const Order> orders,
+                        std::uint64_t count) {
   batch_ = &batch;
   orders_ = orders;
   from_ = from;
@@ -123,12 +140,32 @@ void Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   why_.clear();
   for (std::size_t i = from; i < steps_.size(); ++i) {
     inputs_ = batch.size();
-    if (steps_[i].desk && (waited || i > from)) screen(i, 0);
-    steps_[i].processor->process(batch);
+    if (steps_[i].desk && (waited || i > from)) {
+      screen(i, 0);
+      count = count_kept(batch);
+    }
+    run(steps_[i], batch, count);
   }
-  if (steps_.empty() || !steps_[0].desk || position_.empty()) return;
+  const bool whole = count == batch.size();
+  if (steps_.empty() || !steps_[0].desk || position_.empty()) return whole;
   if (!batch.marks().empty()) parts_.algebra.advance(position_, batch.marks());
   for (Step& step : steps_) step.desk->passed(position_);
+  return whole;
+}
+
+// `count`: of the events that are not dropped, before and after.
+void Transform::run(Step& step, Batch& batch, std::uint64_t& count) {
+  const SteadyTime begin = parts_.clock.now();
+  try {
+    step.processor->process(batch);
+  } catch (const Cancelled&) {
+    throw;
+  } catch (...) {
+    step.probe.failed();
+    throw;
+  }
+  const std::uint64_t in = std::exchange(count, count_kept(batch));
+  if (in > 0) step.probe.processed(in, count, std::chrono::duration<double>(parts_.clock.now() - begin).count());
 }
 
 SteadyTime Transform::due() const {
@@ -250,7 +287,7 @@ bool Transform::replay_one() {
   if (position_.empty()) return false;  // nobody has begun yet
   auto again = next_replay();
   if (!again) return false;
-  process(*again->batch, again->step, again->waited, again->orders);
+  process(*again->batch, again->step, again->waited, again->orders, count_kept(*again->batch));
   struct Shared {
     std::mutex mutex;
     std::size_t left;

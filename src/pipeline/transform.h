@@ -32,6 +32,7 @@ class Transform {
   struct Step {
     std::unique_ptr<Processor> processor;
     std::unique_ptr<Desk> desk;  // null: there is no journal
+    ProcessorProbe probe;
   };
   struct Parts {
     Handoff<BatchPtr>& in;
@@ -87,7 +88,9 @@ class Transform {
   void freeze(BatchPtr);
   bool hand_over();
   void note_waiting();
-  void process(Batch&, std::size_t from, bool waited, std::span<const Order> orders);
+  std::uint64_t count_of_source(const Batch&);
+  bool process(Batch&, std::size_t from, bool waited, std::span<const Order> orders, std::uint64_t count);
+  void run(Step&, Batch&, std::uint64_t& count);
   void screen(std::size_t step, std::uint32_t first);
   bool has_room();
   bool replay_one();
@@ -111,6 +114,7 @@ class Transform {
   std::optional<Position> begin_;
   std::deque<Again> replays_;
   BatchRef current_;         // frozen, not yet taken by every lane
+  bool whole_ = false;       // none of its events is dropped
   std::vector<bool> taken_;  // by which lanes
   SlowLanes slow_;
   std::atomic<bool> holding_{false};

@@ -16,6 +16,7 @@
 namespace deltaforge::server {
 
 using pipeline::ErrorInfo;
+using pipeline::info_of;
 using pipeline::PipelineStatus;
 using pipeline::Status;
 
@@ -50,7 +51,6 @@ constexpr std::chrono::seconds kFirstLook{5};  // a caller likes to see what bec
 constexpr std::chrono::seconds kTrial{10};     // for a changed pipeline to come to run
 const ErrorInfo kDraining{"unavailable", "the process is shutting down", ""};
 
-ErrorInfo info_of(const Error& error) { return {std::string(to_string(error.kind())), error.message(), error.hint()}; }
 Outcome refused(ErrorInfo why) { return {Change::refused, std::move(why)}; }
 
 // Waits for a status that `enough` likes; the last one when there is none in time.

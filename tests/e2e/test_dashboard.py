@@ -39,12 +39,14 @@ def queries() -> list[tuple[str, str, set[str]]]:
 
 @pytest.fixture
 def exposition(bench: Workbench, servers: Servers, outlet: Outlets) -> str:
-    """Of an engine with a pipeline from PostgreSQL into Kafka and files that has lost its connection once."""
+    """Of an engine with a pipeline from PostgreSQL through a filter into Kafka and files, with a journal, that has lost its
+    connection once."""
     pg = servers(15)
     database = bench.database(pg)
     pg.execute("CREATE TABLE t (id int PRIMARY KEY)", database)
     sinks = [outlet("kafka", database), outlet("file", database)]
-    engine = bench.engine(pg, database, [each.config for each in sinks]).start()
+    engine = bench.engine(pg, database, [each.config for each in sinks], journal={"enabled": True}, processors=[
+        {"type": "filter", "id": "ops", "ops": ["create"]}]).start()
     pg.execute("INSERT INTO t SELECT generate_series(1, 100)", database)
     wait_until(lambda: engine.metric("deltaforge_sink_events_total") == 200, 20, "both sinks to have the rows")
     wait_until(lambda: all(engine.checkpoint(each.kind) for each in sinks), 20, "their positions")

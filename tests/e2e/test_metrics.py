@@ -137,6 +137,39 @@ def test_every_metric_of_what_exists(bench: Workbench, servers: Callable[..., An
     assert engine.terminate() == 0
 
 
+def test_events_are_counted_where_they_pass(bench: Workbench, servers: Callable[..., Any], outlet: Callable[..., Any]) -> None:
+    """At the source what it read, at each processor what goes in and comes out, at each sink what it was sent."""
+    pg = servers(15)
+    database = bench.database(pg)
+    pg.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar(20))", database)
+    sinks = {name: outlet("file", f"{database}-{name}", path=bench.home / name, filter=each) for name, each in (
+        ("all", None), ("read", {"exclude_synthetic": True}), ("none", {"producers": ["nobody"]}))}
+    for name, sink in sinks.items():
+        sink.config["config"]["id"] = name
+    engine = bench.engine(pg, database, [sink.config for sink in sinks.values()], processors=[
+        {"type": "filter", "id": "even", "fields": [{"path": "v", "op": "eq", "value": "even"}]},
+        {"type": "javascript", "id": "copies", "inline": "(e) => [e, {after: {made_of: e.after.id}}, {...e}]"}]).start()
+    pg.execute("INSERT INTO t SELECT n, CASE n % 2 WHEN 0 THEN 'even' ELSE 'odd' END FROM generate_series(1, 100) n", database)
+    pg.execute("INSERT INTO t VALUES (101, 'odd')", database)
+    readers = {name: sink.reader() for name, sink in sinks.items()}
+    for name, count in (("all", 150), ("read", 100)):
+        wait_until(lambda: readers[name].drain() is not None and len(readers[name].records) == count, 20, name)  # noqa: B023
+    wait_until(lambda: value(engine, "deltaforge_source_lag_seconds") == 0
+               and value(engine, "deltaforge_sink_events_total") == 250, 10, "all to be acknowledged")
+    assert [number for _, number in found(engine)["deltaforge_source_events_total"]] == [101]
+    for sink, events in {"all": 150, "read": 100, "none": 0}.items():
+        assert value(engine, "deltaforge_sink_events_total", sink=sink) == events, sink
+        batches = value(engine, "deltaforge_sink_batch_total", sink=sink)
+        assert batches == value(engine, "deltaforge_sink_latency_seconds_count", sink=sink) == (1 if events else 0), sink
+    for processor, events_in, events_out in (("even", 101, 50), ("copies", 50, 150)):
+        assert value(engine, "deltaforge_processor_events_in_total", processor=processor) == events_in
+        assert value(engine, "deltaforge_processor_events_out_total", processor=processor) == events_out
+        assert value(engine, "deltaforge_processor_latency_seconds_count", processor=processor) >= 1
+        assert found(engine)["deltaforge_processor_errors_total"][0][0].keys() == {"pipeline", "processor"}
+    assert value(engine, "deltaforge_processor_errors_total") == 0
+    assert engine.terminate() == 0
+
+
 def test_lag_shows_while_a_sink_stands_still(bench: Workbench, servers: Callable[..., Any], outlet: Callable[..., Any]) -> None:
     """In seconds, per pipeline and per table, and the queue: an operator sees that and where it waits."""
     pg = servers(15)
@@ -155,9 +188,13 @@ def test_lag_shows_while_a_sink_stands_still(bench: Workbench, servers: Callable
     assert value(engine, "deltaforge_sink_checkpoint_status", sink="redis") == 0
     assert value(engine, "deltaforge_e2e_latency_seconds_count") == 1, "an optional sink alone is not the end"
     assert value(engine, "deltaforge_sink_errors_total", sink="redis") > 0
+    assert value(engine, "deltaforge_sink_reconnects_total", sink="redis") == 0, "it was tried, in vain"
     redis.server.proxy.heal()
     wait_until(lambda: value(engine, "deltaforge_source_lag_seconds") == 0
                and value(engine, "deltaforge_e2e_latency_seconds_sum") > 2, 30, "it to catch up")
+    assert value(engine, "deltaforge_sink_reconnects_total", sink="redis") == 1
+    assert value(engine, "deltaforge_sink_latency_seconds_sum", sink="redis") < 2, "of attempts that succeeded"
+    assert value(engine, "deltaforge_stage_latency_seconds_sum", stage="sink") > 2, "with all the waiting"
     assert value(engine, "deltaforge_source_table_lag_seconds") == 0
 
 

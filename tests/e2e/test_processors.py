@@ -85,6 +85,7 @@ def test_a_collision_that_is_an_error_stops_the_pipeline(bench: Workbench, serve
     engine.wait_status({"failed"}, 20)
     error = engine.pipeline()["error"]
     assert 'two fields become "doc__a__b"' in error["message"] and "on_collision" in error["hint"], error
+    assert engine.metric("deltaforge_processor_errors_total") == 1
     name = engine.get("/pipelines")[0]["name"]
     status, text = engine.request("PATCH", f"/pipelines/{name}", {"spec": {"processors": [{"type": "flatten"}]}})
     assert status == 200, text

@@ -185,7 +185,8 @@ void SimEngine::add_processors() {
     ProcessorContext context{"sim", "", [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
                                transform_.set_aside(i, batch, event, std::move(reason));
                              }};
-    transform_.add({std::make_unique<SimProcessor>(*world_.rows, id, context), make_desk({true, id})});
+    transform_.add(
+        {std::make_unique<SimProcessor>(*world_.rows, id, context), make_desk({true, id}), ProcessorProbe("sim", id)});
   }
 }
 

@@ -87,6 +87,7 @@ bool Collector::one(JS::HandleValue value) {
     case Objects::Which::current: {
       draft.event = objects_.input(draft.input);
       const Watched& watched = objects_.watched(draft.input);
+      ignored_ = ignored_ || watched.ignored;
       if (watched.touches != 0 || watched.added || watched.tags) {
         if (draft.event.extra != nullptr) draft.extra = *draft.event.extra;
         if (!touched(object, draft)) return false;
@@ -181,6 +182,25 @@ bool Collector::plain(JS::HandleObject object, Draft& draft) {
   return read("before") && image(draft, Side::before, value) && read("after") && image(draft, Side::after, value) &&
          read("tags") && tags(draft, value) && read("routing") && routing(draft, value) &&
          further_members(draft, object);
+}
+
+// A member of an object that the script made, but that is not the script's own: it is left out. That is worth a word,
+// unless the input has the same.
+bool Collector::note_copied(const Draft& draft, Member member, JS::HandleValue now) {
+  if (ignored_ || now.isUndefined() || (draft.synthetic && member == Member::op)) return true;
+  JS::RootedValue original(context_);
+  for (auto touch = objects_.touch(objects_.watched(draft.input).touches); touch; touch = objects_.touch(touch->next)) {
+    if (touch->what != static_cast<std::uint32_t>(member)) continue;
+    objects_.original(touch->original, &original);
+    if (now.asRawBits() == original.asRawBits() || (now.isObject() && original.isObject())) return true;
+    if (!now.isString() || !original.isString()) break;
+    JS::RootedString is(context_, now.toString()), was(context_, original.toString());
+    std::int32_t order = 0;
+    if (!JS_CompareStrings(context_, is, was, &order)) return false;
+    if (order == 0) return true;
+  }
+  ignored_ = true;
+  return true;
 }
 
 // Sets last_ to the input whose id the object has.
@@ -503,9 +523,15 @@ bool Collector::further_members(Draft& draft, JS::HandleObject object) {
   slab_.clear();
   encode::JsonWriter json(slab_);
   JS::RootedValue name(context_), value(context_);
+  std::uint32_t input = 0;
+  const bool is_copy = objects_.event_of(object, input) == Objects::Which::foreign;
   bool any = false;
   for (std::size_t i = 0; i < names.length(); ++i) {
-    if (objects_.member_of(names[i]) != Member::other) continue;
+    if (const Member member = objects_.member_of(names[i]); member != Member::other) {
+      if (!is_copy || is_free(member)) continue;
+      if (!JS_GetPropertyById(context_, object, names[i], &value) || !note_copied(draft, member, value)) return false;
+      continue;
+    }
     if (!JS_GetPropertyById(context_, object, names[i], &value) || !JS_IdToValue(context_, names[i], &name))
       return false;
     if (!JsonOut::has_word(value)) continue;

@@ -40,6 +40,7 @@ class Collector {
   bool plain(JS::Handle<JSObject*>, Draft&);
   bool find_input(JS::Handle<JSObject*>, bool& found);
   bool add(Draft&);
+  bool note_copied(const Draft&, Member, JS::Handle<JS::Value> now);
 
   bool image(Draft&, Side, JS::Handle<JS::Value>);
   bool looked_at(Draft&, Side, JS::Handle<JSObject*>);

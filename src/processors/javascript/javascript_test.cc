@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "core/event_id.h"
+#include "obs/log.h"
 #include "processors/testing/batch.h"
 
 namespace deltaforge::processors::javascript {
@@ -207,6 +208,42 @@ TEST(JavaScript, ProtectsWhatIsNotTheScripts) {
                     "e.tx_end = false; e.synthetic = 'n'"),
             changed(""));
   EXPECT_EQ(changed("'use strict'; e.op = 'd'; e.id = 1"), changed(""));
+}
+
+// How often the log says that a script's write was left out.
+int warnings(const std::string& script) {
+  TestBatch batch;
+  batch.insert({number(1), text("a")});
+  batch.insert({number(2), text("b")});
+  batch.commit();
+  ::testing::internal::CaptureStderr();
+  run(batch, script);
+  obs::flush_log();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  int count = 0;
+  for (std::size_t at = 0; (at = log.find("not its own", at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+TEST(JavaScript, WarnsOnceOfWritesThatAreLeftOut) {
+  for (const char* member : {"op", "event_id", "id", "source", "ts_ms", "transaction", "synthetic", "tenant_id",
+                             "tx_end", "checkpoint", "table", "database", "tx_id", "timestamp"}) {
+    const std::string name = member;
+    EXPECT_EQ(warnings(body("e." + name + " = 'x'")), 1) << name;
+    if (name == "event_id") continue;  // then it is a new event
+    EXPECT_EQ(warnings("(e) => ({...e, " + name + ": 'x'})"), 1) << name << " of a copy";
+    EXPECT_EQ(warnings("(e) => ({event_id: e.event_id, after: e.after, " + name + ": 'x'})"), 1) << name;
+  }
+  EXPECT_EQ(warnings("(e) => [e, {after: {}, ts_ms: 1}]"), 1) << "of a new event";
+}
+
+TEST(JavaScript, WarnsOfNothingElse) {
+  EXPECT_EQ(warnings(body("e.tags = ['x']; e.after.status = e.op; e.more = e.source.table; e.route({key: 'k'})")), 0);
+  EXPECT_EQ(warnings("(e) => [e, {...e, after: {n: 1}, tags: ['x'], more: e.ts_ms}]"), 0);
+  EXPECT_EQ(warnings("(e) => [e, {...e, table: e.table, database: e.database, timestamp: e.timestamp}]"), 0);
+  EXPECT_EQ(warnings("(e) => JSON.parse(JSON.stringify(e))"), 0);
+  EXPECT_EQ(warnings("(e) => { const {event_id, id, ...rest} = e; return [e, {...rest, op: 'u', after: {n: 1}}]; }"),
+            0);
 }
 
 TEST(JavaScript, ShowsOtherNames) {

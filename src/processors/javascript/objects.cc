@@ -369,6 +369,7 @@ void Objects::changed(JSObject* object, const JS::PropertyKey& id, bool removed)
     watched.removed |= removed;
     watched.tags |= member == Member::tags;
     watched.added |= member == Member::other;
+    watched.ignored |= !is_free(member);
   } else if (image_of(object, index, side) == Which::current) {
     Watched& watched = cells_[index].images[static_cast<int>(side)];
     (removed ? watched.removed : watched.added) = true;

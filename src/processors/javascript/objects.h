@@ -48,6 +48,12 @@ enum class Member : std::uint8_t {
   other
 };
 
+// Whether a script may write to it.
+inline bool is_free(Member member) {
+  return member == Member::after || member == Member::before || member == Member::tags || member == Member::routing ||
+         member == Member::other;
+}
+
 // What a script looked at in an image or, with a Member for the column, in an event.
 struct Touch {
   std::uint32_t what;
@@ -60,6 +66,7 @@ struct Watched {
   bool added = false;         // a name that it did not have
   bool removed = false;       // some name: what was looked at and is gone stays gone
   bool tags = false;          // of an event without tags: got some
+  bool ignored = false;       // a member that is not free, and that the event does not have
 };
 
 class Objects {

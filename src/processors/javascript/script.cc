@@ -124,10 +124,13 @@ std::optional<Failure> Script::call(Batch& batch, const std::vector<std::uint32_
   });
   parts.objects.end();
   if (ignored && !std::exchange(parts.warned, true))
-    obs::warn("a script wrote to a member of an event that is not its own; it was left as it is",
-              {{"pipeline", std::string_view(parts.vm.settings().pipeline)},
-               {"processor", std::string_view(parts.vm.settings().id)},
-               {"members", "op, source, event_id, ts_ms, transaction and their other names"}});
+    obs::warn(
+        "a script wrote to a member of an event that is not its own; it was left as it is",
+        {{"pipeline", std::string_view(parts.vm.settings().pipeline)},
+         {"processor", std::string_view(parts.vm.settings().id)},
+         {"members",
+          "op, source, event_id, ts_ms, transaction, synthetic, tenant_id, tx_end, checkpoint, and other names of "
+          "these"}});
   return failure;
 }
 
