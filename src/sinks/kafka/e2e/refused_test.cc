@@ -28,7 +28,7 @@ constexpr seconds kSomeRetries{7};
 
 class KafkaRefused : public ::testing::Test {
  protected:
-  void offer(const Delivery& delivery) { ASSERT_TRUE(lane_->offer(delivery.batch)); }
+  void offer(const Delivery& delivery) { ASSERT_TRUE(lane_->offer(delivery.batch, true)); }
   template <class F>
   bool step_until(F&& condition, milliseconds time = kPatience) {
     for (auto end = std::chrono::steady_clock::now() + time; std::chrono::steady_clock::now() < end;) {

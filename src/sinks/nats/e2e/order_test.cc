@@ -42,7 +42,7 @@ class NatsOrder : public ::testing::Test {
     const auto end = std::chrono::steady_clock::now() + seconds(60);
     while (!(over && !next && lane_->empty()) && std::chrono::steady_clock::now() < end) {
       if (!next && !over) next = batches_.rows(std::exchange(rows, rows + 100), 100);
-      if (next && lane_->offer(next->batch)) next.reset();
+      if (next && lane_->offer(next->batch, true)) next.reset();
       lane_->step();
       std::this_thread::sleep_for(milliseconds(1));
     }

@@ -50,7 +50,7 @@ class RedisOrder : public ::testing::Test {
         }
         next = batches_.build();
       }
-      if (next && lane_->offer(next->batch)) next.reset();
+      if (next && lane_->offer(next->batch, true)) next.reset();
       lane_->step();
       std::this_thread::sleep_for(milliseconds(1));
     }
