@@ -1,6 +1,5 @@
 #include "pipeline/journal_index.h"
 
-#include <ranges>
 #include <utility>
 
 namespace deltaforge::pipeline {
@@ -39,8 +38,9 @@ void QueueIndex::drop_upto(std::uint64_t seq) {
 Briefs QueueIndex::of(const Stage& stage) const {
   const auto found = stages_.find(stage.text());
   if (found == stages_.end()) return {};
-  const auto briefs = std::views::values(found->second);
-  return {briefs.begin(), briefs.end()};
+  Briefs briefs;
+  for (const auto& [seq, brief] : found->second) briefs.push_back(brief);
+  return briefs;
 }
 
 std::shared_ptr<const Brief> QueueIndex::find(const Stage& stage, const std::string& event_id) const {
@@ -49,8 +49,9 @@ std::shared_ptr<const Brief> QueueIndex::find(const Stage& stage, const std::str
 }
 
 std::vector<std::string> QueueIndex::stages() const {
-  const auto names = std::views::keys(stages_);
-  return {names.begin(), names.end()};
+  std::vector<std::string> names;
+  for (const auto& [name, entries] : stages_) names.push_back(name);
+  return names;
 }
 
 std::size_t QueueIndex::size(const Stage& stage) const {
