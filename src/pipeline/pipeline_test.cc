@@ -253,7 +253,7 @@ TEST_F(PipelineTest, PauseReadsNothingAndKeepsTheConnection) {
   EXPECT_TRUE(eventually([&] { return targets_[0].count() == 10; }));
   pipeline->pause();
   EXPECT_EQ(pipeline->status().status, Status::paused);
-  std::this_thread::sleep_for(20ms);
+  std::this_thread::sleep_for(300ms);  // the source may be in the middle of its look at the script
   script_.committed = 20;
   std::this_thread::sleep_for(50ms);
   EXPECT_EQ(targets_[0].count(), 10u);
