@@ -19,10 +19,10 @@ constexpr std::size_t kReleaseEvents = 1000, kReleaseBytes = 8 * 1024 * 1024;
 
 }  // namespace
 
-void Desk::learn(const Brief& entry, bool parked) {
+void Desk::learn(const Brief& entry) {
   if (entry.position.empty()) return;
   known_.insert_or_assign(entry.event_id,
-                          Known{parts_.codec.parse(entry.position, "the journal"), entry.rows, entry.order, parked});
+                          Known{parts_.codec.parse(entry.position, "the journal"), entry.rows, entry.order});
 }
 
 Order Desk::order_of(const Batch& batch, std::uint32_t index, std::span<const Order> orders) {
@@ -41,8 +41,8 @@ Order Desk::place_of(const Batch& batch, std::uint32_t commit) {
 
 void Desk::begin(const Position& start) {
   known_.clear();
-  for (const auto& letter : parts_.journal.letters(parts_.stage)) learn(*letter, false);
-  for (const auto& event : parts_.journal.parked(parts_.stage)) learn(*event, true);
+  for (const auto& letter : parts_.journal.letters(parts_.stage)) learn(*letter);
+  for (const auto& event : parts_.journal.parked(parts_.stage)) learn(*event);
   passed(start);
   look();
   note_change();

@@ -91,7 +91,6 @@ class Desk {
     Position position;
     RowKeys rows;
     Order order;
-    bool parked = false;
     bool shown = false;  // since the start
   };
   struct Parked {
@@ -102,7 +101,7 @@ class Desk {
     BlockedRows blocked;               // once these are on their way
   };
 
-  void learn(const Brief&, bool parked);
+  void learn(const Brief&);
   void show(Known&);
   void show_before(const Mark&);
   Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders);

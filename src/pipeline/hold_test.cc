@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "pipeline/journal.h"
 #include "pipeline/reread.h"
 #include "pipeline/retire.h"
 #include "pipeline/slow_lanes.h"
@@ -221,6 +222,24 @@ TEST_F(HoldTest, OfSinksThatAreGoneNothingStays) {
   forget_strangers(spec, store_);
   for (const auto& [ns, key, value] : entries) EXPECT_EQ(store_.get(ns, key).has_value(), key == "pg2::sink::gone");
   EXPECT_TRUE(record());
+}
+
+TEST_F(HoldTest, ASinkThatIsGoneTakesItsDeadLettersAlong) {
+  PipelineSpec spec;
+  spec.name = "shop";
+  spec.source.id = "pg";
+  const std::vector<std::string> names = {"sink:gone 1", "sink:gone2 2", "processor:gone 3", "sink:gone 4"};
+  for (const std::string& queue : {Journal::dead_letters_of("shop"), Journal::parked_of("shop")})
+    for (const std::string& name : names) {
+      const Store::Pushed item{name, "{}"};
+      store_.push(Journal::kNamespace, queue, {&item, 1});
+    }
+  forget_sinks(spec, store_, {"gone"});
+  for (const std::string& queue : {Journal::dead_letters_of("shop"), Journal::parked_of("shop")}) {
+    std::vector<std::string> left;
+    for (const Store::Item& item : store_.peek(Journal::kNamespace, queue, 10, 0)) left.push_back(item.id);
+    EXPECT_EQ(left, (std::vector<std::string>{"sink:gone2 2", "processor:gone 3"})) << queue;
+  }
 }
 
 TEST_F(HoldTest, ADamagedRecordIsNoneOfAnother) {

@@ -11,6 +11,7 @@
 #include "core/event_id.h"
 #include "obs/log.h"
 #include "pipeline/kept_event.h"
+#include "pipeline/queue_walk.h"
 
 namespace deltaforge::pipeline {
 namespace {
@@ -91,15 +92,14 @@ struct Parked {
   std::string kept;
 };
 
-// Its id is the stage's text and that of the event.
 Parked read_parked(const Store::Item& item) {
+  auto name = EntryName::parse(item.id);
+  if (!name) damaged(item.seq, "it has no stage");
   try {
     const Json json = Json::parse(item.value);
-    const std::size_t kind = item.id.find(':'), end = item.id.rfind(' ');
-    if (kind == std::string::npos || end == std::string::npos || end < kind) damaged(item.seq, "it has no stage");
-    Parked parked{{item.id.starts_with("processor:"), item.id.substr(kind + 1, end - kind - 1)}, {}, json.at("kept")};
+    Parked parked{std::move(name->stage), {}, json.at("kept")};
     parked.brief = {item.seq,
-                    item.id.substr(end + 1),
+                    std::move(name->event_id),
                     json.at("position"),
                     read_order(json.at("order")),
                     read_rows(json.at("rows")),
@@ -109,8 +109,6 @@ Parked read_parked(const Store::Item& item) {
     damaged(item.seq, error.what());
   }
 }
-
-std::string id_of(const Stage& stage, const std::string& event_id) { return stage.text() + " " + event_id; }
 
 std::string id_in(const Batch& batch, const Event& event) {
   return to_string(event_id(batch.commits()[event.commit], event));
@@ -150,7 +148,7 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   letter.event_id = id_in(batch, event);
   letter.why = why;
   letter.rows = row_keys(event);
-  const std::string id = id_of(why.stage, letter.event_id);
+  const std::string id = EntryName{why.stage, letter.event_id}.text();
   std::size_t entries = store_.queued(kNamespace, dead_letters_);
   const auto known =
       index().letters.find(why.stage, letter.event_id) ? store_.find(kNamespace, dead_letters_, id) : std::nullopt;
@@ -199,7 +197,7 @@ void Journal::make_room(std::size_t entries) {
   const auto oldest = store_.peek(kNamespace, dead_letters_, surplus, 0);
   if (oldest.empty()) return;
   const std::size_t gone = drop_letters(oldest.back().seq);
-  for (std::size_t i = 0; i < gone; ++i) probe_.evicted();
+  probe_.evicted(gone);
   lose(gone, "the oldest entries are lost: they made room for new ones (overflow_policy: drop_oldest)");
   changed();
 }
@@ -231,21 +229,14 @@ std::string Journal::show(const Batch& batch, const Event& event, bool& truncate
 Journal::Index& Journal::index() {
   if (index_) return *index_;
   Index read;
-  for (std::uint64_t after_seq = 0;;) {
-    const std::vector<DeadLetter> letters = page(after_seq);
-    if (letters.empty()) break;
-    after_seq = letters.back().seq;
-    for (const DeadLetter& letter : letters) read.letters.put(letter.why.stage, brief_of(letter));
-  }
-  for (std::uint64_t after_seq = 0;;) {
-    const auto items = store_.peek(kNamespace, parked_, kPage, after_seq);
-    if (items.empty()) break;
-    after_seq = items.back().seq;
-    for (const Store::Item& item : items) {
-      Parked parked = read_parked(item);
-      read.parked.put(parked.stage, std::move(parked.brief));
-    }
-  }
+  for_each_item(store_, kNamespace, dead_letters_, [&](const Store::Item& item) {
+    const DeadLetter letter = read_entry(item);
+    read.letters.put(letter.why.stage, brief_of(letter));
+  });
+  for_each_item(store_, kNamespace, parked_, [&](const Store::Item& item) {
+    Parked parked = read_parked(item);
+    read.parked.put(parked.stage, std::move(parked.brief));
+  });
   return index_.emplace(std::move(read));
 }
 
@@ -275,10 +266,10 @@ bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiti
       ++fresh;
     std::string kept = print_kept(batch, event);
     brief.bytes = kept.size();
-    items.push_back({id_of(stage, brief.event_id), dump({{"rows", print_rows(brief.rows)},
-                                                         {"position", each.position},
-                                                         {"order", print_order(each.order)},
-                                                         {"kept", std::move(kept)}})});
+    items.push_back({EntryName{stage, brief.event_id}.text(), dump({{"rows", print_rows(brief.rows)},
+                                                                    {"position", each.position},
+                                                                    {"order", print_order(each.order)},
+                                                                    {"kept", std::move(kept)}})});
     briefs.push_back(std::move(brief));
   }
   const std::size_t count = index().parked.size(stage) + fresh;
@@ -330,7 +321,7 @@ Briefs Journal::parked(const Stage& stage) {
 }
 
 std::string Journal::parked_event(const Stage& stage, const std::string& event_id) {
-  const auto item = store_.find(kNamespace, parked_, id_of(stage, event_id));
+  const auto item = store_.find(kNamespace, parked_, EntryName{stage, event_id}.text());
   if (!item) throw Error(ErrorKind::storage, "an event that waits in the journal is gone: " + event_id);
   return read_parked(*item).kept;
 }
@@ -419,9 +410,8 @@ std::vector<std::string> Journal::kept_processors() {
   std::lock_guard lock(mutex_);
   std::set<std::string> kept;
   for (const QueueIndex* queue : {&index().letters, &index().parked})
-    for (const std::string& stage : queue->stages())
-      if (constexpr std::string_view prefix = "processor:"; stage.starts_with(prefix))
-        kept.insert(stage.substr(prefix.size()));
+    for (const Stage& stage : queue->stages())
+      if (stage.is_processor) kept.insert(stage.id);
   return {kept.begin(), kept.end()};
 }
 

@@ -3,27 +3,30 @@
 #include <utility>
 
 namespace deltaforge::pipeline {
-namespace {
 
-std::string key(const std::string& stage, const std::string& event_id) { return stage + " " + event_id; }
-
-}  // namespace
-
-void QueueIndex::put(const Stage& stage, Brief brief) {
-  const std::string name = stage.text();
-  const std::uint64_t seq = brief.seq;
-  ids_[key(name, brief.event_id)] = seq;
-  const auto shared = std::make_shared<const Brief>(std::move(brief));
-  stages_[name][seq] = shared;
-  entries_[seq] = {name, shared};
+std::optional<EntryName> EntryName::parse(std::string_view text) {
+  const std::size_t kind = text.find(':'), end = text.rfind(' ');
+  if (kind == std::string_view::npos || end == std::string_view::npos || end < kind) return std::nullopt;
+  return EntryName{{text.substr(0, kind) == "processor", std::string(text.substr(kind + 1, end - kind - 1))},
+                   std::string(text.substr(end + 1))};
 }
 
-void QueueIndex::forget(Entries::iterator entry) {
-  const auto& [stage, brief] = entry->second;
-  ids_.erase(key(stage, brief->event_id));
-  const auto of_stage = stages_.find(stage);
-  of_stage->second.erase(brief->seq);
-  if (of_stage->second.empty()) stages_.erase(of_stage);
+void QueueIndex::put(const Stage& stage, Brief brief) {
+  EntryName name{stage, brief.event_id};
+  const auto shared = std::make_shared<const Brief>(std::move(brief));
+  OfStage& of_stage = stages_[stage.text()];
+  of_stage.stage = stage;
+  of_stage.entries[shared->seq] = shared;
+  named_[name.text()] = shared;
+  entries_[shared->seq] = std::move(name);
+}
+
+void QueueIndex::forget(std::map<std::uint64_t, EntryName>::iterator entry) {
+  const auto& [seq, name] = *entry;
+  named_.erase(name.text());
+  const auto of_stage = stages_.find(name.stage.text());
+  of_stage->second.entries.erase(seq);
+  if (of_stage->second.entries.empty()) stages_.erase(of_stage);
   entries_.erase(entry);
 }
 
@@ -39,24 +42,24 @@ Briefs QueueIndex::of(const Stage& stage) const {
   const auto found = stages_.find(stage.text());
   if (found == stages_.end()) return {};
   Briefs briefs;
-  for (const auto& [seq, brief] : found->second) briefs.push_back(brief);
+  for (const auto& [seq, brief] : found->second.entries) briefs.push_back(brief);
   return briefs;
 }
 
 std::shared_ptr<const Brief> QueueIndex::find(const Stage& stage, const std::string& event_id) const {
-  const auto found = ids_.find(key(stage.text(), event_id));
-  return found == ids_.end() ? nullptr : entries_.at(found->second).brief;
+  const auto found = named_.find(EntryName{stage, event_id}.text());
+  return found == named_.end() ? nullptr : found->second;
 }
 
-std::vector<std::string> QueueIndex::stages() const {
-  std::vector<std::string> names;
-  for (const auto& [name, entries] : stages_) names.push_back(name);
-  return names;
+std::vector<Stage> QueueIndex::stages() const {
+  std::vector<Stage> stages;
+  for (const auto& [text, of_stage] : stages_) stages.push_back(of_stage.stage);
+  return stages;
 }
 
 std::size_t QueueIndex::size(const Stage& stage) const {
   const auto found = stages_.find(stage.text());
-  return found == stages_.end() ? 0 : found->second.size();
+  return found == stages_.end() ? 0 : found->second.entries.size();
 }
 
 }  // namespace deltaforge::pipeline

@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -21,6 +23,15 @@ struct Stage {
 
   std::string text() const { return (is_processor ? "processor:" : "sink:") + id; }
   bool operator==(const Stage&) const = default;
+};
+
+// What an entry of a queue is called there: its stage and its event.
+struct EntryName {
+  Stage stage;
+  std::string event_id;
+
+  std::string text() const { return stage.text() + " " + event_id; }
+  static std::optional<EntryName> parse(std::string_view);
 };
 
 struct Brief {
@@ -43,20 +54,20 @@ class QueueIndex {
   Briefs of(const Stage&) const;  // oldest first
   std::shared_ptr<const Brief> find(const Stage&, const std::string& event_id) const;
   std::size_t size(const Stage&) const;
-  std::vector<std::string> stages() const;  // Stage::text()
+  std::vector<Stage> stages() const;
   std::uint64_t last_seq() const { return entries_.empty() ? 0 : entries_.rbegin()->first; }
 
  private:
-  struct Entry {
-    std::string stage;
-    std::shared_ptr<const Brief> brief;
+  using BySeq = std::map<std::uint64_t, std::shared_ptr<const Brief>>;
+  struct OfStage {
+    Stage stage;
+    BySeq entries;
   };
-  using Entries = std::map<std::uint64_t, Entry>;  // by seq
-  void forget(Entries::iterator);
+  void forget(std::map<std::uint64_t, EntryName>::iterator);
 
-  Entries entries_;
-  std::unordered_map<std::string, std::map<std::uint64_t, std::shared_ptr<const Brief>>> stages_;
-  std::unordered_map<std::string, std::uint64_t> ids_;  // of stage and event
+  std::map<std::uint64_t, EntryName> entries_;                           // by seq
+  std::unordered_map<std::string, OfStage> stages_;                      // by Stage::text()
+  std::unordered_map<std::string, std::shared_ptr<const Brief>> named_;  // by EntryName::text()
 };
 
 }  // namespace deltaforge::pipeline

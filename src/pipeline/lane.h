@@ -154,12 +154,14 @@ class Lane final : public ReceiptBook, public RejectDesk {
 
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
-  bool is_open_ = false, started_ = false;  // begin() was called
-  SteadyTime open_at_{};                    // next attempt
+  bool is_open_ = false;
+  bool started_ = false;  // begin() was called
+  SteadyTime open_at_{};  // next attempt
   std::optional<SteadyTime> failing_since_;
-  SteadyTime retired_at_{};                // when the oldest batch in flight became that
-  SteadyTime progress_at_{};               // when the sink last handed bytes over
-  bool more_ = false, was_given_ = false;  // it holds something, as far as we know
+  SteadyTime retired_at_{};   // when the oldest batch in flight became that
+  SteadyTime progress_at_{};  // when the sink last handed bytes over
+  bool more_ = false;         // the sink wants to be called again at once
+  bool was_given_ = false;    // it holds something, as far as we know
 
   Position position_;        // of the delivered prefix
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)

@@ -93,8 +93,7 @@ class Pipeline::Impl {
   SteadyTime look(SteadyTime now);
   void begin_run();
   void end_run(std::shared_ptr<Run>, const std::function<SteadyTime()>& deadline);
-  bool wanted() const;
-  SteadyTime stop_deadline() const;
+  SteadyTime drain_until(SteadyTime latest) const;
   void note_failure(const Error&);
   std::vector<SinkStatus> stored_sinks() const;
   SteadyTime clean_journal(SteadyTime now);
@@ -148,20 +147,22 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
       return now;
     }
     if (!wanted_) {
+      const SteadyTime latest = stop_deadline_;
       lock.unlock();
-      end_run(run, [this] { return stop_deadline(); });
+      end_run(run, [this, latest] { return drain_until(latest); });
       return now;
     }
     if (run->wants_rejoin()) {
       const auto reading = run->reading();
       if (!reading) return now + kLook;
       const SteadyTime next = spacing_.next(reading->over, reading->nothing_new && reading->quiet);
-      if (now < next) return std::min(next, now + kLook);
+      // It may become quiet, which brings the next restart forward; what was new stays so.
+      if (now < next) return reading->nothing_new && !reading->quiet ? std::min(next, now + kLook) : next;
       lock.unlock();
       spacing_.restarting(now, reading->quiet);
       obs::info("a detached sink answers again: restarting the source so that it can catch up",
                 {{"pipeline", spec_.name}});
-      end_run(run, [this, latest = now + kRejoinDrain] { return wanted() ? latest : stop_deadline(); });
+      end_run(run, [this, latest = now + kRejoinDrain] { return drain_until(latest); });
       return now;
     }
     return SteadyTime::max();
@@ -204,14 +205,10 @@ void Pipeline::Impl::begin_run() {
   bell_.ring();
 }
 
-bool Pipeline::Impl::wanted() const {
+// A stop may come meanwhile, with a deadline of its own.
+SteadyTime Pipeline::Impl::drain_until(SteadyTime latest) const {
   std::lock_guard lock(mutex_);
-  return wanted_;
-}
-
-SteadyTime Pipeline::Impl::stop_deadline() const {
-  std::lock_guard lock(mutex_);
-  return stop_deadline_;
+  return wanted_ ? latest : stop_deadline_;
 }
 
 // No deadline: nothing is drained.

@@ -121,7 +121,7 @@ class JournalProbe {
  public:
   explicit JournalProbe(const std::string& pipeline);
   void kept(const std::string& stage, const std::string& kind) const;
-  void evicted() { evicted_.add(); }
+  void evicted(std::uint64_t entries) { evicted_.add(static_cast<double>(entries)); }
   void rejected() { rejected_.add(); }
   void write_failed() { failures_.add(); }
   void size(std::size_t entries, double ratio, std::uint64_t lost);

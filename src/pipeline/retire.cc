@@ -5,6 +5,7 @@
 
 #include "obs/log.h"
 #include "pipeline/journal.h"
+#include "pipeline/queue_walk.h"
 #include "pipeline/source_state.h"
 #include "pipeline/start_positions.h"
 #include "pipeline/state_keys.h"
@@ -22,17 +23,13 @@ void forget_journal(Store& store, const std::string& pipeline) {
 
 // Of one sink. Returns how many.
 std::size_t forget_journal(Store& store, const std::string& pipeline, const std::string& sink) {
-  constexpr std::size_t kPage = 64;
-  const std::string prefix = Stage{false, sink}.text() + " ";
+  const Stage stage{false, sink};
   std::size_t count = 0;
   for (const std::string& queue : {Journal::dead_letters_of(pipeline), Journal::parked_of(pipeline)})
-    for (std::uint64_t after_seq = 0;;) {
-      const auto items = store.peek(Journal::kNamespace, queue, kPage, after_seq);
-      if (items.empty()) break;
-      after_seq = items.back().seq;
-      for (const Store::Item& item : items)
-        count += item.id.starts_with(prefix) && store.drop(Journal::kNamespace, queue, item.seq);
-    }
+    for_each_item(store, Journal::kNamespace, queue, [&](const Store::Item& item) {
+      const auto name = EntryName::parse(item.id);
+      count += name && name->stage == stage && store.drop(Journal::kNamespace, queue, item.seq);
+    });
   return count;
 }
 

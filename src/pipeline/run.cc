@@ -18,14 +18,15 @@
 namespace deltaforge::pipeline {
 namespace {
 
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kQuiet{1}, kLongQuiet{10};  // the second when nobody knows where the log ends
+
+// In the place of one that is gone, see steps.h.
 class AbsentProcessor final : public Processor {
  public:
   void process(Batch&) override {}
 };
-
-using std::chrono::milliseconds;
-
-constexpr std::chrono::seconds kQuiet{1}, kLongQuiet{10};  // the second when nobody knows where the log ends
 
 std::vector<bool> required_sinks(const PipelineSpec& spec) {
   std::vector<bool> required;
@@ -186,9 +187,10 @@ std::unique_ptr<Desk> Run::make_desk(Stage stage) {
 }
 
 void Run::add_processors() {
-  std::vector<std::string> before, kept, ids;
-  if (journal_ != nullptr) before = journal_->processors(), kept = journal_->kept_processors();
-  const std::vector<StepSpec> steps = find_steps(spec_.processors, before, kept);
+  const std::vector<StepSpec> steps =
+      journal_ == nullptr ? find_steps(spec_.processors, {}, {})
+                          : find_steps(spec_.processors, journal_->processors(), journal_->kept_processors());
+  std::vector<std::string> ids;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepSpec& step = steps[i];
     ids.push_back(step.id);

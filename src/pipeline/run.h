@@ -123,7 +123,7 @@ class Run {
   CheckpointProbe checkpoint_probe_;
 
   std::atomic<bool> connected_{false}, source_done_{false};
-  bool halted_ = false;     // whoever ends it
+  bool halted_ = false;     // by the supervisor; whoever holds the run longest comes after it
   bool disk_full_ = false;  // source thread: the transaction at hand found no room to spill, since the last batch
   std::mutex publishing_;
   mutable std::mutex mutex_;           // guards what follows

@@ -140,10 +140,7 @@ bool Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   why_.clear();
   for (std::size_t i = from; i < steps_.size(); ++i) {
     inputs_ = batch.size();
-    if (steps_[i].desk && (waited || i > from)) {
-      screen(i, 0);
-      count = count_kept(batch);
-    }
+    if (steps_[i].desk && (waited || i > from)) count -= screen(i, 0);
     run(steps_[i], batch, count);
   }
   const bool whole = count == batch.size();
@@ -222,7 +219,8 @@ void Transform::until_stored(F&& attempt) {
 }
 
 // From the event `first` on, drops what is a dead letter of this processor already, and what waits behind one.
-void Transform::screen(std::size_t step, std::uint32_t first) {
+// Returns how many.
+std::uint64_t Transform::screen(std::size_t step, std::uint32_t first) {
   Desk& desk = *steps_[step].desk;
   Batch& batch = *batch_;
   std::vector<std::uint32_t> out;
@@ -232,9 +230,11 @@ void Transform::screen(std::size_t step, std::uint32_t first) {
     return desk.screen({batch, position_, orders_, released, true}, first, inputs_, out);
   });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
-  if (step != from_) return;
-  waiting_.insert(waiting_.end(), out.begin(), out.end());
-  std::ranges::sort(waiting_);
+  if (step == from_) {
+    waiting_.insert(waiting_.end(), out.begin(), out.end());
+    std::ranges::sort(waiting_);
+  }
+  return out.size();
 }
 
 void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {

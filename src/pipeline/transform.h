@@ -91,7 +91,7 @@ class Transform {
   std::uint64_t count_of_source(const Batch&);
   bool process(Batch&, std::size_t from, bool waited, std::span<const Order> orders, std::uint64_t count);
   void run(Step&, Batch&, std::uint64_t& count);
-  void screen(std::size_t step, std::uint32_t first);
+  std::uint64_t screen(std::size_t step, std::uint32_t first);
   bool has_room();
   bool replay_one();
   std::optional<Again> next_replay();

@@ -49,11 +49,16 @@ void SimStore::may_fail_after() {
   throw Error(ErrorKind::storage, "the simulated disk does not say whether it wrote");
 }
 
+// For a trace; a world of no rows shows entries as they are.
+std::string SimStore::name_of(const std::string& entry) const {
+  return world_.rows != nullptr ? world_.rows->name(entry) : entry;
+}
+
 void SimStore::push(std::string_view, std::string_view key, std::span<const Pushed> items) {
   may_fail_before();
   Queue& queue = queues_[std::string(key)];
   for (const Pushed& item : items) {
-    world_.trace("{} gets {}", key, world_.rows->name(item.id));
+    world_.trace("{} gets {}", key, name_of(item.id));
     if (const auto known = queue.ids.find(item.id); known != queue.ids.end()) {
       queue.items.at(known->second).value = item.value;
       continue;
@@ -89,7 +94,7 @@ std::size_t SimStore::queued(std::string_view, std::string_view key) {
 
 void SimStore::remove(Queue& queue, std::string_view key, std::uint64_t seq, bool given_up) {
   const auto item = queue.items.find(seq);
-  world_.trace("{} loses {}{}", key, world_.rows->name(item->second.id), given_up ? ", given up" : "");
+  world_.trace("{} loses {}{}", key, name_of(item->second.id), given_up ? ", given up" : "");
   if (leaving) leaving(key, item->second, given_up);
   queue.ids.erase(item->second.id);
   queue.items.erase(item);

@@ -50,6 +50,7 @@ class SimStore final : public Store {
   };
   void may_fail_before();
   void may_fail_after();
+  std::string name_of(const std::string& entry) const;
   void remove(Queue&, std::string_view key, std::uint64_t seq, bool given_up);
 
   SimWorld& world_;
