@@ -24,9 +24,11 @@
 #include "core/component.h"
 #include "pipeline/desk.h"
 #include "pipeline/handoff.h"
+#include "pipeline/lane_slot.h"
 #include "pipeline/ledger.h"
 #include "pipeline/probe.h"
 #include "pipeline/replay.h"
+#include "pipeline/sent.h"
 
 namespace deltaforge::pipeline {
 
@@ -50,6 +52,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     std::optional<std::chrono::seconds> deadline = {};  // for one batch, from when it is the oldest in flight
     std::unique_ptr<Desk> desk = {};                    // null: there is no journal
     bool lost = false;                                  // see lose()
+    std::unique_ptr<Sent> sent = {};                    // null: no sink of it asks for the same deliveries
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   static constexpr std::size_t kReplays = 2;    // and replays that wait before one that is not
@@ -98,22 +101,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool set_aside(const Delivery&, const Reject&) override;
 
  private:
-  // `held`: of its rows some must wait behind a dead letter, which could not be stored.
-  enum class State { unsent, sending, refused, held, delivered };
-  struct Slot {
-    Delivery delivery;
-    State state = State::unsent;
-    bool skipped = false;          // nothing of it was new to the sink
-    bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it
-    std::optional<Replay> replay;  // it is none of the stream's; nothing is covered and no position moves
-    std::vector<std::uint32_t> set_aside;  // rows that are dead letters
-    std::vector<std::uint32_t> waiting;    // rows that wait behind one: for good, they come again as a release
-    std::string why;                       // of a replay: about the first of the rows set aside
-    std::optional<Reject> reject;          // of `refused`
-    bool undone = false;                   // of `refused`: nothing of the batch was taken
-    SteadyTime since{};                    // first attempt
-    SteadyTime sent_at{}, again_at{};
-  };
+  using Slot = LaneSlot;
+  using State = Slot::State;
   struct Answer {
     std::uint64_t generation;
     BatchSeq seq;
@@ -152,6 +141,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void prepare(Slot&, const Position& base, SteadyTime now);
   void prepare_all(SteadyTime now);
   void send_unsent(SteadyTime now);
+  void note_unsent();
   void watch(SteadyTime now);
   std::optional<SteadyTime> due() const;
   void detach(const std::string& why);
@@ -169,8 +159,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
   bool is_open_ = false;
-  bool started_ = false;  // begin() was called
-  SteadyTime open_at_{};  // next attempt
+  bool started_ = false;   // begin() was called
+  SteadyTime open_at_{};   // next attempt
+  SteadyTime hold_off_{};  // the far side is not asked before
   std::optional<SteadyTime> failing_since_;
   SteadyTime retired_at_{};   // when the oldest batch in flight became that
   SteadyTime progress_at_{};  // when the sink last handed bytes over

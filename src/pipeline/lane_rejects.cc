@@ -119,7 +119,7 @@ void Lane::begin_anew(SteadyTime now) {
   ++generation_;
   is_open_ = false;
   more_ = false;
-  open_at_ = now;
+  open_at_ = std::max(now, hold_off_);
   failing_since_.reset();
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;

@@ -61,6 +61,7 @@ class HttpSink final : public Sink {
     look_at_server(config_, report);
     return std::nullopt;
   }
+  bool wants_same_deliveries() const override { return config_.batch_mode; }
   std::size_t window() const override { return kWindow; }
   void send(const Delivery&, Receipt) override;
   bool poll() override;
