@@ -78,6 +78,7 @@ def test_the_same_arrays_after_every_kill(which: int | str, bench: Workbench, se
         engine.start(ready=False)
         arrivals = Arrivals(WebhookReader(hook, PATH))
         arrivals.wait_for(book, 90)
+        engine.wait_ready()
         assert engine.terminate() == 0
 
         requests = hook.requests(PATH)
