@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/slab.h"
 #include "config/sink_filter.h"
@@ -152,6 +153,8 @@ struct SinkContext {
   std::function<void(std::uint64_t bytes)> count_bytes;  // encoded bytes handed over; per slab, not per event
   // Any thread: why nothing moves just now ("all brokers are down"); shown while a batch is overdue.
   std::function<void(std::string why)> trouble;
+  // Lane thread: the far side is not to be asked before this time, by whatever sink comes after this one either.
+  std::function<void(SteadyTime)> hold_off;
 };
 
 class Sink {
@@ -165,6 +168,9 @@ class Sink {
   virtual std::optional<Position> plan(PlanReport&) { return std::nullopt; }
   // Positions are durable in the sink itself, in the same act as the batch. Such a sink is sent empty deliveries too.
   virtual bool holds_position() const { return false; }
+  // What it sends together depends on where deliveries begin and end: what may be sent again comes in the same
+  // deliveries again, also to the next process (pipeline/sent.h).
+  virtual bool wants_same_deliveries() const { return false; }
   // Batches that it can take before the first is answered (>= 1).
   virtual std::size_t window() const { return 1; }
   // How long a batch may take before the pipeline is shown as degraded.

@@ -36,17 +36,26 @@ bool BatchIntake::memory_for_more() {
 bool BatchIntake::room() {
   parts_.wake.clear();
   if (!in_transaction_) {
-    if (has_commits() && parts_.clock.now() >= due_) cut(Cut::timer);
-    if (paused_.load(std::memory_order_acquire)) {
-      if (has_commits()) cut(Cut::cancelled);
-      return false;
-    }
+    const bool paused = paused_.load(std::memory_order_acquire);
+    if (has_commits()) cut_what_is_due(paused);
+    if (paused) return false;
   } else if (open_->pages().used() - committed_bytes_ > options_.max_tx_bytes.count) {
     throw Error(ErrorKind::limit,
                 "a transaction is larger than batch.max_tx_bytes (" + std::to_string(options_.max_tx_bytes.count) + ")",
                 "raise batch.max_tx_bytes and resume; nothing of the transaction was delivered");
   }
   return ensure_open() && memory_for_more();
+}
+
+void BatchIntake::cut_what_is_due(bool paused) {
+  const SteadyTime now = parts_.clock.now();
+  if (paused) recut_.is_drained(false, now);
+  if (now >= recut_.gives_up_at()) recut_.give_up();
+  if (recut_.is_open()) return;
+  if (now >= due_)
+    cut(Cut::timer);
+  else if (paused)
+    cut(Cut::cancelled);
 }
 
 Event& BatchIntake::event() {
@@ -92,9 +101,14 @@ void BatchIntake::commit(const Mark& mark, const TransactionInfo& info) {
   SteadyTime now = parts_.clock.now();
   due_ = std::min(due_,
                   with_events ? now + std::chrono::milliseconds(options_.max_ms.count) : std::max(now, next_idle_cut_));
-  if (open_->size() >= static_cast<std::uint64_t>(options_.max_events) ||
-      open_->pages().used() >= options_.max_bytes.count || open_->marks().size() >= kMaxCommits)
-    cut(Cut::limits);
+  const bool ends = with_events && recut_.passed(info.id_hash);
+  if (recut_.is_open() && open_->marks().size() >= 2 * kMaxCommits) recut_.give_up();
+  if (ends || (is_full() && !recut_.is_open())) cut(Cut::limits);
+}
+
+bool BatchIntake::is_full() const {
+  return open_->size() >= static_cast<std::uint64_t>(options_.max_events) ||
+         open_->pages().used() >= options_.max_bytes.count || open_->marks().size() >= kMaxCommits;
 }
 
 void BatchIntake::idle(const Mark& mark) {
@@ -116,21 +130,23 @@ void BatchIntake::rollback() {
   open_->truncate_events(committed_events_);
   in_transaction_ = false;
   total_order_ = 0;
+  recut_.is_drained(false, parts_.clock.now());
   if (open_->commits().empty()) {  // nothing worth keeping: give the pages back
     open_.reset();
     committed_bytes_ = 0;
-  } else if (open_->pages().used() - committed_bytes_ > options_.max_bytes.count) {
+  } else if (!recut_.is_open() && open_->pages().used() - committed_bytes_ > options_.max_bytes.count) {
     cut(Cut::limits);  // so that the pages of what was dropped come back with it
   }
 }
 
 void BatchIntake::drained() {
   if (in_transaction_ || !has_commits() || open_->size() == 0) return;
+  if (recut_.is_open()) return recut_.is_drained(true, parts_.clock.now());
   if (parts_.downstream_idle()) cut(Cut::drained);
 }
 
 SteadyTime BatchIntake::deadline() const {
-  if (has_commits() && !in_transaction_) return due_;
+  if (has_commits() && !in_transaction_) return recut_.is_open() ? recut_.gives_up_at() : due_;
   return SteadyTime::max();
 }
 
@@ -147,6 +163,7 @@ Position BatchIntake::resume_position() const {
 
 void BatchIntake::finish() {
   rollback();
+  if (recut_.is_open()) return open_.reset();
   if (has_commits()) cut(Cut::shutdown);
 }
 

@@ -1,10 +1,13 @@
 // The intake of one run: what the source writes into becomes batches. A batch is cut only at a commit (law 2):
-// for size, timer, pause, stop and drained stream alike. Nothing here blocks.
+// for size, timer, pause, stop and drained stream alike, and where recut.h says so. Nothing here blocks.
 // Source thread only, except pause() and wake().
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -12,6 +15,7 @@
 #include "pipeline/batch_pool.h"
 #include "pipeline/handoff.h"
 #include "pipeline/options.h"
+#include "pipeline/recut.h"
 
 namespace deltaforge::pipeline {
 
@@ -46,8 +50,10 @@ class BatchIntake final : public Intake {
   // Where a reconnect inside this run goes on: after the last commit taken in. Source thread, after rollback().
   void begin_at(const Position& position) { cut_position_ = position; }
   Position resume_position() const;
-  // The source has returned: what is committed goes on its way. False: no free batch for it yet (cannot happen
-  // while the queue is as long as the pool).
+  // What was sent by earlier runs and may be sent again. Source thread, before the first event. `name`: for the log.
+  void repeat(std::span<const Stretch> stretches, std::string name) { recut_.begin(stretches, std::move(name)); }
+  // The source has returned: what is committed goes on its way, but for a stretch that is not complete: the next run
+  // reads it again.
   void finish();
 
  private:
@@ -55,6 +61,8 @@ class BatchIntake final : public Intake {
   bool memory_for_more();
   void record(const Mark&, const TransactionInfo*);
   void cut(Cut why);
+  void cut_what_is_due(bool paused);
+  bool is_full() const;
   bool has_commits() const { return open_ != nullptr && !open_->commits().empty(); }
 
   Parts parts_;
@@ -63,6 +71,7 @@ class BatchIntake final : public Intake {
 
   BatchPtr open_;
   BatchSeq next_seq_{1};
+  Recut recut_;
   Position cut_position_;        // after the last batch that was cut
   bool in_transaction_ = false;  // from the first page or event that was asked for until the commit
   std::uint32_t total_order_ = 0;

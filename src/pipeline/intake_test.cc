@@ -33,6 +33,28 @@ class IntakeTest : public ::testing::Test {
     ASSERT_TRUE(intake_->room());
     intake_->commit(Mark::of(SimMark{end}), {.ts_us = 1});
   }
+  static Hash128 transaction(std::uint64_t end) {
+    Hash128 hash{};
+    store_big_endian(hash.data(), end);
+    return hash;
+  }
+  // One row each.
+  void transactions(std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t end = first; end <= last; ++end) {
+      rows(1);
+      ASSERT_TRUE(intake_->room());
+      intake_->commit(Mark::of(SimMark{end}), {.ts_us = 1, .id_hash = transaction(end)});
+    }
+  }
+  void repeat(std::uint64_t first, std::uint64_t last) {
+    const Stretch stretch{transaction(first), transaction(last), static_cast<std::uint32_t>(last - first + 1)};
+    intake_->repeat({&stretch, 1}, "shop");
+  }
+  std::vector<std::size_t> sizes() {
+    std::vector<std::size_t> found;
+    while (const BatchPtr batch = next()) found.push_back(batch->size());
+    return found;
+  }
   BatchPtr next() {
     BatchPtr batch;
     cut_->try_pop(batch);
@@ -273,6 +295,70 @@ TEST_F(IntakeTest, AFloodOfTransactionsWithoutRowsIsCut) {
   ASSERT_NE(batch, nullptr);
   EXPECT_EQ(batch->size(), 0u);
   EXPECT_EQ(batch->commits().size(), 65'536u);
+}
+
+TEST_F(IntakeTest, WhatWasSentIsCutAsItWas) {
+  options_.max_events = 2;
+  make(9);
+  repeat(10, 14);
+  repeat(15, 15);
+  transactions(10, 18);
+  EXPECT_EQ(sizes(), (std::vector<std::size_t>{5, 1, 2}));
+}
+
+TEST_F(IntakeTest, NeitherTimerNorPauseNorAnEmptyStreamEndsAStretch) {
+  idle_ = true;
+  make();
+  repeat(10, 12);
+  transactions(10, 11);
+  clock_.advance(1h);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(intake_->deadline(), SteadyTime::max());
+  intake_->drained();
+  EXPECT_EQ(intake_->deadline(), clock_.now() + Recut::kPatience);
+  intake_->pause(true);
+  EXPECT_FALSE(intake_->room());
+  clock_.advance(1h);
+  intake_->pause(false);
+  EXPECT_EQ(next(), nullptr);
+  transactions(12, 12);
+  EXPECT_EQ(sizes(), (std::vector<std::size_t>{3}));
+}
+
+TEST_F(IntakeTest, AStretchIsNotWaitedForWhereTheStreamHasNoMore) {
+  make();
+  repeat(10, 12);
+  transactions(10, 11);
+  intake_->drained();
+  clock_.advance(Recut::kPatience - 1ms);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(next(), nullptr);
+  clock_.advance(1ms);
+  EXPECT_TRUE(intake_->room());
+  EXPECT_EQ(sizes(), (std::vector<std::size_t>{2}));
+}
+
+TEST_F(IntakeTest, AtTheEndHalfAStretchIsLeftToTheNextRun) {
+  make();
+  repeat(10, 12);
+  transactions(10, 11);
+  intake_->finish();
+  EXPECT_EQ(next(), nullptr);
+  EXPECT_EQ(pool_->outstanding(), 0u);
+}
+
+TEST_F(IntakeTest, ALostLinkInsideAStretch) {
+  options_.max_bytes.count = 1024 * 1024;
+  make();
+  repeat(10, 11);
+  transactions(10, 10);
+  rows(1);
+  intake_->pages().allocate(2 * 1024 * 1024);
+  intake_->drained();
+  intake_->rollback();
+  EXPECT_EQ(next(), nullptr);
+  transactions(11, 11);
+  EXPECT_EQ(sizes(), (std::vector<std::size_t>{2}));
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ Lane::Lane(Parts parts, std::size_t queue_depth)
     std::lock_guard lock(mutex_);
     client_trouble_ = std::move(why);
   };
+  parts_.context.hold_off = [this](SteadyTime until) { hold_off_ = std::max(hold_off_, until); };
   if (parts_.lost)
     lose();
   else
@@ -164,6 +165,7 @@ SteadyTime Lane::step() {
 
 void Lane::move_sink(SteadyTime now) {
   try {
+    note_unsent();
     send_unsent(now);
     more_ = sink_->poll();
   } catch (const Error& error) {
@@ -216,7 +218,7 @@ void Lane::close(SteadyTime now, const std::string& why) {
   is_open_ = false;
   more_ = false;
   if (!failing_since_) failing_since_ = now;
-  open_at_ = now + (detached() ? Duration(kProbeInterval) : Duration(backoff_.next()));
+  open_at_ = std::max(now + (detached() ? Duration(kProbeInterval) : Duration(backoff_.next())), hold_off_);
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;
   parts_.probe.failed();
@@ -342,10 +344,20 @@ void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   delivery.filter = parts_.maker.filter ? &*parts_.maker.filter : nullptr;
   delivery.desk = parts_.desk && !parts_.desk->parks() ? this : nullptr;
   bool all_covered = true;
+  fresh.stretch = {};
+  std::uint32_t commits = 0;
   for (const Commit& commit : batch.commits()) {
     if (!fresh.replay && parts_.algebra.covers(base, commit.mark)) continue;
     all_covered = false;
+    ++commits;
     if (commit.first == commit.last) continue;
+    if (fresh.stretch.commits == 0) {
+      fresh.stretch.first = commit.id_hash;
+      commits = 1;
+    }
+    fresh.stretch.last = commit.id_hash;
+    fresh.stretch.commits = commits;
+    fresh.stretch_end = commit.mark;
     if (!delivery.ranges.empty() && delivery.ranges.back().last == commit.first)
       delivery.ranges.back().last = commit.last;
     else
@@ -379,6 +391,15 @@ void Lane::prepare_all(SteadyTime now) {
       slot(i).again_at = now;
     }
   }
+}
+
+// Before the first byte of them goes out.
+void Lane::note_unsent() {
+  if (!parts_.sent || !sink_->wants_same_deliveries()) return;
+  for (std::size_t i = 0; i < used_ && i < window_; ++i)
+    if (const Slot& next = slot(i); next.state == State::unsent && !next.replay)
+      parts_.sent->add(next.stretch, next.stretch_end);
+  parts_.sent->store(parts_.ledger.durable(parts_.index));
 }
 
 void Lane::send_unsent(SteadyTime now) {

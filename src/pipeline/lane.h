@@ -26,6 +26,7 @@
 #include "pipeline/handoff.h"
 #include "pipeline/ledger.h"
 #include "pipeline/probe.h"
+#include "pipeline/sent.h"
 #include "pipeline/slot.h"
 
 namespace deltaforge::pipeline {
@@ -50,6 +51,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
     std::optional<std::chrono::seconds> deadline = {};  // for one batch, from when it is the oldest in flight
     std::unique_ptr<Desk> desk = {};                    // null: there is no journal
     bool lost = false;                                  // see lose()
+    std::unique_ptr<Sent> sent = {};                    // null: no sink of it asks for the same deliveries
   };
   static constexpr std::size_t kMaxWindow = 8;  // batches in flight at one sink's client
   static constexpr std::size_t kReplays = 2;    // and replays that wait before one that is not
@@ -137,6 +139,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void prepare(Slot&, const Position& base, SteadyTime now);
   void prepare_all(SteadyTime now);
   void send_unsent(SteadyTime now);
+  void note_unsent();
   void watch(SteadyTime now);
   std::optional<SteadyTime> due() const;
   void detach(const std::string& why);
@@ -155,8 +158,9 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::unique_ptr<Sink> sink_;
   std::uint64_t generation_ = 0;
   bool is_open_ = false;
-  bool started_ = false;  // begin() was called
-  SteadyTime open_at_{};  // next attempt
+  bool started_ = false;   // begin() was called
+  SteadyTime open_at_{};   // next attempt
+  SteadyTime hold_off_{};  // the far side is not asked before
   std::optional<SteadyTime> failing_since_;
   SteadyTime retired_at_{};   // when the oldest batch in flight became that
   SteadyTime progress_at_{};  // when the sink last handed bytes over

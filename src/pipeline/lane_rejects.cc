@@ -124,8 +124,13 @@ void Lane::begin_anew(SteadyTime now) {
   ++generation_;
   is_open_ = false;
   more_ = false;
-  open_at_ = now;
+  open_at_ = std::max(now, hold_off_);
   failing_since_.reset();
+  if (hold_off_ > now) {
+    failing_since_ = now;
+    set_trouble(fmt::format("the far side wants to be left alone for {:.0f} s more",
+                            std::chrono::duration<double>(hold_off_ - now).count()));
+  }
   for (std::size_t i = 0; i < used_; ++i)
     if (slot(i).state != State::held) slot(i).state = State::unsent;
 }

@@ -60,7 +60,7 @@ void forget_sinks(const PipelineSpec& spec, Store& store, const std::vector<std:
 void forget_strangers(const PipelineSpec& spec, Store& store) {
   const std::string prefix = sink_key(spec.source.id, "");
   std::set<std::string> strangers;
-  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins, kHolds})
+  for (const char* ns : kOfSinks)
     for (const std::string& key : store.keys(ns, prefix)) strangers.insert(key.substr(prefix.size()));
   for (const SinkMaker& sink : spec.sinks) strangers.erase(sink.id);
   for (const std::string& sink : strangers) {

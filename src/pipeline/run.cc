@@ -157,28 +157,30 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
   SinkContext context;
   context.pipeline = spec_.name;
   context.tenant = spec_.tenant;
-  return std::make_unique<Lane>(Lane::Parts{.index = index,
-                                            .maker = maker,
-                                            .context = std::move(context),
-                                            .algebra = algebra_,
-                                            .codec = codec_,
-                                            .ledger = ledger_,
-                                            .clock = clock_,
-                                            .probe = LaneProbe(spec_.name, maker.id, maker.required),
-                                            .awaited = maker.required || none_required(spec_),
-                                            .freed =
-                                                [this] {
-                                                  transform_.bell().ring();
-                                                  source_bell_.ring();
-                                                },
-                                            .retired = [this] { checkpoint_bell_.ring(); },
-                                            .rejoin = [this] { changed_(); },
-                                            .opened = [this] { source_bell_.ring(); },
-                                            .seed = std::random_device{}(),
-                                            .deadline = spec_.sink_batch_deadline,
-                                            .desk = make_desk({false, maker.id}),
-                                            .lost = holds_.is_lost(index)},
-                                static_cast<std::size_t>(spec_.batch.max_inflight));
+  return std::make_unique<Lane>(
+      Lane::Parts{.index = index,
+                  .maker = maker,
+                  .context = std::move(context),
+                  .algebra = algebra_,
+                  .codec = codec_,
+                  .ledger = ledger_,
+                  .clock = clock_,
+                  .probe = LaneProbe(spec_.name, maker.id, maker.required),
+                  .awaited = maker.required || none_required(spec_),
+                  .freed =
+                      [this] {
+                        transform_.bell().ring();
+                        source_bell_.ring();
+                      },
+                  .retired = [this] { checkpoint_bell_.ring(); },
+                  .rejoin = [this] { changed_(); },
+                  .opened = [this] { source_bell_.ring(); },
+                  .seed = std::random_device{}(),
+                  .deadline = spec_.sink_batch_deadline,
+                  .desk = make_desk({false, maker.id}),
+                  .lost = holds_.is_lost(index),
+                  .sent = std::make_unique<Sent>(store_, sink_key(spec_.source.id, maker.id), algebra_)},
+      static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 
 std::unique_ptr<Desk> Run::make_desk(Stage stage) {
@@ -349,6 +351,8 @@ void Run::begin_at(const Position& meet, const std::vector<Position>& starts) {
   reread_.begin(meet, std::move(in_use));
   transform_.begin(meet);
   intake_.begin_at(meet);
+  for (const SinkMaker& sink : spec_.sinks)
+    intake_.repeat(read_stretches(store_, sink_key(spec_.source.id, sink.id)), spec_.name);
 }
 
 void Run::pause_for(std::stop_token stop, milliseconds time) {

@@ -22,7 +22,8 @@ unsigned from_environment(const char* name, unsigned otherwise) {
 }
 
 struct Totals {
-  std::uint64_t duplicates = 0, crashes = 0, restarts = 0, rows = 0, kept = 0, parked = 0, replayed = 0, given_up = 0;
+  std::uint64_t duplicates = 0, crashes = 0, restarts = 0, same = 0, rows = 0, kept = 0, parked = 0, replayed = 0,
+                given_up = 0;
 };
 
 BatchOptions random_batch(SimWorld& world) {
@@ -93,6 +94,7 @@ void add_up(const SimWorld& world, Totals& totals) {
   totals.duplicates += world.duplicates;
   totals.crashes += world.crashes;
   totals.restarts += world.restarts;
+  totals.same += world.same;
 }
 
 void play_without_journal(unsigned seed, Totals& totals) {
@@ -189,12 +191,14 @@ TEST(Simulation, KeepsEveryPromiseUnderEveryFault) {
   Totals totals;
   unsigned count = 0;
   ASSERT_NO_FATAL_FAILURE(run_seeds(totals, count, play_without_journal));
-  std::printf("%u seeds: %lu rows, %lu crashes, %lu restarts, %lu repeated rows\n", count,
+  std::printf("%u seeds: %lu rows, %lu crashes, %lu restarts, %lu repeated rows, %lu deliveries as before\n", count,
               static_cast<unsigned long>(totals.rows), static_cast<unsigned long>(totals.crashes),
-              static_cast<unsigned long>(totals.restarts), static_cast<unsigned long>(totals.duplicates));
+              static_cast<unsigned long>(totals.restarts), static_cast<unsigned long>(totals.duplicates),
+              static_cast<unsigned long>(totals.same));
   EXPECT_GT(totals.rows, 0u);
   if (count >= 100) {
     EXPECT_GT(totals.crashes, 0u);
+    EXPECT_GT(totals.same, 0u);
     EXPECT_GT(totals.duplicates, 0u) << "no row was ever repeated: the simulation does not test recovery";
   }
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "core/sink.h"
 #include "pipeline/replay.h"
+#include "pipeline/stretch.h"
 
 namespace deltaforge::pipeline {
 
@@ -18,6 +19,8 @@ struct Slot {
 
   Delivery delivery;
   State state = State::unsent;
+  Stretch stretch;               // of what the sink did not have yet
+  Mark stretch_end;              // of its last transaction
   bool whole = false;            // see Lane::offer()
   bool skipped = false;          // nothing of it was new to the sink
   bool begun = false;            // delivered up to a row that was refused; `ranges` begin with that row, or behind it

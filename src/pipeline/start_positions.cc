@@ -71,7 +71,7 @@ void StartPositions::begin_at(const Position& position, const std::vector<std::s
 
 void forget_positions(Store& store, const std::string& key) {
   bool whole_source = key.find("::sink::") == std::string::npos;
-  for (const char* ns : {kCheckpoints, kCheckpointsShort, kOrigins, kHolds}) {
+  for (const char* ns : kOfSinks) {
     if (whole_source)
       for (const std::string& sink : store.keys(ns, key + "::sink::")) store.erase(ns, sink);
     store.erase(ns, key);

@@ -138,6 +138,7 @@ void ask_sink(const Subject& subject, const SinkMaker& maker, Answer& answer) {
   context.wake = [] {};
   context.count_bytes = [](std::uint64_t) {};
   context.trouble = [](const std::string&) {};
+  context.hold_off = [](SteadyTime) {};
   const std::unique_ptr<Sink> sink = maker.build(context);
   answer.holds_position = sink->holds_position();
   answer.held = sink->plan(answer.report);

@@ -358,6 +358,7 @@ def test_killed_again_and_again(which: int | str, bench: Workbench, servers: Ser
     book = writer.stop()
     expected = sum(len(each.changes) for each in book.transactions())
     wait_until(lambda: len({each.headers["df-event-id"] for each in taken(hook)}) >= expected, 60, "all events", every=0.3)
+    engine.wait_ready()  # before it, SIGTERM is no stop yet
     assert engine.terminate() == 0
     bodies: dict[str, str] = {}
     records = []

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "core/event_id.h"
+#include "pipeline/state_keys.h"
 #include "pipeline/testing/sim_processor.h"
 #include "pipeline/testing/sim_sink.h"
 
@@ -146,21 +147,23 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
     maker.id = server.id;
     maker.required = server.required;
     maker.build = [&world, &server](const SinkContext&) { return std::make_unique<SimSink>(world, server); };
-    lanes_.push_back(std::make_unique<Lane>(Lane::Parts{.index = i,
-                                                        .maker = maker,
-                                                        .context = {},
-                                                        .algebra = algebra_,
-                                                        .codec = codec_,
-                                                        .ledger = ledger_,
-                                                        .clock = clock,
-                                                        .probe = LaneProbe("sim", server.id, server.required),
-                                                        .freed = [] {},
-                                                        .retired = [] {},
-                                                        .rejoin = [] {},
-                                                        .opened = [] {},
-                                                        .seed = world.pick(1000),
-                                                        .desk = make_desk({false, server.id})},
-                                            static_cast<std::size_t>(batch.max_inflight)));
+    lanes_.push_back(
+        std::make_unique<Lane>(Lane::Parts{.index = i,
+                                           .maker = maker,
+                                           .context = {},
+                                           .algebra = algebra_,
+                                           .codec = codec_,
+                                           .ledger = ledger_,
+                                           .clock = clock,
+                                           .probe = LaneProbe("sim", server.id, server.required),
+                                           .freed = [] {},
+                                           .retired = [] {},
+                                           .rejoin = [] {},
+                                           .opened = [] {},
+                                           .seed = world.pick(1000),
+                                           .desk = make_desk({false, server.id}),
+                                           .sent = std::make_unique<Sent>(store, sink_key("sim", server.id), algebra_)},
+                               static_cast<std::size_t>(batch.max_inflight)));
   }
   if (journal_ == nullptr) return;
   add_processors();
@@ -251,6 +254,8 @@ void SimEngine::prepare_start() {
   }
   transform_.begin(meet);
   intake_.begin_at(meet);
+  for (const SimServer& server : world_.sinks)
+    intake_.repeat(read_stretches(store_, sink_key("sim", server.id)), "sim");
   source_.begin(intake_, meet);
   started_ = true;
 }

@@ -50,9 +50,30 @@ void SimSink::check_begin(const Delivery& delivery) const {
   });
 }
 
+// A row comes again only in the company that it had, whatever the limits of batches are by now; the rest after a
+// refused row aside.
+void SimSink::check_same(const Delivery& delivery) {
+  if (!wants_same_deliveries() || delivery.ranges.empty()) return;
+  const SimServer::Sent now{row_of(delivery, delivery.batch->event(delivery.ranges.front().first)),
+                            row_of(delivery, delivery.batch->event(delivery.ranges.back().last - 1))};
+  if (server_.refused && now.first == *server_.refused) return;
+  for (const SimServer::Sent& before : server_.sent) {
+    if (now.first > before.last || before.first > now.last) continue;
+    if (now.first == before.first && now.last == before.last) {
+      ++world_.same;
+      return;
+    }
+    world_.broken(fmt::format("{}/{} to {}/{} are one delivery, once they were {}/{} to {}/{}", now.first.transaction,
+                              now.first.row, now.last.transaction, now.last.row, before.first.transaction,
+                              before.first.row, before.last.transaction, before.last.row));
+  }
+  server_.sent.push_back(now);
+}
+
 void SimSink::send(const Delivery& delivery, Receipt receipt) {
   check_whole(delivery);
   check_begin(delivery);
+  check_same(delivery);
   sent_.push_back({&delivery, std::move(receipt)});
 }
 

@@ -18,6 +18,8 @@ class SimSink final : public Sink {
   }
   std::optional<Position> open() override;
   bool holds_position() const override { return server_.holds_position; }
+  // With a journal rows are left out of deliveries: nothing is promised, and nothing asked for.
+  bool wants_same_deliveries() const override { return server_.same_deliveries && world_.rows == nullptr; }
   std::size_t window() const override { return window_; }
   void send(const Delivery&, Receipt) override;
   bool poll() override;
@@ -36,6 +38,7 @@ class SimSink final : public Sink {
   void failed();
   void check_whole(const Delivery&) const;
   void check_begin(const Delivery&) const;
+  void check_same(const Delivery&);
 
   SimWorld& world_;
   SimServer& server_;

@@ -27,6 +27,7 @@ SimWorld::SimWorld(unsigned seed) : random(seed) {
     server.id = "s" + std::to_string(i);
     server.required = i == 0 || pick(2) == 0;
     server.holds_position = pick(3) == 0;
+    server.same_deliveries = !server.holds_position && (seed + i) % 2 == 0;
     server.complete_to = log.front().end - 1;
     sinks.push_back(std::move(server));
   }

@@ -74,6 +74,11 @@ struct SimServer {  // of one sink
   std::uint64_t complete_to = 0;      // rows of all transactions up to here have arrived
   std::optional<std::uint64_t> held;  // position written in the same act as rows
   bool down = false;
+  struct Sent {
+    SimRow first, last;
+  };
+  bool same_deliveries = false;   // it asks for them
+  std::vector<Sent> sent;         // of what it was asked to take, each that was new
   std::optional<SimRow> refused;  // the last row that it refused; since the engine's start
 };
 
@@ -107,6 +112,7 @@ class SimWorld {
   std::map<std::string, std::uint64_t> checkpoints;  // what the store holds, by sink
   std::uint64_t released_to = 0;
   std::uint64_t duplicates = 0, crashes = 0, restarts = 0;
+  std::uint64_t same = 0;   // deliveries that came again as they were
   SimRows* rows = nullptr;  // with a journal
 
  private:

@@ -1,6 +1,7 @@
 // Cuts deliveries into units: one for each event, or arrays for batch_mode, and says which of them must wait for which.
 // An array holds events of one delivery with one URL, in their order, and where its end is depends on that delivery
-// alone: what is tried again in this process gives the same arrays. Lane thread.
+// alone: what is tried again gives the same arrays. So it is after a restart, for the deliveries are the same
+// (Sink::wants_same_deliveries). Lane thread.
 //
 // A TRUNCATE goes when everything before it is done, and nothing passes it.
 #pragma once

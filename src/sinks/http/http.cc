@@ -61,6 +61,7 @@ class HttpSink final : public Sink {
     look_at_server(config_, report);
     return std::nullopt;
   }
+  bool wants_same_deliveries() const override { return config_.batch_mode; }
   std::size_t window() const override { return kWindow; }
   void send(const Delivery&, Receipt) override;
   bool poll() override;
@@ -297,6 +298,8 @@ void HttpSink::taken(Unit& unit) {
 }
 
 void HttpSink::try_again(Unit& unit, const Exchange::Answer& answer, Verdict verdict, const std::string& what) {
+  // Whatever becomes of this sink: a refused event ends it long before that time.
+  if (fixed_host_ && answer.retry_after.count() > 0) context_.hold_off(now() + answer.retry_after);
   if (!is_before_refused(unit)) return freed_.push_back(&unit);  // it is not sent again
   milliseconds wait = wait_of(unit);
   // Then nothing would be gained by asking it about others, either.

@@ -17,6 +17,7 @@ SinkContext Lane::context() {
     std::lock_guard lock(mutex_);
     bytes_ += bytes;
   };
+  context.hold_off = [](SteadyTime) {};
   context.trouble = [this](std::string why) {
     std::lock_guard lock(mutex_);
     trouble_ = std::move(why);
