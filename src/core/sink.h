@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -155,6 +156,10 @@ struct SinkContext {
   std::function<void(std::string why)> trouble;
   // Lane thread: the far side is not to be asked before this time, by whatever sink comes after this one either.
   std::function<void(SteadyTime)> hold_off;
+  // Lane thread: a text of the sink's own that outlives the process, empty until the first remember(); on the disk when
+  // that returns. It goes with the sink's positions. Both throw Error{storage}.
+  std::function<std::string()> recall;
+  std::function<void(std::string_view)> remember;
 };
 
 class Sink {

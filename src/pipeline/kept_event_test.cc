@@ -223,5 +223,25 @@ TEST_F(KeptEvent, RowKeysAreOldAndNew) {
   EXPECT_TRUE(blocked.empty());
 }
 
+// As MySQL logs it with binlog_row_image = MINIMAL: of the new row only what changed.
+TEST_F(KeptEvent, WhatTheNewRowLeavesOutIsAsItWas) {
+  const TableSchema* keyed = schema({"shop", "number"}, {0, 1});
+  BatchPtr events = batch();
+  const auto row = [&](Op op, std::vector<Value> before, std::vector<Value> after) {
+    Event& made = add(*events, keyed);
+    made.op = op;
+    if (!before.empty()) made.before = image(*events, before);
+    if (!after.empty()) made.after = image(*events, after);
+    return row_keys(made);
+  };
+  const auto value = [](std::int64_t number) { return Value::int64(number); };
+  const RowKeys moved = row(Op::update, {value(1), value(7)}, {Value::absent(), value(8)});
+  BlockedRows blocked;
+  blocked.add(moved);
+  EXPECT_TRUE(blocked.blocks(row(Op::remove, {value(1), value(7)}, {})));
+  EXPECT_TRUE(blocked.blocks(row(Op::remove, {value(1), value(8)}, {}))) << "the new row";
+  EXPECT_FALSE(blocked.blocks(row(Op::remove, {value(2), value(8)}, {})));
+}
+
 }  // namespace
 }  // namespace deltaforge::pipeline

@@ -35,12 +35,14 @@ bool append(const Value& value, std::string& to) {
   return true;
 }
 
-void add_row(const TableSchema& schema, const Image& image, std::vector<std::uint64_t>& to) {
+// `other`: has the columns that the log left out of `image` because they are the same in both (a key of two columns of
+// which one changed, with MySQL's binlog_row_image = MINIMAL).
+void add_row(const TableSchema& schema, const Image& image, const Image& other, std::vector<std::uint64_t>& to) {
   if (!image.present || schema.key.empty()) return;
   std::string text = schema.full_name;
   text += '\0';
   for (std::uint32_t column : schema.key)
-    if (!append(image.values[column], text)) return;
+    if (!append(image.values[column], text) && !(other.present && append(other.values[column], text))) return;
   const std::uint64_t row = xxh3_64(as_bytes(text));
   if (std::ranges::find(to, row) == to.end()) to.push_back(row);
 }
@@ -51,8 +53,8 @@ RowKeys row_keys(const Event& event) {
   RowKeys keys;
   keys.table = event.schema->name_hash;
   keys.whole_table = event.op == Op::truncate;
-  add_row(*event.schema, event.before, keys.rows);
-  add_row(*event.schema, event.after, keys.rows);
+  add_row(*event.schema, event.before, event.after, keys.rows);
+  add_row(*event.schema, event.after, event.before, keys.rows);
   return keys;
 }
 

@@ -157,30 +157,35 @@ std::unique_ptr<Lane> Run::make_lane(std::size_t index, const SinkMaker& maker) 
   SinkContext context;
   context.pipeline = spec_.name;
   context.tenant = spec_.tenant;
-  return std::make_unique<Lane>(
-      Lane::Parts{.index = index,
-                  .maker = maker,
-                  .context = std::move(context),
-                  .algebra = algebra_,
-                  .codec = codec_,
-                  .ledger = ledger_,
-                  .clock = clock_,
-                  .probe = LaneProbe(spec_.name, maker.id, maker.required),
-                  .awaited = maker.required || none_required(spec_),
-                  .freed =
-                      [this] {
-                        transform_.bell().ring();
-                        source_bell_.ring();
-                      },
-                  .retired = [this] { checkpoint_bell_.ring(); },
-                  .rejoin = [this] { changed_(); },
-                  .opened = [this] { source_bell_.ring(); },
-                  .seed = std::random_device{}(),
-                  .deadline = spec_.sink_batch_deadline,
-                  .desk = make_desk({false, maker.id}),
-                  .lost = holds_.is_lost(index),
-                  .sent = std::make_unique<Sent>(store_, sink_key(spec_.source.id, maker.id), algebra_)},
-      static_cast<std::size_t>(spec_.batch.max_inflight));
+  const std::string key = sink_key(spec_.source.id, maker.id);
+  context.recall = [this, key] { return store_.get(kSinkNotes, key).value_or(""); };
+  context.remember = [this, key](std::string_view note) {
+    const Store::Entry entry{kSinkNotes, key, std::string(note)};
+    store_.put({&entry, 1});
+  };
+  return std::make_unique<Lane>(Lane::Parts{.index = index,
+                                            .maker = maker,
+                                            .context = std::move(context),
+                                            .algebra = algebra_,
+                                            .codec = codec_,
+                                            .ledger = ledger_,
+                                            .clock = clock_,
+                                            .probe = LaneProbe(spec_.name, maker.id, maker.required),
+                                            .awaited = maker.required || none_required(spec_),
+                                            .freed =
+                                                [this] {
+                                                  transform_.bell().ring();
+                                                  source_bell_.ring();
+                                                },
+                                            .retired = [this] { checkpoint_bell_.ring(); },
+                                            .rejoin = [this] { changed_(); },
+                                            .opened = [this] { source_bell_.ring(); },
+                                            .seed = std::random_device{}(),
+                                            .deadline = spec_.sink_batch_deadline,
+                                            .desk = make_desk({false, maker.id}),
+                                            .lost = holds_.is_lost(index),
+                                            .sent = std::make_unique<Sent>(store_, key, algebra_)},
+                                static_cast<std::size_t>(spec_.batch.max_inflight));
 }
 
 std::unique_ptr<Desk> Run::make_desk(Stage stage) {

@@ -10,11 +10,12 @@ inline constexpr char kCheckpointsShort[] = "checkpoints_short";  // the same as
 inline constexpr char kOrigins[] = "origins";                     // where a sink began, until it has a checkpoint
 inline constexpr char kHolds[] = "holds";                         // of sinks that are detached, and have not caught up
 inline constexpr char kSent[] = "sent";                           // what a sink may be sent again, by stretches
+inline constexpr char kSinkNotes[] = "sink_notes";                // a sink's own text (SinkContext::remember)
 inline constexpr char kIdentity[] = "pipelines";                  // uid and epoch, by pipeline name
 inline constexpr char kSourceState[] = "source_state";            // a source's own values
 
 // All that is kept of a sink, by its sink_key().
-inline constexpr const char* kOfSinks[] = {kCheckpoints, kCheckpointsShort, kOrigins, kHolds, kSent};
+inline constexpr const char* kOfSinks[] = {kCheckpoints, kCheckpointsShort, kOrigins, kHolds, kSent, kSinkNotes};
 
 // No id holds "::", so what one source keeps never looks like another's.
 inline std::string source_prefix(const std::string& source) { return source + "::"; }

@@ -139,6 +139,8 @@ void ask_sink(const Subject& subject, const SinkMaker& maker, Answer& answer) {
   context.count_bytes = [](std::uint64_t) {};
   context.trouble = [](const std::string&) {};
   context.hold_off = [](SteadyTime) {};
+  context.recall = [] { return std::string(); };
+  context.remember = [](std::string_view) {};
   const std::unique_ptr<Sink> sink = maker.build(context);
   answer.holds_position = sink->holds_position();
   answer.held = sink->plan(answer.report);

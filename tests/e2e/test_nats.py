@@ -143,6 +143,30 @@ def test_stream_deleted_and_made_again(named: bool, bench: Workbench, servers: S
     assert engine.terminate() == 0
 
 
+def test_that_a_stream_took_the_events_is_remembered(bench: Workbench, servers: Servers, private: Private) -> None:
+    """By the next process, and by the sink that a PATCH makes anew."""
+    pg, nats = servers(15), private()
+    database = _table(bench, pg)
+    nats.create_stream("ORDERS", "orders")
+    engine = bench.engine(pg, database, [nats_sink(nats.url, "orders")]).start()
+    _insert(pg, database, 0, 10)
+    _arrive(NatsReader(nats, "ORDERS"), 10)
+    assert engine.terminate() == 0
+    nats.delete_stream("ORDERS")
+    engine.start(ready=False)
+    _insert(pg, database, 10, 10)
+    _error(engine, "captures")
+    status, text = engine.request("PATCH", "/pipelines/p", {"spec": {"batch": {"max_events": 5}}})
+    assert status == 200, text
+    _error(engine, "captures")
+    nats.create_stream("ORDERS", "orders")
+    reader = NatsReader(nats, "ORDERS")
+    _arrive(reader, 10)
+    assert _ids(reader) == list(range(10, 20))
+    assert "at most once" not in engine.log_text()
+    assert engine.terminate() == 0
+
+
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_full_stream_waits_for_room(kind: str, bench: Workbench, servers: Servers, private: Private) -> None:
     pg, nats = servers(15), private(kind)

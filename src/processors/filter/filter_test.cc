@@ -209,6 +209,7 @@ TEST(Filter, MistakesHaveAPlaceAndARemedy) {
            {"fields: [{path: a, op: eq}]", "this op needs a `value`"},
            {"fields: [{path: a, op: exists, value: 1}]", "leave `value` out"},
            {"fields: [{path: a, op: in, value: 1}]", "expected a list: [a, b]"},
+           {"fields: [{path: a, op: in, value: []}]", "the list is empty"},
            {"fields: [{path: a, op: gt, value: [1]}]", "a list goes with `in` and `not_in` only"},
            {"fields: [{path: a, op: lt, value: true}]", "expected a number or text"},
            {"fields: [{path: a, op: regex, value: '('}]", "p.yaml:2:38: fields[0].value: not a regular expression: "},

@@ -49,7 +49,9 @@ void Config::check(const config::Node& node, config::Report& report) const {
   if (brokers.find("://") != std::string::npos)
     report.add(node, "brokers", "no list of brokers: write host:port, without kafka:// or http://");
   const std::string shape = encode::shape_of(topic);
-  if (!topic.is_static() && shape.starts_with("__"))
+  static constexpr std::string_view kOwn[] = {"__consumer_offsets", "__transaction_state", "__share_group_state",
+                                              "__cluster_metadata"};
+  if (topic.is_static() ? std::ranges::find(kOwn, shape) != std::end(kOwn) : shape.starts_with("__"))
     report.add(node, "topic", "topics that begin with '__' are Kafka's own");
   if (!topic.empty() && !is_topic_name(shape))
     report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");

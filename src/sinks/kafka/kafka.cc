@@ -389,7 +389,8 @@ rd_kafka_resp_err_t KafkaSink::produce_one(Shipment& shipment, const Shipment::R
     return parts_.back().u;
   };
   const auto add_header = [&add](std::string_view name, std::string_view value) {
-    add(RD_KAFKA_VTYPE_HEADER).header = {name.data(), value.data(), static_cast<ssize_t>(value.size())};
+    const char* bytes = value.empty() ? "" : value.data();  // no pointer would be a null
+    add(RD_KAFKA_VTYPE_HEADER).header = {name.data(), bytes, static_cast<ssize_t>(value.size())};
   };
   parts_.clear();
   add(RD_KAFKA_VTYPE_RKT).rkt = topic_of(row);

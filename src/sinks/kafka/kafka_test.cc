@@ -79,6 +79,10 @@ TEST(KafkaConfig, TopicNamesAreChecked) {
         << bad;
   EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: " + std::string(250, 'a') + "\n"),
               HasSubstr("no valid topic name"));
+  for (const char* own : {"__consumer_offsets", "__${source.table}"})
+    EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: \"" + std::string(own) + "\"\n"),
+                HasSubstr("Kafka's own"))
+        << own;
 }
 
 TEST(KafkaConfig, ProtectedPropertiesKeepTheirPromise) {

@@ -15,13 +15,6 @@
 
 namespace deltaforge::sinks::nats {
 
-// What one sink of a pipeline has seen of its server; outlives the objects that the lane makes after failures. Any
-// thread.
-struct Memory {
-  std::atomic<bool> captured{false};   // a stream has captured a subject of this sink
-  std::atomic<bool> said_core{false};  // the log says that it is at most once
-};
-
 struct Config : config::HoldLimits {
   std::string id;
   config::Secret url;
@@ -42,7 +35,8 @@ struct Config : config::HoldLimits {
   config::Secret token;
   std::string nkey;
   std::optional<config::Tls> tls;
-  std::shared_ptr<Memory> memory = std::make_shared<Memory>();  // shared by all sinks of one document
+  // The log says that it is at most once. Outlives the objects that the lane makes after failures.
+  std::shared_ptr<std::atomic<bool>> said_core = std::make_shared<std::atomic<bool>>(false);
 
   static const config::Spec<Config>& spec();
   void check(const config::Node& node, config::Report& report) const;

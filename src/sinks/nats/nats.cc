@@ -97,6 +97,7 @@ class NatsSink final : public Sink {
   bool may_go(Stream&, std::uint64_t subject, SteadyTime at);
   std::optional<Reject> too_large(const Next&, const Stream*, std::size_t expectations) const;
   std::size_t expectation_size(const Stream&, bool with_id) const;
+  void note_captured();
   void not_captured(const Next&, std::string_view subject);
 
   void take_answers();
@@ -127,6 +128,7 @@ class NatsSink final : public Sink {
   std::unordered_set<std::uint64_t> busy_;  // subjects under way of streams that are shared
   std::vector<Answer> answers_;
   std::size_t max_payload_ = 0;
+  bool captured_ = false;   // a stream has captured a subject of this sink, once
   bool unflushed_ = false;  // what goes to core NATS is not known to be with the server
   bool unsettled_ = false;  // what streams expect is not known: nothing goes until all answers are there
   bool progress_ = true;    // a message was taken since that was so the last time
@@ -153,21 +155,28 @@ std::optional<Position> NatsSink::open() {
   inbox_ = Inbox::make(context_.wake);
   connection_ = std::make_unique<Connection>(config_, "deltaforge " + context_.pipeline + "." + config_.id, inbox_);
   streams_.emplace(config_, *connection_);
-  Memory& memory = *config_.memory;
+  captured_ = context_.recall() == config_.subject.text();
   if (streams_->any()) {
-    memory.captured = true;
-  } else if (memory.captured) {
+    note_captured();
+  } else if (captured_) {
     throw Error(
         ErrorKind::unavailable,
         fmt::format("no stream of NATS {} captures '{}' any more", connection_->where(), config_.subject.text()),
         "create the stream again (nats stream add), or bring JetStream back");
-  } else if (!memory.said_core.exchange(true)) {
+  } else if (!config_.said_core->exchange(true)) {
     warn(
         "no stream captures the subject: events are published to core NATS, at most once; whoever does not listen "
         "misses "
         "them. Create a stream, and name it in `stream`");
   }
   return std::nullopt;
+}
+
+// From here on no event of this subject goes to core NATS, in no later run either.
+void NatsSink::note_captured() {
+  if (captured_) return;
+  context_.remember(config_.subject.text());
+  captured_ = true;
 }
 
 void NatsSink::warn(std::string_view what, std::string_view stream) const {
@@ -264,7 +273,7 @@ bool NatsSink::send_one(const Next& row, Slab& slab, SteadyTime at) {
   Stream* stream = streams_->of(writer_.subject(slab));
   if (stream != nullptr) [[likely]]
     return publish_to(*stream, row, slab, at);
-  if (config_.stream || streams_->any() || config_.memory->captured) {
+  if (config_.stream || streams_->any() || captured_) {
     not_captured(row, writer_.subject(slab));
     return false;
   }
@@ -283,7 +292,8 @@ bool NatsSink::passes_without(const Next& row, Reject reject) {
 }
 
 bool NatsSink::publish_to(Stream& stream, const Next& row, Slab& slab, SteadyTime at) {
-  config_.memory->captured.store(true, std::memory_order_relaxed);
+  if (!captured_) [[unlikely]]
+    note_captured();
   const std::uint64_t subject = stream.shared ? xxh3_64(as_bytes(writer_.subject(slab))) : 0;
   if (!may_go(stream, subject, at)) return false;
   if (auto reject = too_large(row, &stream, expectation_size(stream, false))) [[unlikely]]
@@ -386,7 +396,7 @@ void NatsSink::take_answers() {
 }
 
 void NatsSink::take(const Answer& answer) {
-  Sent* message = flight_.find(answer.number);
+  Sent* message = answer.number == 0 ? flight_.oldest() : flight_.find(answer.number);
   if (message == nullptr) return;
   moved_at_ = now();
   switch (answer.kind) {

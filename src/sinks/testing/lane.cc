@@ -18,6 +18,8 @@ SinkContext Lane::context() {
     bytes_ += bytes;
   };
   context.hold_off = [](SteadyTime) {};
+  context.recall = [this] { return note_; };
+  context.remember = [this](std::string_view note) { note_ = note; };
   context.trouble = [this](std::string why) {
     std::lock_guard lock(mutex_);
     trouble_ = std::move(why);

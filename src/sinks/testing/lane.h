@@ -59,6 +59,7 @@ class Lane final : public ReceiptBook {
   std::vector<Answer> answers_;
   std::uint64_t bytes_ = 0;
   std::string trouble_;
+  std::string note_;  // see SinkContext::remember
 };
 
 }  // namespace deltaforge::sinks::testing

@@ -20,6 +20,8 @@ class PipelineLane {
     ledger_.begin(0, position(0));
     SinkContext context;
     context.pipeline = "shop";
+    context.recall = [this] { return note_; };
+    context.remember = [this](std::string_view note) { note_ = note; };
     auto nothing = [] {};
     lane_.emplace(pipeline::Lane::Parts{.index = 0,
                                         .maker = std::move(made),
@@ -42,6 +44,7 @@ class PipelineLane {
   std::string trouble() const { return lane_->trouble().value_or("no trouble"); }
 
  private:
+  std::string note_;  // see SinkContext::remember
   NumberCodec codec_;
   Numbers algebra_;
   pipeline::Ledger ledger_{1, algebra_, pipeline::CommitRule(pipeline::CommitPolicy{}, {true}), Clock::system()};

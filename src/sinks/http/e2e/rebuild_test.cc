@@ -22,7 +22,7 @@ class HttpRebuild : public ::testing::Test {
   ~HttpRebuild() override { receiver_.rules("[]"); }
   void send(std::initializer_list<std::int64_t> ids) {
     for (const std::int64_t id : ids) batches_.insert(id);
-    ASSERT_TRUE(lane_->offer(batches_.build().batch));
+    ASSERT_TRUE(lane_->offer(batches_.build().batch, true));
   }
   // False: the time is over.
   bool run(seconds patience) {
