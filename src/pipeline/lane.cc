@@ -160,6 +160,7 @@ SteadyTime Lane::step() {
   }
   watch(now);
   if (detached()) drop_queue();  // one may have been offered while it detached
+  stuck_.store(is_stuck(), std::memory_order_release);
   return next_call();
 }
 
@@ -488,6 +489,14 @@ void Lane::detach(const std::string& why) {
 void Lane::drop_queue() {
   Offered dropped;
   while (queue_.try_pop(dropped)) dropped = Offered();
+}
+
+// With a journal a row that was just refused is about to become a dead letter; only where that failed the sink is
+// closed.
+bool Lane::is_stuck() const {
+  if (used_ == 0) return false;
+  const Slot& front = slot(0);
+  return front.state == State::held || (front.reject && (!parts_.desk || !is_open_));
 }
 
 SteadyTime Lane::next_call() const {

@@ -89,6 +89,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   bool empty() const { return queue_.size() == 0 && in_flight_.load(std::memory_order_acquire) == 0; }
   bool awaited() const { return parts_.awaited && !detached(); }
   bool detached() const { return detached_.load(std::memory_order_acquire); }
+  // Its next row is one that nobody takes, and the journal has no room for it.
+  bool stuck() const { return stuck_.load(std::memory_order_acquire); }
   bool lost() const { return lost_.load(std::memory_order_acquire); }
   // A detached lane whose sink answers again: the run may be restarted with it.
   bool wants_rejoin() const { return wants_rejoin_.load(std::memory_order_acquire) && !lost(); }
@@ -144,6 +146,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::optional<SteadyTime> due() const;
   void detach(const std::string& why);
   void drop_queue();
+  bool is_stuck() const;
   SteadyTime next_call() const;
   Slot& slot(std::size_t i) { return slots_[(head_ + i) % slots_.size()]; }
   const Slot& slot(std::size_t i) const { return slots_[(head_ + i) % slots_.size()]; }
@@ -176,7 +179,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> oldest_us_{0};   // commit time of the oldest batch not yet delivered; 0: none
   std::atomic<bool> holds_position_{false};  // of every sink that is built, a new one after a failed open too
-  std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, holds_up_{false};
+  std::atomic<bool> opened_{false}, detached_{false}, wants_rejoin_{false}, lost_{false}, stuck_{false},
+      holds_up_{false};
   mutable std::mutex mutex_;  // guards what follows
   std::vector<Answer> answers_;
   std::optional<Position> held_;

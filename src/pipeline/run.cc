@@ -403,10 +403,11 @@ void Run::checkpoint(std::stop_token stop) {
   }
 }
 
+// As far as it gets: what waits behind a row that nobody takes is not waited for.
 bool Run::drained(bool gave_up) const {
   return source_done_.load(std::memory_order_acquire) && (gave_up || transform_.empty()) &&
-         std::all_of(lanes_.begin(), lanes_.end(),
-                     [](const auto& lane) { return lane->detached() || lane->empty(); }) &&
+         std::ranges::all_of(lanes_,
+                             [](const auto& lane) { return lane->detached() || lane->empty() || lane->stuck(); }) &&
          ledger_.clean();
 }
 
@@ -414,7 +415,9 @@ bool Run::drain(const std::function<SteadyTime()>& deadline) {
   source_stop_.request_stop();
   transform_.wind_down();
   for (;;) {
-    const bool gave_up = transform_.gave_up();  // what it handed on before is delivered still
+    // What was handed on before is delivered still.
+    const bool stuck = std::ranges::any_of(lanes_, [](const auto& lane) { return lane->stuck(); });
+    const bool gave_up = transform_.gave_up() || transform_.is_full() || stuck;
     if (drained(gave_up)) return !gave_up;
     if (clock_.now() >= deadline() || failure()) return false;
     std::this_thread::sleep_for(milliseconds(2));

@@ -166,7 +166,7 @@ void Transform::run(Step& step, Batch& batch, std::uint64_t& count) {
 }
 
 SteadyTime Transform::due() const {
-  const bool again = full_ || std::ranges::any_of(steps_, [](const Step& step) {
+  const bool again = is_full() || std::ranges::any_of(steps_, [](const Step& step) {
                        return step.desk && step.desk->is_changed();  // it could not be read, or is not due yet
                      });
   return again ? std::min(parts_.clock.now() + kAgain, slow_.due()) : slow_.due();
@@ -188,6 +188,8 @@ void Transform::note_change() {
 
 void Transform::wind_down() {
   for (const Step& step : steps_) step.processor->wind_down();
+  winding_down_.store(true, std::memory_order_release);
+  bell_.ring();
 }
 
 void Transform::stop() {
@@ -201,16 +203,15 @@ bool Transform::has_room() {
   std::optional<std::string> why;
   for (Step& step : steps_)
     if (step.desk && !why) why = step.desk->no_room();
-  const bool was_full = std::exchange(full_, why.has_value());
-  if (full_ != was_full) parts_.trouble(why);
-  return !full_;
+  if (full_.exchange(why.has_value(), std::memory_order_acq_rel) != why.has_value()) parts_.trouble(why);
+  return !why;
 }
 
 template <class F>
 void Transform::until_stored(F&& attempt) {
   bool troubled = false;
   while (auto why = attempt()) {
-    if (stopping_.load(std::memory_order_acquire)) throw Cancelled();
+    if (stopping_.load(std::memory_order_acquire) || winding_down_.load(std::memory_order_acquire)) throw Cancelled();
     troubled = true;
     parts_.trouble(*why);
     bell_.wait_until(parts_.clock.now() + kAgain);

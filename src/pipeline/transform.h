@@ -55,7 +55,7 @@ class Transform {
   bool replay(const std::string& processor, BatchPtr, Order, std::function<void(ReplayResult)> done);
   // Any thread: entries of the journal were removed.
   void note_change();
-  // Any thread: what was read is still wanted, but no processor may hold it up. See gave_up().
+  // Any thread: what was read is still wanted, but no processor may hold it up, nor a full journal. See gave_up().
   void wind_down();
   // Any thread: the run ends. Processors are cancelled; whoever waits for room in the journal gives up.
   void stop();
@@ -68,8 +68,8 @@ class Transform {
   bool step();
   Bell& bell() { return bell_; }
   SteadyTime due() const;  // when to call at the latest
-  // Too many events wait in front of a processor: no batch is taken.
-  bool is_full() const { return full_; }
+  // Any thread: too many events wait in front of a processor: no batch is taken.
+  bool is_full() const { return full_.load(std::memory_order_acquire); }
   BatchProbe& probe() { return parts_.probe; }
   // Any thread: a batch was thrown away unfinished. Nothing behind it comes from here any more in this run.
   bool gave_up() const { return gave_up_.load(std::memory_order_acquire); }
@@ -108,8 +108,8 @@ class Transform {
   std::size_t from_ = 0;                            // its first step,
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;
-  bool full_ = false;  // no batch is taken before rows that wait have gone on
-  std::atomic<bool> stopping_{false}, gave_up_{false};
+  std::atomic<bool> full_{false};  // no batch is taken before rows that wait have gone on
+  std::atomic<bool> stopping_{false}, winding_down_{false}, gave_up_{false};
   std::mutex mutex_;  // guards the next two
   std::optional<Position> begin_;
   std::deque<Again> replays_;
