@@ -33,6 +33,10 @@ struct ProcessorContext {
   // dead letter from here on; the processor drops it. Events go through a processor in order, and it looks at `dropped`
   // when their turn comes: those behind may have to wait.
   std::function<void(const Batch&, std::uint32_t event, std::string reason)> set_aside = {};
+  // Null without a journal. Inside process(): of the events [first, last), as they came in, at least one was set aside
+  // by this processor when they came before. It is `dropped` now.
+  std::function<bool(std::uint32_t first, std::uint32_t last)> had_letter = {};
+  std::size_t copiers = 0;  // processors before this one that may give more events than they get
 };
 
 // A validated configuration, and the right to build from it. Copyable; building has no limit on how often.

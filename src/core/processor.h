@@ -18,6 +18,8 @@ class Processor {
  public:
   virtual ~Processor() = default;
   virtual void process(Batch&) = 0;
+  // It may give more events than it got.
+  virtual bool copies() const { return false; }
 
   // The pipeline stops. Both from any thread, once, also during process(); a processor that is always quick leaves
   // them. What was read is still delivered: process() goes on, and throws Cancelled where it gets nowhere.

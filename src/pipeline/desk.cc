@@ -164,6 +164,11 @@ std::optional<std::string> Desk::screen(const Question& question, std::uint32_t 
   return std::string("an event that must wait behind a dead letter cannot be stored: ") + error.what();
 }
 
+bool Desk::is_letter(const Batch& batch, std::uint32_t index) {
+  const Event& event = batch.event(index);
+  return parts_.journal.holds(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)));
+}
+
 std::optional<std::string> Desk::no_room() try {
   if (blocked_.empty() || !parts_.journal.parking_is_full(parts_.stage)) return std::nullopt;
   return kNoRoom;

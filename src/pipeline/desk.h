@@ -57,6 +57,8 @@ class Desk {
   // Otherwise why they cannot be parked: ask again later.
   std::optional<std::string> screen(const Question&, std::uint32_t first, std::uint32_t last,
                                     std::vector<std::uint32_t>& left_out);
+  // It is a dead letter of this stage. Throws Error{storage}.
+  bool is_letter(const Batch&, std::uint32_t event);
   // Why no further batch should be begun by a stage that parks beyond the limit.
   std::optional<std::string> no_room();
   // A kept event that the log has not shown again yet: what is older than it may still have to come.

@@ -198,17 +198,23 @@ void Run::add_processors() {
       journal_ == nullptr ? find_steps(spec_.processors, {}, {})
                           : find_steps(spec_.processors, journal_->processors(), journal_->kept_processors());
   std::vector<std::string> ids;
+  std::size_t copiers = 0;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const StepSpec& step = steps[i];
     ids.push_back(step.id);
-    ProcessorContext context{spec_.name, spec_.tenant, {}};
+    ProcessorContext context{.pipeline = spec_.name, .tenant = spec_.tenant, .copiers = copiers};
     if (journal_ != nullptr)
       context.set_aside = [this, i](const Batch& batch, std::uint32_t event, std::string reason) {
         transform_.set_aside(i, batch, event, std::move(reason));
       };
+    if (journal_ != nullptr)
+      context.had_letter = [this](std::uint32_t first, std::uint32_t last) {
+        return transform_.had_letter(first, last);
+      };
     if (!step.maker) warn_of_absent(step.id);
-    transform_.add({step.maker ? step.maker->build(context) : std::make_unique<AbsentProcessor>(),
-                    make_desk({true, step.id}), ProcessorProbe(spec_.name, step.id)});
+    auto made = step.maker ? step.maker->build(context) : std::make_unique<AbsentProcessor>();
+    copiers += made->copies() ? 1 : 0;
+    transform_.add({std::move(made), make_desk({true, step.id}), ProcessorProbe(spec_.name, step.id)});
   }
   if (journal_ != nullptr) journal_->note_processors(ids);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace deltaforge::pipeline {
@@ -140,6 +141,7 @@ bool Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   why_.clear();
   for (std::size_t i = from; i < steps_.size(); ++i) {
     inputs_ = batch.size();
+    letters_.clear();
     if (steps_[i].desk && (waited || i > from)) count -= screen(i, 0);
     run(steps_[i], batch, count);
   }
@@ -230,6 +232,8 @@ std::uint64_t Transform::screen(std::size_t step, std::uint32_t first) {
     const bool released = !orders_.empty() && step == from_;
     return desk.screen({batch, position_, orders_, released, true}, first, inputs_, out);
   });
+  if (first == 0)
+    std::ranges::copy_if(out, std::back_inserter(letters_), [&](std::uint32_t i) { return desk.is_letter(batch, i); });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
   if (step == from_) {
     waiting_.insert(waiting_.end(), out.begin(), out.end());
@@ -246,6 +250,11 @@ void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t ev
   if (step != from_) return;
   if (why_.empty()) why_ = reject.reason;
   set_aside_.push_back(event);
+}
+
+bool Transform::had_letter(std::uint32_t first, std::uint32_t last) const {
+  const auto letter = std::ranges::lower_bound(letters_, first);
+  return letter != letters_.end() && *letter < last;
 }
 
 bool Transform::replay(const std::string& processor, BatchPtr batch, Order order,

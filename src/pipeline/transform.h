@@ -63,6 +63,9 @@ class Transform {
   // drops it then. Waits until it is stored; throws Cancelled when the run ends first.
   void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
+  // Transform thread, for a processor in process(): it set one of these events aside before, in an earlier run.
+  bool had_letter(std::uint32_t first, std::uint32_t last) const;
+
   // True: it moved something; call again at once. False: wait for the bell, at most until due(). Throws what a
   // processor throws.
   bool step();
@@ -103,6 +106,7 @@ class Transform {
   Bell bell_;
   Position position_;                               // in front of the next batch; kept with a journal only
   Batch* batch_ = nullptr;                          // that is being processed,
+  std::vector<std::uint32_t> letters_;              // those that the step at hand set aside before; ascending
   std::uint32_t inputs_ = 0;                        // its events before the step at hand; copies come behind them
   std::span<const Order> orders_;                   // see Replay,
   std::size_t from_ = 0;                            // its first step,

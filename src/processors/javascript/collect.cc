@@ -1,8 +1,8 @@
 #include "processors/javascript/collect.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -16,6 +16,8 @@
 #include <jsapi.h>
 #include <jsfriendapi.h>
 
+#include "base/bytes.h"
+#include "base/hash.h"
 #include "core/event_id.h"
 #include "processors/javascript/to_js.h"
 
@@ -29,9 +31,34 @@ bool is_float(Kind kind) { return kind == Kind::float32 || kind == Kind::float64
 
 const Image& image_of(const Event& event, Side side) { return side == Side::before ? event.before : event.after; }
 Image& image_of(Event& event, Side side) { return side == Side::before ? event.before : event.after; }
+// The name of the event is the outbox's to give, not a script's.
+bool is_event_id(std::string_view header) {
+  constexpr std::string_view kName = "df-event-id";
+  return std::ranges::equal(header, kName, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+}
+
+bool keeps(const Extra* given, const Header& header) {
+  return given != nullptr && std::ranges::any_of(given->headers, [&](const Header& each) {
+           return each.name == header.name && each.value == header.value;
+         });
+}
+
 std::string_view& text_of(Extra& extra, Side side) { return side == Side::before ? extra.before : extra.after; }
 
 }  // namespace
+
+// Of the second script no two are the same up to some 46,000 copies of a row; others differ by 30 bits of a hash.
+std::uint32_t copy_number(std::size_t copiers, std::uint32_t fan_out, std::uint32_t further) {
+  if (copiers == 0 && fan_out == 0) return further;
+  constexpr std::uint64_t kOfSecond = std::uint64_t{2} << 30, kOfOthers = std::uint64_t{3} << 30, kRoom = 1 << 30;
+  const std::uint64_t sum = std::uint64_t{fan_out} + further;
+  const std::uint64_t pair = sum < kRoom ? sum * (sum + 1) / 2 + further : kRoom;  // each pair has another one
+  if (copiers == 1 && pair < kRoom) return static_cast<std::uint32_t>(kOfSecond | pair);
+  std::array<std::byte, 16> all;
+  store_big_endian(all.data(), std::uint64_t{copiers});
+  store_big_endian(all.data() + 8, std::uint64_t{fan_out} << 32 | further);
+  return static_cast<std::uint32_t>(kOfOthers | (xxh3_64(all) & (kRoom - 1)));
+}
 
 struct Collector::Draft {
   Event event;
@@ -41,12 +68,11 @@ struct Collector::Draft {
   bool synthetic = false;
 };
 
-Collector::Collector(JSContext* context, Objects& objects, const std::string& id, std::size_t most_bytes,
-                     std::uint32_t stride, Scratch& scratch, std::vector<Output>& out)
+Collector::Collector(JSContext* context, Objects& objects, const Settings& settings, std::size_t most_bytes,
+                     Scratch& scratch, std::vector<Output>& out)
     : context_(context),
       objects_(objects),
-      id_(id),
-      stride_(stride),
+      settings_(settings),
       out_(out),
       json_(context, most_bytes),
       slab_(scratch.text),
@@ -65,11 +91,11 @@ bool Collector::returned(JS::HandleValue value, JS::HandleValue given) {
   JS::RootedObject object(context_, &value.toObject());
   if (JS::IsPromiseObject(object)) return fail("a promise was returned; events must be returned at once");
   bool is_list = false;
-  if (!JS::IsArrayObject(context_, value, &is_list)) return false;
+  if (!JS::IsArray(context_, object, &is_list)) return false;  // or a Proxy of one
   if (!is_list) return one(value);
   std::uint32_t count = 0;
-  if (!JS::GetArrayLength(context_, object, &count)) return false;
   JS::RootedValue item(context_);
+  if (!JS_GetProperty(context_, object, "length", &item) || !JS::ToUint32(context_, item, &count)) return false;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (!JS_GetElement(context_, object, i, &item) || !one(item)) return false;
   }
@@ -103,14 +129,12 @@ bool Collector::one(JS::HandleValue value) {
 bool Collector::add(Draft& draft) {
   Given& given = given_[draft.input];
   last_ = draft.input;
-  std::uint64_t further = 0;
+  std::uint32_t further = 0;
   if (draft.synthetic || given.once)
     further = ++given.further;
   else
     given.once = true;
-  const std::uint64_t fan_out = draft.event.fan_out + further * stride_;
-  if (fan_out > std::numeric_limits<std::uint32_t>::max()) return fail("too many copies of one event");
-  draft.event.fan_out = static_cast<std::uint32_t>(fan_out);
+  if (further > 0) draft.event.fan_out = copy_number(settings_.copiers, draft.event.fan_out, further);
   if (draft.extra_changed) draft.event.extra = new (objects_.batch().pages().array<Extra>(1).data()) Extra(draft.extra);
   out_.push_back({objects_.place(draft.input), draft.event});
   return true;
@@ -152,17 +176,28 @@ bool Collector::touched(JS::HandleObject object, Draft& draft) {
   return !further || further_members(draft, object);
 }
 
+// Else nothing would be left of what was meant: of a Set or a Map of events, of a generator.
+bool Collector::is_like_event(JS::HandleObject object) {
+  bool found = false;
+  for (const char* name : {"after", "before", "event_id"})
+    if (!found && !JS_HasProperty(context_, object, name, &found)) return false;
+  return found ||
+         fail(fmt::format("what was returned is no event but a {}: return events, or objects with before or after",
+                          JS::GetClass(object)->name));
+}
+
 // An object that the script made: a copy of an input when it has the id of one, else something new.
 bool Collector::plain(JS::HandleObject object, Draft& draft) {
   bool list = false, found = false;
   if (!JS::IsArrayObject(context_, object, &list)) return false;
   if (list) return fail("an item of the list that was returned is a list, not an event");
+  if (!is_like_event(object)) return false;
   if (!find_input(object, found)) return false;
   draft.input = last_;
   draft.event = objects_.input(last_);
   draft.synthetic = !found;
   draft.extra_changed = true;
-  if (draft.synthetic) draft.extra.synthetic = objects_.batch().pages().copy(id_);
+  if (draft.synthetic) draft.extra.synthetic = objects_.batch().pages().copy(settings_.id);
   if (found && draft.event.extra != nullptr) draft.extra.synthetic = draft.event.extra->synthetic;
   if (draft.event.extra != nullptr) draft.extra.raw_payload = draft.event.extra->raw_payload;
 
@@ -361,7 +396,7 @@ bool Collector::column_value(JS::HandleValue now, const Value& was, Value& to) {
     const double number = now.toNumber();
     if (!std::isfinite(number)) {
       to = Value::null();
-    } else if (was.kind() == Kind::float32 && static_cast<double>(static_cast<float>(number)) == number) {
+    } else if (was.kind() == Kind::float32 && shown_as(static_cast<float>(number)) == number) {
       to = Value::float32(static_cast<float>(number));
     } else if (!is_float(was.kind()) && std::trunc(number) == number && std::abs(number) < kWhole) {
       to = Value::int64(static_cast<std::int64_t>(number));
@@ -510,6 +545,10 @@ bool Collector::headers(Draft& draft, JS::HandleValue value) {
     if (!plain_text(name, "the name of a header", header.name) ||
         !plain_text(each, "the value of a header", header.value))
       return false;
+    if (is_event_id(header.name) && !keeps(objects_.input(draft.input).extra, header)) {
+      ignored_ = true;
+      continue;
+    }
     new (&headers[count++]) Header(header);
   }
   draft.extra.headers = headers.first(count);

@@ -19,11 +19,15 @@ struct Scratch {
   Slab text, compare;
 };
 
+// What tells an event from the others that were made of its row (Event::fan_out): the `further`-th that a script made
+// of one with `fan_out`, behind `copiers` other scripts. Looks at nothing else, so that it is the same when that event
+// comes alone. Copies of the first script count up; those of later ones have numbers of their own.
+std::uint32_t copy_number(std::size_t copiers, std::uint32_t fan_out, std::uint32_t further);
+
 // Of one call. False: a JavaScript exception is pending; what `out` got is then of no use.
 class Collector {
  public:
-  Collector(JSContext*, Objects&, const std::string& id, std::size_t most_bytes, std::uint32_t stride, Scratch&,
-            std::vector<Output>& out);
+  Collector(JSContext*, Objects&, const Settings&, std::size_t most_bytes, Scratch&, std::vector<Output>& out);
 
   // A list of events, one event, or nothing: then what `given` is (the list, or the event, that the call got).
   bool returned(JS::Handle<JS::Value>, JS::Handle<JS::Value> given);
@@ -36,6 +40,7 @@ class Collector {
   struct Draft;
 
   bool one(JS::Handle<JS::Value>);
+  bool is_like_event(JS::Handle<JSObject*>);
   bool touched(JS::Handle<JSObject*>, Draft&);
   bool plain(JS::Handle<JSObject*>, Draft&);
   bool find_input(JS::Handle<JSObject*>, bool& found);
@@ -57,8 +62,7 @@ class Collector {
 
   JSContext* const context_;
   Objects& objects_;
-  const std::string& id_;
-  const std::uint32_t stride_;
+  const Settings& settings_;
   std::vector<Output>& out_;
   JsonOut json_;
   Slab &slab_, &compare_;

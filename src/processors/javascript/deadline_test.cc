@@ -47,7 +47,7 @@ Late call(Script& script) {
   std::iota(inputs.begin(), inputs.end(), 0U);
   std::vector<Output> out;
   const Ms begin = cpu();
-  const auto failure = script.call(batch.batch(), inputs, 1, out);
+  const auto failure = script.call(batch.batch(), inputs, out);
   const Ms late = cpu() - begin - Ms(kLimit);
   if (!failure) return {Failure::Kind::threw, "it came back", late};
   return {failure->kind, failure->message, late};
@@ -129,7 +129,7 @@ TEST(JavaScriptLimits, ASlowRegularExpressionIsNotTooMuchRecursion) {
   std::vector<Output> out;
   const Ms begin = cpu();
   for (int i = 0; i < 3; ++i) {
-    const auto failed = script.call(batch.batch(), {0}, 1, out);
+    const auto failed = script.call(batch.batch(), {0}, out);
     EXPECT_FALSE(failed) << failed->message;
   }
   EXPECT_GT((cpu() - begin).count(), 30) << "too quick to be interrupted; the test does not test";

@@ -19,6 +19,7 @@
 #include <jsfriendapi.h>
 
 #include "base/slab.h"
+#include "processors/javascript/to_js.h"
 
 namespace deltaforge::processors::javascript {
 namespace {
@@ -83,7 +84,7 @@ bool JsonOut::text(JS::HandleString string, encode::JsonWriter& out) {
 bool JsonOut::number(double number, encode::JsonWriter& out, Kind float_as) {
   if (!std::isfinite(number)) {
     out.raw("null");
-  } else if (float_as == Kind::float32 && static_cast<double>(static_cast<float>(number)) == number) {
+  } else if (float_as == Kind::float32 && shown_as(static_cast<float>(number)) == number) {
     out.float32(static_cast<float>(number));
   } else if (std::trunc(number) == number && std::abs(number) < kWhole && float_as == Kind::null) {
     out.integer(static_cast<std::int64_t>(number));

@@ -1,7 +1,6 @@
 #include "processors/javascript/javascript.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,7 +22,9 @@ obs::Counter counter(const char* name, const std::string& pipeline, const std::s
 JavaScript::JavaScript(Config config, const ProcessorContext& context)
     : config_(std::move(config)),
       pipeline_(context.pipeline),
+      copiers_(context.copiers),
       set_aside_(context.set_aside),
+      had_letter_(context.had_letter),
       errors_(counter("deltaforge_script_errors_total", pipeline_, config_.id)),
       dropped_(counter("deltaforge_script_failed_events_dropped_total", pipeline_, config_.id)) {}
 
@@ -50,14 +51,11 @@ void JavaScript::all(Batch& batch) {
   moved_ = false;
   const std::uint32_t size = batch.size();
   for (Commit& commit : batch.commits()) {
-    std::uint32_t most = 0;  // copies that earlier processors have made of one row
-    for (std::uint32_t i = commit.first; i < commit.last; ++i) most = std::max(most, batch.event(i).fan_out);
-    if (most == std::numeric_limits<std::uint32_t>::max()) --most;
     const std::uint32_t from = commit.first, to = commit.last;
     if (moved_) commit.first = moved_from_ + batch.size() - size;
     for (std::uint32_t i = from; i < to; i += std::min(kPerCall, to - i)) {
       const bool before = moved_;
-      chunk(batch, i, i + std::min(kPerCall, to - i), most + 1);
+      chunk(batch, i, i + std::min(kPerCall, to - i));
       if (moved_ && !before) commit.first = from;  // events before this call stay where they are
       if (i % kHintEvery < kPerCall) batch.passed(i);
     }
@@ -69,12 +67,14 @@ void JavaScript::all(Batch& batch) {
   batch.truncate_events(moved_from_ + added);
 }
 
-void JavaScript::chunk(Batch& batch, std::uint32_t first, std::uint32_t last, std::uint32_t stride) {
+void JavaScript::chunk(Batch& batch, std::uint32_t first, std::uint32_t last) {
   inputs_.clear();
   for (std::uint32_t i = first; i < last; ++i)
     if (!batch.event(i).dropped) inputs_.push_back(i);
   outputs_.clear();
-  if (!inputs_.empty() && !call(batch, stride)) alone(batch, stride);
+  // A call that failed before is not made with those that are left of it: they had come alone, and come so again.
+  const bool failed = had_letter_ && had_letter_(first, last);
+  if (!inputs_.empty() && (failed || !call(batch))) alone(batch);
   const auto same = [&](const Output& each) { return each.event.fan_out == batch.event(each.input).fan_out; };
   const bool in_place = std::ranges::is_sorted(outputs_, std::ranges::less_equal(), &Output::input) &&
                         std::ranges::all_of(outputs_, same);
@@ -101,9 +101,9 @@ void JavaScript::append(Batch& batch, std::uint32_t first, std::uint32_t last) {
 }
 
 // False: it failed, and its events are to be tried alone.
-bool JavaScript::call(Batch& batch, std::uint32_t stride) {
+bool JavaScript::call(Batch& batch) {
   if (stop_.load() == Stop::now) throw Cancelled();
-  const auto failure = script().call(batch, inputs_, stride, outputs_);
+  const auto failure = script().call(batch, inputs_, outputs_);
   if (!failure) return true;
   if (failure->is_limit()) {
     script_.reset();
@@ -115,14 +115,14 @@ bool JavaScript::call(Batch& batch, std::uint32_t stride) {
   return false;
 }
 
-void JavaScript::alone(Batch& batch, std::uint32_t stride) {
+void JavaScript::alone(Batch& batch) {
   const std::vector<std::uint32_t> together = std::exchange(inputs_, {});
   std::vector<Output> kept;
   for (const std::uint32_t input : together) {
     if (batch.event(input).dropped) continue;  // it waits behind one that was set aside
     inputs_.assign(1, input);
     outputs_.clear();
-    if (call(batch, stride))
+    if (call(batch))
       kept.insert(kept.end(), outputs_.begin(), outputs_.end());
     else if (config_.on_error == OnError::dlq)
       set_aside_(batch, input, failed_);
@@ -136,10 +136,13 @@ void JavaScript::alone(Batch& batch, std::uint32_t stride) {
 Script& JavaScript::script() {
   if (script_) return *script_;
   std::optional<Failure> failure;
-  auto made = std::make_unique<Script>(
-      Settings{
-          .pipeline = pipeline_, .id = config_.id, .limits = config_.limits, .clock = config_.clock, .stop = &stop_},
-      config_.script, failure);
+  auto made = std::make_unique<Script>(Settings{.pipeline = pipeline_,
+                                                .id = config_.id,
+                                                .limits = config_.limits,
+                                                .clock = config_.clock,
+                                                .copiers = copiers_,
+                                                .stop = &stop_},
+                                       config_.script, failure);
   if (failure && failure->is_limit() && stop_.load() != Stop::no) throw Cancelled();
   if (failure)
     throw Error(failure->is_limit() ? ErrorKind::unavailable : ErrorKind::config,

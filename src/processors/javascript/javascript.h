@@ -29,15 +29,16 @@ class JavaScript final : public Processor {
   // Throws Error{undecodable} when a script fails, Error{limit} or, for time, Error{unavailable} when it takes too
   // much.
   void process(Batch&) override;
+  bool copies() const override { return true; }
   // A call that takes longer than Settings::kPatience from now on, or runs into a limit, is cancelled.
   void wind_down() noexcept override;
   void cancel() noexcept override;
 
  private:
   void all(Batch&);
-  void chunk(Batch&, std::uint32_t first, std::uint32_t last, std::uint32_t stride);
-  bool call(Batch&, std::uint32_t stride);
-  void alone(Batch&, std::uint32_t stride);
+  void chunk(Batch&, std::uint32_t first, std::uint32_t last);
+  bool call(Batch&);
+  void alone(Batch&);
   void put_in_place(Batch&);
   void append(Batch&, std::uint32_t first, std::uint32_t last);
   Script& script();
@@ -45,7 +46,9 @@ class JavaScript final : public Processor {
 
   const Config config_;
   const std::string pipeline_;
+  const std::size_t copiers_;
   const decltype(ProcessorContext::set_aside) set_aside_;
+  const decltype(ProcessorContext::had_letter) had_letter_;
   obs::Counter errors_, dropped_;
   std::atomic<Stop> stop_{Stop::no};
   // Of the worker's thread.

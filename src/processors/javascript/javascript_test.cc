@@ -34,8 +34,8 @@ Config config_of(std::string script) {
   return config;
 }
 
-void run(TestBatch& batch, const Config& config) {
-  JavaScript processor(config, {.pipeline = "p", .tenant = {}});
+void run(TestBatch& batch, const Config& config, std::size_t copiers = 0) {
+  JavaScript processor(config, {.pipeline = "p", .tenant = {}, .copiers = copiers});
   processor.process(batch.batch());
 }
 void run(TestBatch& batch, const std::string& script) { run(batch, config_of(script)); }
@@ -300,11 +300,122 @@ TEST(JavaScript, CopiesOfCopiesHaveIdsOfTheirOwn) {
   TestBatch batch;
   batch.insert({number(1)});
   batch.commit();
-  for (int i = 0; i < 3; ++i) run(batch, "(e) => [e, e, e]");
+  for (std::size_t i = 0; i < 3; ++i) run(batch, config_of("(e) => [e, e, e]"), i);
   ASSERT_EQ(batch.batch().size(), 27);
   std::set<std::uint32_t> all;
   for (std::uint32_t i = 0; i < 27; ++i) all.insert(batch.batch().event(i).fan_out);
   EXPECT_EQ(all.size(), 27);
+}
+
+// As a dead letter does that is tried again.
+TEST(JavaScript, CopiesOfOneCopyAloneHaveTheIdsThatTheyHadAmongOthers) {
+  const auto ids = [](TestBatch& batch) {
+    std::set<std::string> all;
+    for (std::uint32_t i = 0; i < batch.batch().size(); ++i)
+      if (const Event& event = batch.batch().event(i); !event.dropped)
+        all.insert(to_string(event_id(batch.batch().commits()[0], event)));
+    return all;
+  };
+  TestBatch all;
+  all.insert({number(1)});
+  all.commit();
+  run(all, "(e) => [e, e, e, e]");
+  run(all, config_of("(e) => [e, e, e]"), 1);
+  const std::set<std::string> together = ids(all);
+  std::set<std::string> one_by_one;
+  for (std::uint32_t copy = 0; copy < 4; ++copy) {
+    TestBatch alone;
+    alone.insert({number(1)}).fan_out = copy;
+    alone.commit();
+    run(alone, config_of("(e) => [e, e, e]"), 1);
+    one_by_one.merge(ids(alone));
+  }
+  EXPECT_EQ(together.size(), 12);
+  EXPECT_EQ(one_by_one, together);
+}
+
+TEST(JavaScript, WhatIsNoEventIsNotTakenForOne) {
+  for (const char* made : {"{}", "new Set(all)", "new Map()", "(function*() { yield all[0]; })()", "new Uint8Array(4)",
+                           "processBatch", "new Date()", "[new Set(all)]", "[[]]", "/x/", "'x'", "7"}) {
+    TestBatch batch;
+    batch.insert({number(1)});
+    batch.commit();
+    EXPECT_THAT(failure_of(batch, "function processBatch(all) { return " + std::string(made) + "; }"),
+                AllOf(HasSubstr("return"), HasSubstr("event")))
+        << made;
+  }
+  for (const char* taken : {"new Proxy(all, {})", "[new Proxy(all[0], {})]", "{after: {x: 1}}", "{before: null}"}) {
+    TestBatch batch;
+    batch.insert({number(1)});
+    batch.commit();
+    run(batch, "function processBatch(all) { return " + std::string(taken) + "; }");
+    EXPECT_EQ(batch.left().size(), 1u) << taken;
+  }
+}
+
+TEST(JavaScript, TheEntryIsAPlainFunction) {
+  for (const auto& [script, what] : {std::pair{"async function processBatch(all) { return all; }", "async"},
+                                     {"function* processBatch(all) { yield all[0]; }", "a generator"},
+                                     {"async function* processBatch(all) { yield all[0]; }", "async"},
+                                     {"class processBatch {}", "a class"},
+                                     {"async (e) => [e]", "async"}}) {
+    TestBatch batch;
+    batch.insert({number(1)});
+    batch.commit();
+    EXPECT_THAT(failure_of(batch, script),
+                HasSubstr("its entry is " + std::string(what) + ": it must be a plain function"));
+  }
+}
+
+TEST(JavaScript, ANumberThatNoDoubleHoldsIsNeverAnotherOne) {
+  TestBatch batch;
+  batch.insert({number(1), json(R"({"a":1e400,"b":1e-400})")});
+  batch.commit();
+  EXPECT_THAT(failure_of(batch, body("e.after.status.c = 1;")), HasSubstr("1e400"));
+}
+
+TEST(JavaScript, AFloat32ThatIsCopiedShowsItsOwnDecimals) {
+  TestBatch batch;
+  batch.insert({number(1), Value::float32(0.1F)});
+  batch.commit();
+  run(batch, body("e.after.copy = e.after.status; e.before = e.after;"));
+  EXPECT_THAT(batch.text(0), AllOf(HasSubstr(R"("copy":0.1})"), Not(HasSubstr("0.100000"))));
+}
+
+TEST(JavaScript, ACallThatHadADeadLetterIsMadeEventByEventAgain) {
+  const std::string count = "function processBatch(all) { for (const e of all) e.tags = [String(all.length)]; }";
+  TestBatch batch;
+  for (int i = 0; i < 3; ++i) batch.insert({number(i)}).dropped = i == 1;
+  batch.commit();
+  batch.insert({number(3)});
+  batch.insert({number(4)});
+  batch.commit();
+  JavaScript processor(config_of(count), {.pipeline = "p", .tenant = {}, .had_letter = [](auto first, auto last) {
+                                            return first <= 1 && 1 < last;
+                                          }});
+  processor.process(batch.batch());
+  for (const std::uint32_t alone : {0u, 2u}) EXPECT_THAT(batch.text(alone), HasSubstr(R"("tags":["1"])"));
+  for (const std::uint32_t together : {3u, 4u}) EXPECT_THAT(batch.text(together), HasSubstr(R"("tags":["2"])"));
+}
+
+TEST(JavaScript, AScriptDoesNotNameEvents) {
+  TestBatch batch;
+  batch.insert({number(1)});
+  batch.insert({number(2)}).extra = [] {
+    static const std::vector<Header> headers{{"df-event-id", "o-7"}};
+    static Extra extra;
+    extra.headers = headers;
+    return &extra;
+  }();
+  batch.commit();
+  run(batch, "(e) => { e.route({headers: {...e.routing?.headers, 'DF-Event-Id': 'x', a: 'b'}}); }");
+  const auto names = [&](std::uint32_t i) {
+    std::vector<std::string> all;
+    for (const Header& each : batch.batch().event(i).extra->headers) all.emplace_back(each.name);
+    return all;
+  };
+  EXPECT_THAT(names(0), ElementsAre("a"));
+  EXPECT_THAT(names(1), ::testing::UnorderedElementsAre("df-event-id", "a")) << "it is the outbox's";
 }
 
 TEST(JavaScript, TakesBothFormsAndWhatTheyReturn) {
@@ -358,7 +469,7 @@ TEST(JavaScript, AFailureNamesProcessorEventAndLine) {
   EXPECT_THAT(error, HasSubstr("public.orders"));
   EXPECT_THAT(failure_of(batch, "() => 1"), HasSubstr("must be a list of events"));
   EXPECT_THAT(failure_of(batch, "() => [1]"), HasSubstr("is not an event"));
-  EXPECT_THAT(failure_of(batch, "async () => []"), HasSubstr("promise"));
+  EXPECT_THAT(failure_of(batch, "() => Promise.resolve([])"), HasSubstr("promise"));
   EXPECT_THAT(failure_of(batch, "(e) => { e.after = 1 }"), HasSubstr("objects or null"));
   EXPECT_THAT(failure_of(batch, "(e) => { e.tags = 'x' }"), HasSubstr("list of texts"));
   EXPECT_THAT(failure_of(batch, "(e) => { e.x = e.after; e.after.me = e.x }"), HasSubstr("holds itself"));

@@ -6,6 +6,7 @@
 #include <js/CallAndConstruct.h>
 #include <js/CompilationAndEvaluation.h>
 #include <js/CompileOptions.h>
+#include <js/Conversions.h>
 #include <js/SourceText.h>
 #include <jsapi.h>
 
@@ -47,20 +48,41 @@ struct Script::Parts {
   bool warned = false;
 };
 
+// Returns what kind of function it is, if it is none that gives back events when it is called.
+constexpr std::string_view kKind = R"((f) => {
+  const kind = Object.prototype.toString.call(f);
+  if (kind.includes('Async')) return 'async';
+  if (kind.includes('Generator')) return 'a generator';
+  return /^class\b/.test(Function.prototype.toString.call(f)) ? 'a class' : '';
+})";
+
+bool is_plain_function(JSContext* context, JS::HandleValue kind_of, JS::HandleValue entry) {
+  JS::RootedValue kind(context);
+  if (!JS::Call(context, JS::UndefinedHandleValue, kind_of, JS::HandleValueArray(entry), &kind)) return false;
+  JS::RootedString text(context, JS::ToString(context, kind));
+  const JS::UniqueChars chars = text ? JS_EncodeStringToUTF8(context, text) : nullptr;
+  if (!chars) return false;
+  if (*chars.get() == '\0') return true;
+  JS_ReportErrorUTF8(context, "its entry is %s: it must be a plain function, which returns events at once",
+                     chars.get());
+  return false;
+}
+
 Script::Script(Settings settings, const std::string& source, std::optional<Failure>& failure)
     : parts_(std::make_unique<Parts>(std::move(settings))) {
   Parts& parts = *parts_;
   failure = parts.vm.guarded([&](JSContext* context) {
-    JS::RootedValue completion(context), named(context);
+    JS::RootedValue kind_of(context), completion(context), named(context);
     constexpr std::string_view kNamed = "typeof processBatch === 'function' ? processBatch : undefined";
-    if (!parts.objects.prepare() || !evaluate(context, source, &completion) || !evaluate(context, kNamed, &named))
+    if (!parts.objects.prepare() || !evaluate(context, kKind, &kind_of) || !evaluate(context, source, &completion) ||
+        !evaluate(context, kNamed, &named))
       return false;
     const auto is_function = [](const JS::Value& value) {
       return value.isObject() && JS::IsCallable(&value.toObject());
     };
     parts.per_event = !is_function(named);
     parts.entry = parts.per_event ? completion : named;
-    if (is_function(parts.entry)) return true;
+    if (is_function(parts.entry)) return is_plain_function(context, kind_of, parts.entry);
     JS_ReportErrorUTF8(context,
                        "it has no entry: define function processBatch(events), or end with (event) => [event]");
     return false;
@@ -110,14 +132,12 @@ bool Script::Parts::each(JSContext* context, Collector& to) {
   return true;
 }
 
-std::optional<Failure> Script::call(Batch& batch, const std::vector<std::uint32_t>& inputs, std::uint32_t stride,
-                                    std::vector<Output>& out) {
+std::optional<Failure> Script::call(Batch& batch, const std::vector<std::uint32_t>& inputs, std::vector<Output>& out) {
   Parts& parts = *parts_;
   parts.objects.begin(batch, inputs);
   bool ignored = false;
   auto failure = parts.vm.guarded([&](JSContext* context) {
-    Collector collector(context, parts.objects, parts.vm.settings().id, parts.vm.memory_limit(), stride, parts.scratch,
-                        out);
+    Collector collector(context, parts.objects, parts.vm.settings(), parts.vm.memory_limit(), parts.scratch, out);
     const bool done = parts.per_event ? parts.each(context, collector) : parts.batch(context, collector);
     ignored = collector.ignored_write();
     return done;

@@ -44,6 +44,7 @@ struct Settings {
   std::string id;
   Limits limits;
   Clock clock = Clock::wall;
+  std::size_t copiers = 0;                  // see copy_number()
   const std::atomic<Stop>* stop = nullptr;  // null: nobody stops it; outlives the Script
 };
 
@@ -56,10 +57,8 @@ class Script {
   ~Script();
 
   // Some events of one transaction, none of them dropped. `out` gets what comes back, in its order; nothing of the
-  // batch but its pages is changed. `stride`: a further output of an input with fan-out f gets f + stride, f + 2
-  // stride.
-  std::optional<Failure> call(Batch&, const std::vector<std::uint32_t>& inputs, std::uint32_t stride,
-                              std::vector<Output>& out);
+  // batch but its pages is changed.
+  std::optional<Failure> call(Batch&, const std::vector<std::uint32_t>& inputs, std::vector<Output>& out);
 
  private:
   struct Parts;

@@ -1,7 +1,11 @@
 #include "processors/javascript/to_js.h"
 
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
+#include <string>
 
 #include <js/Array.h>
 #include <js/BigInt.h>
@@ -49,7 +53,14 @@ bool json_number(JSContext* context, std::string_view text, JS::MutableHandleVal
     return big != nullptr;
   }
   double number = 0;
-  std::from_chars(text.data(), end, number);
+  if (std::from_chars(text.data(), end, number).ec == std::errc::result_out_of_range) {
+    number = std::strtod(std::string(text).c_str(), nullptr);  // almost nothing, or too much
+    if (std::isinf(number)) {
+      JS_ReportErrorUTF8(context, "a column of JSON has the number %s, which is beyond what a script can hold",
+                         std::string(text.substr(0, 40)).c_str());
+      return false;
+    }
+  }
   to.setDouble(number);
   return true;
 }
@@ -149,6 +160,14 @@ bool json_to_js(JSContext* context, std::string_view json, JS::MutableHandleValu
   return any_json(context, json, 0, to);
 }
 
+double shown_as(float number) {
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
+  double read = number;  // of what is no number, too
+  std::from_chars(text.data(), end, read);
+  return read;
+}
+
 bool to_js(JSContext* context, const Value& value, JS::MutableHandleValue to) {
   switch (value.kind()) {
     case Kind::null:
@@ -156,7 +175,7 @@ bool to_js(JSContext* context, const Value& value, JS::MutableHandleValue to) {
     case Kind::boolean: to.setBoolean(value.as_bool()); return true;
     case Kind::int64: return integer(context, value.as_int64(), to);
     case Kind::uint64: return natural(context, value.as_uint64(), to);
-    case Kind::float32:
+    case Kind::float32: to.setDouble(shown_as(static_cast<float>(value.as_real()))); return true;
     case Kind::float64: to.setDouble(value.as_real()); return true;
     case Kind::json: return json_to_js(context, value.as_text(), to);
     case Kind::array: return list(context, value, to);
