@@ -9,6 +9,7 @@
 
 #include "encode/json_items.h"
 #include "encode/json_member.h"
+#include "processors/filter/decimals.h"
 
 namespace deltaforge::processors::filter {
 namespace {
@@ -19,7 +20,8 @@ struct Seen {
 
   std::optional<std::string_view> text;
   std::optional<long double> number;
-  Width width = Width::exact;  // of the number
+  std::string_view digits = {};  // of the number, where it may be more exact than `number`
+  Width width = Width::exact;    // of the number
   std::optional<bool> truth;
 };
 
@@ -52,7 +54,7 @@ Seen see_json(std::string_view json, Slab& scratch) {
     }
     case 't': return {.truth = true};
     case 'f': return {.truth = false};
-    default: return {.number = number_in(json)};  // none in null, objects and lists
+    default: return {.number = number_in(json), .digits = json};  // none in null, objects and lists
   }
 }
 
@@ -63,7 +65,8 @@ Seen see(const Value& value, Slab& scratch) {
     case Kind::uint64: return {.number = value.as_uint64()};
     case Kind::float32: return {.number = value.as_real(), .width = Seen::Width::real32};
     case Kind::float64: return {.number = value.as_real(), .width = Seen::Width::real64};
-    case Kind::decimal: return {.text = value.as_text(), .number = number_in(value.as_text())};
+    case Kind::decimal:
+      return {.text = value.as_text(), .number = number_in(value.as_text()), .digits = value.as_text()};
     case Kind::text:
     case Kind::date:
     case Kind::time:
@@ -81,7 +84,11 @@ std::partial_ordering order(const Seen& seen, const Operand& operand) {
   switch (seen.width) {
     case Seen::Width::real32: return static_cast<float>(*seen.number) <=> static_cast<float>(operand.real);
     case Seen::Width::real64: return static_cast<double>(*seen.number) <=> operand.real;
-    default: return *seen.number <=> *operand.number;
+    default: {
+      const std::partial_ordering found = *seen.number <=> *operand.number;
+      if (found != 0 || seen.digits.empty()) return found;  // rounding keeps the order
+      return seen.digits == operand.text ? std::strong_ordering::equal : compare_decimals(seen.digits, operand.text);
+    }
   }
 }
 
