@@ -8,6 +8,7 @@
 #include <random>
 #include <utility>
 
+#include "core/plan.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
 #include "pipeline/source_state.h"
@@ -292,6 +293,8 @@ void Run::read_source(std::stop_token stop) {
       if (!stop.stop_requested()) throw Error(ErrorKind::unavailable, "the source ended its stream");
     } catch (const Error& error) {
       source_probe_.failed(std::string(to_string(error.kind())));
+      if (error.kind() == ErrorKind::position_lost && loses_held(start))
+        throw Error(ErrorKind::unavailable, "sinks that were away are lost: going on without them");
       if (!retried_inside(error.kind())) throw;
       intake_.rollback();
       disk_full_ = error.kind() == ErrorKind::storage;
@@ -305,6 +308,34 @@ void Run::read_source(std::stop_token stop) {
     }
   }
   intake_.finish();
+}
+
+// The log no longer has what sinks need that were away, but all that the others need: those are lost, and the next run
+// does without them. False: it is not so, or the source does not say.
+bool Run::loses_held(const Start& start) {
+  Start others = start;
+  std::vector<StartPositions::SinkState> sinks;
+  std::vector<Store::Entry> records;
+  for (std::size_t i = 0; i < lanes_.size() && i < start.lanes.size(); ++i) {
+    const std::string key = sink_key(spec_.source.id, lanes_[i]->id());
+    auto hold = Hold::read(store_, key);
+    const bool held = hold && !hold->lost && ledger_.may_detach(i);
+    sinks.push_back({.id = lanes_[i]->id(), .lost = lanes_[i]->lost() || held});
+    if (!held) continue;
+    others.lanes[i] = Position();
+    hold->lost = true;
+    hold->why = "the end of the server's log";
+    records.push_back({kHolds, key, hold->print()});
+  }
+  if (records.empty()) return false;
+  others.meet = starts_.meet(sinks, start.lanes);
+  if (others.meet.empty()) return false;
+  PlanReport report;
+  if (!report.check([&] { source_->plan(others, report); })) return false;
+  if (std::ranges::any_of(report.findings(), [](const Finding& each) { return each.kind == Finding::Kind::problem; }))
+    return false;
+  store_.put(records);
+  return true;
 }
 
 // Waits for the sinks that know their own positions, then finds where everyone stands. False: stopped meanwhile.

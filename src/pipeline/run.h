@@ -78,6 +78,7 @@ class Run {
 
  private:
   void read_source(std::stop_token);
+  bool loses_held(const Start&);
   bool prepare_start(std::stop_token, Start&);
   bool all_open() const;
   bool leave_out_late();

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import Workbench
-from harness.engine import Engine, file_sink, mysql_source, pipeline
+from harness.engine import Engine, file_sink, http_sink, mysql_source, pipeline
 from harness.procs import wait_until
 from harness.readers import FileReader
 from harness.stored import stored_values
@@ -171,6 +171,30 @@ def test_purged_logs(flavor: str, bench: Workbench) -> None:
     time.sleep(0.5)
     reader.drain()
     assert len(reader.records) == 1, "nothing from behind the gap"
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_purged_logs_that_only_a_sink_needs_that_is_away(flavor: str, bench: Workbench) -> None:
+    """It is lost, and the others go on."""
+    server = bench.server(flavor)
+    database = bench.database(server)
+    server.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar(20))", database)
+    sinks = [file_sink(bench.home / "out"), http_sink("http://127.0.0.1:1/", id="away", required=False)]
+    engine = bench.engine(server, database, sinks, tables=[f"{database}.t"], batch={"max_events": 5}).start()
+    reader = FileReader(bench.home / "out")
+    for number in range(200):
+        server.execute(f"INSERT INTO t VALUES ({number}, 'a')", database)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 200, 60, "the others to go on without it")
+    assert engine.terminate() == 0
+    wait_until(lambda: not server.query("SELECT 1 FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'"),
+               30, "the server to notice that the engine has gone", every=0.5)
+    server.flush_logs()
+    server.execute(f"PURGE BINARY LOGS TO '{server.binlog_status()[0]}'")
+    server.execute("INSERT INTO t VALUES (200, 'b')", database)
+    engine.start(ready=False)
+    wait_until(lambda: reader.drain() is not None and len(reader.records) == 201, 60, "the row behind the gap")
+    assert {each["id"]: each["state"] for each in engine.pipeline()["ops"]["sinks"]} == {"file": "attached", "away": "lost"}
+    assert "the end of the server's log" in engine.pipeline()["ops"]["sink_errors"]["away"]
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
