@@ -346,18 +346,12 @@ void Lane::prepare(Slot& fresh, const Position& base, SteadyTime now) {
   delivery.desk = parts_.desk && !parts_.desk->parks() ? this : nullptr;
   bool all_covered = true;
   fresh.stretch = {};
-  std::uint32_t commits = 0;
   for (const Commit& commit : batch.commits()) {
     if (!fresh.replay && parts_.algebra.covers(base, commit.mark)) continue;
     all_covered = false;
-    ++commits;
     if (commit.first == commit.last) continue;
-    if (fresh.stretch.commits == 0) {
-      fresh.stretch.first = commit.id_hash;
-      commits = 1;
-    }
+    if (fresh.stretch.commits++ == 0) fresh.stretch.first = commit.id_hash;
     fresh.stretch.last = commit.id_hash;
-    fresh.stretch.commits = commits;
     fresh.stretch_end = commit.mark;
     if (!delivery.ranges.empty() && delivery.ranges.back().last == commit.first)
       delivery.ranges.back().last = commit.last;

@@ -15,7 +15,7 @@ namespace deltaforge::pipeline {
 
 struct Stretch {
   Hash128 first{}, last{};    // Commit::id_hash: what a transaction is called in every run
-  std::uint32_t commits = 0;  // from the first to the last, also those of which nothing is left; 0: there is none
+  std::uint32_t commits = 0;  // with rows, also those that processors dropped; 0: there is none
   bool operator==(const Stretch&) const = default;
 };
 
