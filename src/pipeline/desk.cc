@@ -87,11 +87,12 @@ bool Desk::is_behind(const Batch& letter, std::span<const Order> orders) {
 }
 
 // A record that covers the transaction. The stage has passed what a replay brings, unless that waits already.
-std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t commit, const std::string& event_id) {
+std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t commit, const std::string& event_id,
+                        std::span<const std::string> positions) {
   if (base.empty()) return {};
   if (batch.marks().empty()) {
     auto waits = parts_.journal.waits(parts_.stage, event_id);
-    return waits ? *waits : parts_.codec.print(base);
+    return waits ? *waits : positions.empty() ? parts_.codec.print(base) : positions[commit];
   }
   Position position = base;
   parts_.algebra.advance(position, batch.marks().first(commit + 1));
@@ -99,10 +100,11 @@ std::string Desk::place(const Batch& batch, const Position& base, std::uint32_t 
 }
 
 std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, const Position& base,
-                                      std::span<const Order> orders) try {
+                                      std::span<const Order> orders, std::span<const std::string> positions) try {
   const Event& event = batch.event(reject.event);
   Rejection why{parts_.stage, reject.kind, reject.reason, {}, {}, order_of(batch, reject.event, orders)};
-  why.position = place(batch, base, event.commit, to_string(event_id(batch.commits()[event.commit], event)));
+  const std::string id = to_string(event_id(batch.commits()[event.commit], event));
+  why.position = place(batch, base, event.commit, id, positions);
   if (!why.position.empty()) why.cursor = parts_.algebra.show(parts_.codec.parse(why.position, "the journal"));
   switch (parts_.journal.keep(batch, event, why)) {
     case Journal::Kept::full:
@@ -120,7 +122,7 @@ std::optional<std::string> Desk::keep(const Batch& batch, const Reject& reject, 
 
 std::optional<std::string> Desk::screen(const Question& question, std::uint32_t first, std::uint32_t last,
                                         std::vector<std::uint32_t>& left_out) try {
-  const auto& [batch, base, orders, released, beyond] = question;
+  const auto& [batch, base, orders, released, beyond, positions] = question;
   const bool of_log = !batch.marks().empty();
   const bool of_others = !of_log && !released;  // what a crash has interrupted may come though this stage keeps it
   if (is_clear() && !of_others) return std::nullopt;
@@ -139,6 +141,8 @@ std::optional<std::string> Desk::screen(const Question& question, std::uint32_t 
     const std::string id = to_string(event_id(batch.commits()[event.commit], event));
     if (of_others && (parts_.journal.holds(parts_.stage, id) || parts_.journal.waits(parts_.stage, id))) {
       left_out.push_back(i);
+      // Whoever sends it has passed its place, and what comes behind it may not pass it here.
+      if (const auto known = known_.find(id); known != known_.end() && !known->second.shown) show(known->second);
       continue;
     }
     if (const auto known = known_.find(id); known != known_.end() && !released) {
@@ -153,7 +157,7 @@ std::optional<std::string> Desk::screen(const Question& question, std::uint32_t 
     blocked_.add(rows, order);
     left_out.push_back(i);
     if (parts_.journal.holds(parts_.stage, id)) continue;
-    if (placed != event.commit || !of_log) position = place(batch, base, event.commit, id);
+    if (placed != event.commit || !of_log) position = place(batch, base, event.commit, id, positions);
     placed = event.commit;
     waiting.push_back({i, position, order});
   }
@@ -166,7 +170,24 @@ std::optional<std::string> Desk::screen(const Question& question, std::uint32_t 
 
 bool Desk::is_letter(const Batch& batch, std::uint32_t index) {
   const Event& event = batch.event(index);
-  return parts_.journal.holds(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)));
+  const auto letter = parts_.journal.letter(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)));
+  return letter && (batch.marks().empty() || !letter->of_replay);
+}
+
+std::optional<std::string> Desk::put_off(const Replay& replay) try {
+  const Batch& batch = *replay.batch;
+  std::vector<Journal::Waiting> waiting;
+  for (std::uint32_t i = 0; i < batch.size(); ++i) {
+    const Event& event = batch.event(i);
+    if (event.dropped) continue;
+    if (parts_.journal.holds(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)))) continue;
+    waiting.push_back({i, replay.positions[event.commit], order_of(batch, i, replay.orders)});
+  }
+  parts_.journal.park(parts_.stage, batch, waiting, true);
+  return std::nullopt;
+} catch (const Error& error) {
+  parts_.journal.write_failed();
+  return std::string("an event that it misses cannot be stored: ") + error.what();
 }
 
 std::optional<std::string> Desk::no_room() try {
@@ -222,12 +243,14 @@ std::optional<Desk::Release> Desk::release(Order bound) {
     if (parked.events.empty()) return std::nullopt;
     std::vector<std::string> kept;
     std::vector<Order> orders;
+    std::vector<std::string> positions;
     for (const auto& event : parked.events) {
       kept.push_back(parts_.journal.parked_event(parts_.stage, event->event_id));
       orders.push_back(event->order);
+      positions.push_back(event->position);
     }
     const std::vector<std::string_view> views(kept.begin(), kept.end());
-    Release release{parts_.batches.make(views), std::move(orders),
+    Release release{parts_.batches.make(views), std::move(orders), std::move(positions),
                     [this, events = parked.events](const ReplayResult& result) { finish_release(events, result); }};
     releasing_ = true;
     blocked_ = std::move(parked.blocked);

@@ -43,24 +43,30 @@ class Desk {
 
   // `base`: where the stage stands before the batch; a batch of a replay has no marks and moves nothing. Nothing: it is
   // kept, or thrown away as configured. Otherwise why it must be offered again.
-  // `orders`, of a replay: where its transactions stand in the log, by commit.
-  std::optional<std::string> keep(const Batch&, const Reject&, const Position& base, std::span<const Order> orders);
+  // `orders`, of a replay: where its transactions stand in the log, by commit. `positions`: see Replay.
+  std::optional<std::string> keep(const Batch&, const Reject&, const Position& base, std::span<const Order> orders,
+                                  std::span<const std::string> positions = {});
   // What screen() is asked about.
   struct Question {
     const Batch& batch;
-    const Position& base;           // as in keep(),
-    std::span<const Order> orders;  // this too
-    bool released = false;          // the batch is this desk's own release
-    bool beyond = false;            // more may be parked than should be
+    const Position& base;                         // as in keep(),
+    std::span<const Order> orders;                // this too
+    bool released = false;                        // the batch is this desk's own release
+    bool beyond = false;                          // more may be parked than should be
+    std::span<const std::string> positions = {};  // see Replay
   };
   // Of the events [first, last), those that are not for the stage now; ascending, appended. Parked ones are durable.
   // Otherwise why they cannot be parked: ask again later.
   std::optional<std::string> screen(const Question&, std::uint32_t first, std::uint32_t last,
                                     std::vector<std::uint32_t>& left_out);
-  // It is a dead letter of this stage. Throws Error{storage}.
+  // It is a dead letter of this stage, since it came as it comes now: what had waited before it became one was not
+  // there when the log showed it. Throws Error{storage}.
   bool is_letter(const Batch&, std::uint32_t event);
   // Why no further batch should be begun by a stage that parks beyond the limit.
   std::optional<std::string> no_room();
+  // Events of a replay that the stage cannot be given in this run: they wait, and come as the next run's release, in
+  // their place. Nothing: they are durable. Otherwise why not.
+  std::optional<std::string> put_off(const Replay&);
   // A kept event that the log has not shown again yet: what is older than it may still have to come.
   bool is_ahead(const Batch& kept) const;
   // Where a transaction of the log stands.
@@ -78,6 +84,7 @@ class Desk {
   struct Release {
     BatchPtr batch;
     std::vector<Order> orders;
+    std::vector<std::string> positions;  // see Replay
     std::function<void(ReplayResult)> done;
   };
   // Those that stand before `bound`; whether others may go on, once what stands there has gone, says has_later().
@@ -109,7 +116,8 @@ class Desk {
   Order order_of(const Batch&, std::uint32_t event, std::span<const Order> orders);
   bool is_ahead(const std::string& event_id) const;
   // An event of a replay that waits already keeps its position.
-  std::string place(const Batch&, const Position& base, std::uint32_t commit, const std::string& event_id);
+  std::string place(const Batch&, const Position& base, std::uint32_t commit, const std::string& event_id,
+                    std::span<const std::string> positions);
   // What blocks and, of what is parked, what may go on.
   Parked look(Order bound = kBehindAll);
   void finish_release(const Briefs&, const ReplayResult&);

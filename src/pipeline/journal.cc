@@ -53,6 +53,7 @@ std::string print_entry(const DeadLetter& letter) {
                {"truncated", letter.truncated},
                {"rows", print_rows(letter.rows)},
                {"order", print_order(letter.why.order)},
+               {"of_replay", letter.of_replay},
                {"event", letter.event},
                {"kept", letter.kept}});
 }
@@ -76,6 +77,7 @@ DeadLetter read_entry(const Store::Item& item) {
     letter.kept = json.at("kept");
     letter.rows = read_rows(json.at("rows"));
     letter.why.order = read_order(json.at("order"));
+    letter.of_replay = json.value("of_replay", false);
     return letter;
   } catch (const Json::exception& error) {
     damaged(item.seq, error.what());
@@ -83,7 +85,8 @@ DeadLetter read_entry(const Store::Item& item) {
 }
 
 Brief brief_of(const DeadLetter& letter) {
-  return {letter.seq, letter.event_id, letter.why.position, letter.why.order, letter.rows, letter.kept.size()};
+  return {letter.seq,  letter.event_id,    letter.why.position, letter.why.order,
+          letter.rows, letter.kept.size(), letter.of_replay};
 }
 
 struct Parked {
@@ -148,6 +151,7 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
   letter.event_id = id_in(batch, event);
   letter.why = why;
   letter.rows = row_keys(event);
+  letter.of_replay = batch.marks().empty();
   const std::string id = EntryName{why.stage, letter.event_id}.text();
   std::size_t entries = store_.queued(kNamespace, dead_letters_);
   const auto known =
@@ -158,6 +162,7 @@ Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Reject
     letter.timestamp = before.timestamp;
     letter.attempts = before.attempts + 1;
     letter.why.order = before.why.order;
+    letter.of_replay = before.of_replay;
     if (batch.marks().empty() && !before.why.position.empty()) {  // of a replay it is where the stage stood
       letter.why.position = before.why.position;
       letter.why.cursor = before.why.cursor;
@@ -240,9 +245,9 @@ Journal::Index& Journal::index() {
   return index_.emplace(std::move(read));
 }
 
-bool Journal::holds(const Stage& stage, const std::string& event_id) {
+std::shared_ptr<const Brief> Journal::letter(const Stage& stage, const std::string& event_id) {
   std::lock_guard lock(mutex_);
-  return index().letters.find(stage, event_id) != nullptr;
+  return index().letters.find(stage, event_id);
 }
 
 std::optional<std::string> Journal::waits(const Stage& stage, const std::string& event_id) {

@@ -45,6 +45,7 @@ struct DeadLetter {
   std::string event;       // what the API shows, JSON
   std::string kept;        // kept_event.h; empty when truncated
   RowKeys rows;
+  bool of_replay = false;  // see Brief
 };
 
 class Journal {
@@ -55,7 +56,8 @@ class Journal {
   // The same event of the same stage is one entry, however often it comes.
   enum class Kept { stored, thrown_away, full };
   Kept keep(const Batch&, const Event&, const Rejection&);
-  bool holds(const Stage&, const std::string& event_id);
+  bool holds(const Stage& stage, const std::string& event_id) { return letter(stage, event_id) != nullptr; }
+  std::shared_ptr<const Brief> letter(const Stage&, const std::string& event_id);  // null: there is none
   // The position of an event that waits.
   std::optional<std::string> waits(const Stage&, const std::string& event_id);
   // Events that wait behind others; the same one waits once. False: there is no room for them, unless `beyond` the

@@ -40,7 +40,8 @@ struct Brief {
   std::string position;  // a record that covers the event's transaction
   Order order;
   RowKeys rows;
-  std::size_t bytes = 0;  // of the event, as it is kept
+  std::size_t bytes = 0;   // of the event, as it is kept
+  bool of_replay = false;  // of a dead letter: it became that in a replay, not where the log showed it
 };
 using Briefs = std::vector<std::shared_ptr<const Brief>>;
 

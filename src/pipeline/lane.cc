@@ -123,6 +123,7 @@ void Lane::complete(std::uint64_t generation, BatchSeq seq, Outcome&& outcome) n
 SteadyTime Lane::step() {
   if (lost()) {
     drop_queue();
+    put_off_replays();
     sink_.reset();
     ++generation_;
     is_open_ = false;
@@ -159,7 +160,10 @@ SteadyTime Lane::step() {
     retire();
   }
   watch(now);
-  if (detached()) drop_queue();  // one may have been offered while it detached
+  if (detached()) {
+    drop_queue();  // one may have been offered while it detached
+    put_off_replays();
+  }
   stuck_.store(is_stuck(), std::memory_order_release);
   return next_call();
 }
@@ -292,6 +296,10 @@ void Lane::retire() {
 
 std::span<const Order> Lane::orders_of(const Slot& slot) {
   return slot.replay ? std::span<const Order>(slot.replay->orders) : std::span<const Order>();
+}
+
+std::span<const std::string> Lane::positions_of(const Slot& slot) {
+  return slot.replay ? std::span<const std::string>(slot.replay->positions) : std::span<const std::string>();
 }
 
 void Lane::pop_front() {
@@ -439,8 +447,8 @@ void Lane::watch(SteadyTime now) {
     oldest_us_.store(slot(0).replay ? 0 : oldest_us(*slot(0).delivery.batch), std::memory_order_relaxed);
   else if (queue_.size() == 0)
     oldest_us_.store(0, std::memory_order_relaxed);
-  const bool stuck =
-      failing_since_ && now - *failing_since_ >= Ledger::kDetachAfter && queue_.size() == queue_.capacity();
+  const bool stuck = failing_since_ && now - *failing_since_ >= Ledger::kDetachAfter &&
+                     (queue_.size() == queue_.capacity() || has_passed_on());
   const bool slow = holds_up_.exchange(false, std::memory_order_acq_rel);
   // Whether the journal is the reason, not the sink: it has no room, or cannot be written.
   const bool holds =
@@ -496,6 +504,7 @@ bool Lane::is_stuck() const {
 SteadyTime Lane::next_call() const {
   const bool room = is_open_ && started_ && !detached() && used_ < window_;
   if (more_ || (room && queue_.size() > 0 && (used_ == 0 || slot(used_ - 1).state != State::held))) return SteadyTime{};
+  if (put_off_failed_) return parts_.clock.now() + std::chrono::seconds(1);
   if (!is_open_) return open_at_;
   if (room && parts_.desk && parts_.desk->is_changed()) return parts_.clock.now() + std::chrono::seconds(1);
   if (used_ == 0) return SteadyTime::max();

@@ -2,7 +2,8 @@
 // flight, and retires them in order into the ledger. Retry is written here, once: after a failure the sink is
 // destroyed, and after a back-off a new one is asked where it stands and is sent everything from the first
 // undelivered batch on, in order, for ever. Where there is a journal, single rows that the sink refuses go to the
-// lane's desk and the others go on (lane_rejects.cc); without one such a row is offered again and again.
+// lane's desk and the others go on (lane_rejects.cc); kept events come again as replays (lane_replays.cc). Without one
+// such a row is offered again and again.
 //
 // step() belongs to the lane thread (or to a test's scheduler); offer(), complete() and the questions to any thread.
 #pragma once
@@ -67,8 +68,8 @@ class Lane final : public ReceiptBook, public RejectDesk {
   // Transform thread. False: the queue is full, ask again after freed(). A detached lane takes and drops everything.
   // `whole`: none of its events is dropped.
   bool offer(const BatchRef&, bool whole);
-  // Any thread. Taken before anything that is queued later, and when it waited (transform thread) behind everything
-  // that is queued. Refused at once while detached.
+  // Any thread. Taken before anything that is queued later, and what is passed on (transform thread) behind everything
+  // that is queued. While detached that is put off until the sink is back; what is its own is refused.
   void replay(Replay);
   // Any thread: entries of the journal were removed.
   void note_change();
@@ -127,11 +128,14 @@ class Lane final : public ReceiptBook, public RejectDesk {
   void look_at(std::size_t slot, SteadyTime now);
   void look_at_held(SteadyTime now);
   bool replay_behind(const Slot&) const;
+  bool has_passed_on() const;
   void accept_replays(SteadyTime now);
   std::size_t place_of(const Replay&) const;
   static std::span<const Order> orders_of(const Slot&);
+  static std::span<const std::string> positions_of(const Slot&);
   std::optional<Replay> next_replay();
   void drop_replays();
+  void put_off_replays();
   const Position& base(std::size_t i) const { return i == 0 ? position_ : slot(i - 1).delivery.after; }
   void retire();
   void pop_front();
@@ -169,6 +173,7 @@ class Lane final : public ReceiptBook, public RejectDesk {
   SteadyTime progress_at_{};  // when the sink last handed bytes over
   bool more_ = false;         // the sink wants to be called again at once
   bool was_given_ = false;    // it holds something, as far as we know
+  bool put_off_failed_ = false;
 
   Position position_;        // of the delivered prefix
   std::vector<Slot> slots_;  // ring; [head_, head_ + used_)

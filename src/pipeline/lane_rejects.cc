@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 
 #include "base/check.h"
 #include "core/event_id.h"
@@ -39,8 +38,6 @@ void leave_out(std::vector<EventRange>& ranges, const std::vector<std::uint32_t>
   }
   ranges = std::move(left);
 }
-
-void refuse(const Replay& replay, std::string why) { replay.done({{}, {}, std::move(why), false}); }
 
 }  // namespace
 
@@ -97,7 +94,7 @@ void Lane::take_refused(SteadyTime now) {
 // Nothing: the row is a dead letter now. Otherwise why not.
 std::optional<std::string> Lane::keep(std::size_t i, const Reject& reject) {
   Slot& of = slot(i);
-  if (auto why = parts_.desk->keep(*of.delivery.batch, reject, base(i), orders_of(of))) return why;
+  if (auto why = parts_.desk->keep(*of.delivery.batch, reject, base(i), orders_of(of), positions_of(of))) return why;
   insert(of.set_aside, reject.event);
   const std::string text = describe(*of.delivery.batch, reject);
   if (of.replay && of.why.empty()) of.why = text;
@@ -147,14 +144,15 @@ void Lane::screen(Slot& fresh, const Position& base, SteadyTime now) {
   Delivery& delivery = fresh.delivery;
   std::vector<std::uint32_t> out = fresh.set_aside;
   for (const std::uint32_t event : fresh.waiting) insert(out, event);
-  const bool is_head = fresh.replay && !fresh.replay->waited;
+  const bool is_head = fresh.replay && fresh.replay->kind == Replay::Kind::letter;
   if (parts_.desk && (!parts_.desk->is_clear() || fresh.replay) && !is_head) {
     for (const EventRange range : delivery.ranges) {
       std::vector<std::uint32_t> found;
-      const bool released = fresh.replay && fresh.replay->released;
+      const bool released = fresh.replay && fresh.replay->kind == Replay::Kind::release;
       const bool beyond = fresh.replay || replay_behind(fresh) || parts_.desk->has_later();
-      const auto why = parts_.desk->screen({*delivery.batch, base, orders_of(fresh), released, beyond}, range.first,
-                                           range.last, found);
+      const auto why =
+          parts_.desk->screen({*delivery.batch, base, orders_of(fresh), released, beyond, positions_of(fresh)},
+                              range.first, range.last, found);
       if (!why) {
         for (const std::uint32_t event : found) {
           if (!std::ranges::binary_search(fresh.set_aside, event)) insert(fresh.waiting, event);
@@ -189,102 +187,6 @@ void Lane::look_at_held(SteadyTime now) {
     if (slot(i).state == State::held) return;
     failing_since_.reset();
   }
-}
-
-// A replay on its way that would make room, but may not go before this batch.
-bool Lane::replay_behind(const Slot& of) const {
-  bool found = false, is_behind = false;
-  for (std::size_t i = 0; i < used_; ++i) {
-    is_behind = is_behind || (found && slot(i).replay);
-    found = found || &slot(i) == &of;
-  }
-  return is_behind;
-}
-
-// --- replays ---
-
-void Lane::replay(Replay replay) {
-  {
-    std::lock_guard lock(mutex_);
-    if (!detached()) {
-      if (replay.waited) replay.behind = offered_.load(std::memory_order_acquire);
-      replays_.push_back(std::move(replay));
-      bell_.ring();
-      return;
-    }
-  }
-  refuse(replay, "its sink is detached");
-}
-
-void Lane::note_change() {
-  if (!parts_.desk) return;
-  parts_.desk->note_change();
-  bell_.ring();
-}
-
-void Lane::accept_replays(SteadyTime now) {
-  if (!parts_.desk) return;
-  if (parts_.desk->is_changed())  // fewer rows may have to wait now
-    for (std::size_t i = 0; i < used_; ++i) slot(i).again_at = std::min(slot(i).again_at, now);
-  while (used_ < slots_.size()) {
-    auto replay = next_replay();
-    if (!replay) return;
-    const std::size_t i = place_of(*replay);
-    Slot& fresh = insert_slot(i, replay->batch, now);
-    fresh.replay = std::move(replay);
-    prepare(fresh, base(i), now);
-    for (std::size_t at = 0; at < i; ++at) slot(at).again_at = std::min(slot(at).again_at, now);  // see replay_behind()
-  }
-}
-
-// Behind all others; but before what cannot be sent until a replay has made room, where it is older than that: after a
-// restart the log shows once more what is kept.
-std::size_t Lane::place_of(const Replay& replay) const {
-  if (replay.behind > 0) return used_;
-  const auto is_older = [&](std::size_t than) {
-    while (than < used_ && slot(than).delivery.batch->marks().empty()) ++than;
-    if (than == used_) return true;
-    const Order first = parts_.desk->place_of(*slot(than).delivery.batch, 0);
-    return std::ranges::all_of(replay.orders, [&](const Order& order) { return order < first; });
-  };
-  const bool is_blocked = used_ > 0 && slot(0).begun && slot(0).reject && slot(0).state == State::unsent;
-  if (is_blocked && is_older(0)) return 0;
-  std::size_t held = 0;
-  while (held < used_ && slot(held).state != State::held) ++held;
-  return is_older(held) ? held : used_;
-}
-
-std::optional<Replay> Lane::next_replay() {
-  if (!parts_.desk) return std::nullopt;
-  Order bound = kBehindAll;
-  for (std::size_t i = 0; i < used_ && bound == kBehindAll; ++i)
-    if (const Batch& batch = *slot(i).delivery.batch; slot(i).state == State::held && !batch.marks().empty())
-      bound = parts_.desk->place_of(batch, 0);
-  if (auto released = parts_.desk->release(bound))
-    return Replay{
-        BatchRef(std::move(released->batch)), true, true, 0, std::move(released->orders), std::move(released->done)};
-  std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find_if(replays_, [&](const Replay& each) {
-    if (each.waited) return each.behind <= taken_batches_;
-    return !parts_.desk->is_ahead(*each.batch) && !parts_.desk->is_behind(*each.batch, each.orders);
-  });
-  if (found == replays_.end()) return std::nullopt;
-  std::optional<Replay> next = std::move(*found);
-  replays_.erase(found);
-  return next;
-}
-
-// The sink is detached: nothing of what is on its way was taken.
-void Lane::drop_replays() {
-  std::deque<Replay> dropped;
-  for (std::size_t i = 0; i < used_; ++i)
-    if (slot(i).replay) dropped.push_back(std::move(*slot(i).replay));
-  {
-    std::lock_guard lock(mutex_);
-    std::ranges::move(replays_, std::back_inserter(dropped));
-    replays_.clear();
-  }
-  for (const Replay& each : dropped) refuse(each, "its sink is detached");
 }
 
 }  // namespace deltaforge::pipeline

@@ -5,12 +5,16 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
+#include "core/event_id.h"
+#include "pipeline/retry.h"
 #include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
 
@@ -22,7 +26,11 @@ using testing::sim_position;
 using testing::SimMark;
 
 const TableSchema& schema() {
-  static const TableSchema made{.connector = "sim", .source_id = "src", .full_name = "t", .columns = {{"n", "int"}}};
+  static const TableSchema made{.connector = "sim",
+                                .source_id = "src",
+                                .full_name = "t",
+                                .columns = {{"n", "int"}},
+                                .name_hash = xxh3_64(as_bytes(std::string_view("t")))};
   return made;
 }
 
@@ -53,7 +61,9 @@ class ScriptedSource final : public Source {
         Event& event = intake.event();
         event.schema = &schema();
         event.ordinal = 1;
-        intake.commit(Mark::of(SimMark{next++}), {.ts_us = 1});
+        intake.commit(Mark::of(SimMark{next}), {.ts_us = static_cast<std::int64_t>(next),
+                                                .id_hash = transaction_hash("sim", "1", std::to_string(next))});
+        ++next;
         continue;
       }
       if (room) intake.drained();
@@ -74,6 +84,7 @@ struct Target {
   std::atomic<bool> down{false}, refuse_login{false}, swallow{false};
   std::atomic<int> slow_ms{0};  // each batch
   std::atomic<bool> holds_position{false};
+  std::atomic<bool> refuses{false};  // see is_poison()
   std::atomic<int> opened{0};
   std::mutex mutex;
   std::vector<std::uint64_t> got;
@@ -82,6 +93,12 @@ struct Target {
     return got.size();
   }
 };
+
+bool is_poison(std::uint64_t transaction) { return transaction % 100 == 50; }
+
+std::uint64_t transaction_of(const Batch& batch, std::uint32_t event) {
+  return static_cast<std::uint64_t>(batch.commits()[batch.event(event).commit].ts_us);  // a replay has no mark
+}
 
 class ScriptedSink final : public Sink {
  public:
@@ -103,9 +120,13 @@ class ScriptedSink final : public Sink {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(target_.slow_ms));
     std::lock_guard lock(target_.mutex);
-    delivery.for_each([&](std::uint32_t, const Event& event) {
-      target_.got.push_back(delivery.batch->commits()[event.commit].mark.as<SimMark>().end);
+    std::optional<std::uint32_t> refused;
+    delivery.for_each([&](std::uint32_t index, const Event&) {
+      const std::uint64_t transaction = transaction_of(*delivery.batch, index);
+      if (target_.refuses && !refused && is_poison(transaction)) refused = index;
+      if (!refused) target_.got.push_back(transaction);
     });
+    if (refused) return std::move(receipt).delivered_until({*refused, "rejected", "simulated"});
     std::move(receipt).delivered();
   }
   bool poll() override { return false; }
@@ -141,6 +162,32 @@ class StuckProcessor final : public Processor {
   std::atomic<bool> stop_{false};
 };
 
+class RefusingProcessor final : public Processor {
+ public:
+  RefusingProcessor(const std::atomic<bool>& refuses, const ProcessorContext& context)
+      : refuses_(refuses), set_aside_(context.set_aside) {}
+  void process(Batch& batch) override {
+    for (std::uint32_t i = 0; i < batch.size(); ++i) {
+      if (!refuses_ || !is_poison(transaction_of(batch, i))) continue;
+      set_aside_(batch, i, "simulated");
+      batch.event(i).dropped = true;
+    }
+  }
+
+ private:
+  const std::atomic<bool>& refuses_;
+  const decltype(ProcessorContext::set_aside) set_aside_;
+};
+
+class PlainEncoder final : public Encoder {
+ public:
+  std::string_view encode(const Batch&, const Event&, Slab& out) override {
+    out.append("{}");
+    return {};
+  }
+  std::string_view content_type() const override { return "application/json"; }
+};
+
 class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() { world_.faults = false; }
@@ -164,6 +211,15 @@ class PipelineTest : public ::testing::Test {
     processor.id = "stuck";
     processor.build = [this](const ProcessorContext&) { return std::make_unique<StuckProcessor>(obstacle_); };
     spec.processors.push_back(processor);
+    if (journal_.enabled) {
+      processor.id = "refusing";
+      processor.build = [this](const ProcessorContext& context) {
+        return std::make_unique<RefusingProcessor>(processor_refuses_, context);
+      };
+      spec.processors.push_back(processor);
+      spec.journal = journal_;
+      spec.journal_encoder = [] { return std::make_unique<PlainEncoder>(); };
+    }
     spec.batch.max_events = 10;
     spec.sink_batch_deadline = deadline_;
     return std::make_unique<Pipeline>(std::move(spec), store_);
@@ -187,6 +243,8 @@ class PipelineTest : public ::testing::Test {
   Script script_;
   std::optional<std::chrono::seconds> deadline_;
   Obstacle obstacle_;
+  JournalOptions journal_;
+  std::atomic<bool> processor_refuses_{false};
   std::int64_t hold_secs_ = 86'400;
   Target targets_[2];
   testing::SimWorld world_{1};
@@ -232,6 +290,85 @@ TEST_F(PipelineTest, AProcessorThatGetsNowhereDoesNotHoldUpAStop) {
     EXPECT_TRUE(eventually([&] { return targets_[0].count() == script_.committed; }));
     expect_exact(0, script_.committed);
     EXPECT_TRUE(pipeline->stop(5s));
+  }
+}
+
+// The other sink is drained, nothing passes what waits, and it goes on once there is room.
+TEST_F(PipelineTest, AFullJournalDoesNotHoldUpAStop) {
+  journal_.enabled = true;
+  journal_.dlq.max_entries = 1;
+  journal_.dlq.overflow_policy = Overflow::block;
+  for (const bool at_processor : {true, false}) {
+    auto pipeline = make(2);
+    const std::uint64_t first = script_.committed;  // the next but one poison event has no room
+    processor_refuses_ = at_processor;
+    targets_[0].refuses = !at_processor;
+    script_.committed += 200;
+    pipeline->start();
+    const auto waits = [&] {
+      const auto error = pipeline->status().error;
+      return error && error->message.find("queue is full") != std::string::npos;
+    };
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(eventually(waits));
+      std::this_thread::sleep_for(std::chrono::milliseconds(700 * i));
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_FALSE(pipeline->stop(20s));
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
+      pipeline->resume();
+    }
+    EXPECT_TRUE(eventually(waits));
+    {
+      std::lock_guard lock(targets_[0].mutex);
+      EXPECT_LT(targets_[0].got.back(), first + 150);
+    }
+    EXPECT_LT(script_.released, first + 150);
+    pipeline->journal()->purge();
+    EXPECT_TRUE(eventually([&] { return script_.released == script_.committed; }));
+    EXPECT_EQ(pipeline->journal()->count(), 1U);
+    pipeline->journal()->purge();
+    EXPECT_TRUE(pipeline->stop(5s));
+    std::lock_guard lock(targets_[1].mutex);
+    const std::set<std::uint64_t> got(targets_[1].got.begin(), targets_[1].got.end());
+    EXPECT_EQ(got.size(), at_processor ? 198U : 398U) << "the other has all that it should have";
+  }
+}
+
+// Whether it goes away while a replay is on its way to it, or was away before: the others get it at once, and once.
+TEST_F(PipelineTest, ADeadLetterOfAProcessorDoesNotWaitForASinkThatIsAway) {
+  journal_.enabled = true;
+  auto pipeline = make(2, false);
+  const auto refuse = [&](std::uint64_t up_to) {
+    processor_refuses_ = true;
+    script_.committed = up_to;
+    EXPECT_TRUE(eventually([&] { return pipeline->journal()->count() == 1; }));
+    EXPECT_TRUE(eventually([&] { return targets_[0].count() == up_to - 1; }));
+    processor_refuses_ = false;
+  };
+  const auto expect_delivered = [&](std::uint64_t transaction) {
+    const auto results = pipeline->retry({}).value();
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results[0].result, Retried::Result::delivered) << results[0].why;
+    EXPECT_EQ(pipeline->journal()->count(), 0U);
+    std::lock_guard lock(targets_[0].mutex);
+    EXPECT_EQ(std::ranges::count(targets_[0].got, transaction), 1);
+  };
+  pipeline->start();
+  refuse(60);
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 59; }));
+  targets_[1].down = true;
+  expect_delivered(50);
+  EXPECT_TRUE(eventually([&] { return pipeline->status().sinks.at(1).state == "detached"; }));
+  refuse(200);
+  expect_delivered(150);
+  targets_[1].down = false;
+  EXPECT_TRUE(eventually([&] { return targets_[1].count() == 200; }, 30s));
+  EXPECT_TRUE(eventually([&] { return pipeline->journal()->parked_count() == 0; }));
+  for (Target& target : targets_) {
+    std::lock_guard lock(target.mutex);
+    std::ranges::sort(target.got);
+    ASSERT_EQ(target.got.size(), 200U);
+    for (std::uint64_t i = 0; i < 200; ++i) EXPECT_EQ(target.got[i], i + 1);
   }
 }
 

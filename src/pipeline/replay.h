@@ -26,13 +26,16 @@ struct ReplayResult {
 };
 
 struct Replay {
+  // A dead letter, which is what blocks; or events that waited, of which those whose rows are blocked (again) go on
+  // waiting: released by the desk of the very stage, or passed on to every lane by the processors.
+  enum class Kind { letter, release, passed_on };
+
   BatchRef batch;
-  // Its events waited: those whose rows are blocked (again) go on waiting. Otherwise they are what blocks.
-  bool waited = false;
-  bool released = false;      // by the desk of the very lane
-  std::uint64_t behind = 0;   // filled in by the lane: so many batches go first
-  std::vector<Order> orders;  // by commit
+  Kind kind = Kind::letter;
+  std::vector<Order> orders;           // by commit,
+  std::vector<std::string> positions;  // as are these: a record that covers it. Of what is passed on
   std::function<void(ReplayResult)> done;
+  std::uint64_t behind = 0;  // filled in by the lane: so many batches go first
 };
 
 // Makes such batches. Any thread; outlives all of them.

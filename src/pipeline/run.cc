@@ -410,16 +410,14 @@ std::optional<std::string> Run::replay(const DeadLetter& letter, Answer done) {
     if (!journal_->holds(letter.why.stage, letter.event_id)) {
       problem = "it has left the journal meanwhile";
     } else if (letter.why.stage.is_processor) {
-      if (std::ranges::any_of(lanes_, [](const auto& lane) { return lane->detached() && !lane->lost(); }))
-        problem = "a sink is detached: try again when it is back";
-      else if (!transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, answer))
+      if (!transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, letter.why.position, answer))
         problem = "there is no processor '" + letter.why.stage.id + "' any more";
     } else {
       const auto lane = std::ranges::find(lanes_, letter.why.stage.id, [](const auto& each) { return each->id(); });
       if (lane == lanes_.end())
         problem = "there is no sink '" + letter.why.stage.id + "' any more";
       else
-        (*lane)->replay({BatchRef(std::move(batch)), false, false, 0, {letter.why.order}, answer});
+        (*lane)->replay({.batch = BatchRef(std::move(batch)), .orders = {letter.why.order}, .done = answer});
     }
   } catch (const Error& error) {
     problem = error.what();

@@ -91,7 +91,9 @@ void Transform::note_waiting() {
 
 void Transform::freeze(BatchPtr batch) {
   SteadyTime begin = parts_.clock.now();
-  whole_ = process(*batch, 0, true, {}, count_of_source(*batch));
+  orders_ = {};
+  positions_ = {};
+  whole_ = process(*batch, 0, Replay::Kind::release, count_of_source(*batch));
   mark_ends(*batch);
   if (batch->size() > 0)  // else it only moves positions
     parts_.probe.frozen(batch->size(), batch->bytes(), batch->cut,
@@ -131,10 +133,8 @@ std::uint64_t Transform::count_of_source(const Batch& batch) {
 }
 
 // `count` of its events are not dropped. True: nor is one of them afterwards.
-bool Transform::process(Batch& batch, std::size_t from, bool waited, std::span<const Order> orders,
-                        std::uint64_t count) {
+bool Transform::process(Batch& batch, std::size_t from, Replay::Kind kind, std::uint64_t count) {
   batch_ = &batch;
-  orders_ = orders;
   from_ = from;
   set_aside_.clear();
   waiting_.clear();
@@ -142,7 +142,7 @@ bool Transform::process(Batch& batch, std::size_t from, bool waited, std::span<c
   for (std::size_t i = from; i < steps_.size(); ++i) {
     inputs_ = batch.size();
     letters_.clear();
-    if (steps_[i].desk && (waited || i > from)) count -= screen(i, 0);
+    if (steps_[i].desk && (kind != Replay::Kind::letter || i > from)) count -= screen(i, 0);
     run(steps_[i], batch, count);
   }
   const bool whole = count == batch.size();
@@ -230,7 +230,7 @@ std::uint64_t Transform::screen(std::size_t step, std::uint32_t first) {
   until_stored([&] {
     out.clear();
     const bool released = !orders_.empty() && step == from_;
-    return desk.screen({batch, position_, orders_, released, true}, first, inputs_, out);
+    return desk.screen({batch, position_, orders_, released, true, positions_}, first, inputs_, out);
   });
   if (first == 0)
     std::ranges::copy_if(out, std::back_inserter(letters_), [&](std::uint32_t i) { return desk.is_letter(batch, i); });
@@ -245,7 +245,7 @@ std::uint64_t Transform::screen(std::size_t step, std::uint32_t first) {
 void Transform::set_aside(std::size_t step, const Batch& batch, std::uint32_t event, std::string reason) {
   Desk& desk = *steps_[step].desk;
   const Reject reject{event, "processor", std::move(reason)};
-  until_stored([&] { return desk.keep(batch, reject, position_, orders_); });
+  until_stored([&] { return desk.keep(batch, reject, position_, orders_, positions_); });
   if (desk.parks()) screen(step, event + 1);  // those behind it have not been processed yet
   if (step != from_) return;
   if (why_.empty()) why_ = reject.reason;
@@ -257,13 +257,13 @@ bool Transform::had_letter(std::uint32_t first, std::uint32_t last) const {
   return letter != letters_.end() && *letter < last;
 }
 
-bool Transform::replay(const std::string& processor, BatchPtr batch, Order order,
+bool Transform::replay(const std::string& processor, BatchPtr batch, Order order, std::string position,
                        std::function<void(ReplayResult)> done) {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!steps_[i].desk || steps_[i].desk->stage().id != processor) continue;
     {
       std::lock_guard lock(mutex_);
-      replays_.push_back({i, std::move(batch), false, {order}, std::move(done)});
+      replays_.push_back({i, std::move(batch), Replay::Kind::letter, {order}, {std::move(position)}, std::move(done)});
     }
     bell_.ring();
     return true;
@@ -272,13 +272,15 @@ bool Transform::replay(const std::string& processor, BatchPtr batch, Order order
 }
 
 std::optional<Transform::Again> Transform::next_replay() {
-  // A detached lane takes nothing; what was parked waits until it is back, and all lanes can have it.
-  const bool all =
-      std::ranges::none_of(parts_.lanes, [](const auto& lane) { return lane->detached() && !lane->lost(); });
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (!steps_[i].desk || !all) continue;
+    if (!steps_[i].desk) continue;
     if (auto released = steps_[i].desk->release())
-      return Again{i, std::move(released->batch), true, std::move(released->orders), std::move(released->done)};
+      return Again{i,
+                   std::move(released->batch),
+                   Replay::Kind::release,
+                   std::move(released->orders),
+                   std::move(released->positions),
+                   std::move(released->done)};
   }
   std::lock_guard lock(mutex_);
   const auto found = std::ranges::find_if(replays_, [this](const Again& each) {
@@ -292,12 +294,14 @@ std::optional<Transform::Again> Transform::next_replay() {
 }
 
 // What is left of it behind the processors goes to every lane; when all of them have it, it is done. A lane that cannot
-// take a row keeps it as its own dead letter.
+// take a row keeps it as its own dead letter, and one that is detached what it misses, until it is back.
 bool Transform::replay_one() {
   if (position_.empty()) return false;  // nobody has begun yet
   auto again = next_replay();
   if (!again) return false;
-  process(*again->batch, again->step, again->waited, again->orders, count_kept(*again->batch));
+  orders_ = again->orders;
+  positions_ = again->positions;
+  process(*again->batch, again->step, again->kind, count_kept(*again->batch));
   struct Shared {
     std::mutex mutex;
     std::size_t left;
@@ -313,17 +317,18 @@ bool Transform::replay_one() {
   shared->done = std::move(again->done);
   const BatchRef batch(std::move(again->batch));
   for (Lane* lane : lanes)
-    lane->replay({batch, true, false, 0, again->orders, [this, shared](ReplayResult of_lane) {
-                    std::unique_lock lock(shared->mutex);
-                    if (!of_lane.taken) {
-                      shared->result.taken = false;
-                      shared->result.why = std::move(of_lane.why);
-                    }
-                    if (--shared->left > 0) return;
-                    lock.unlock();
-                    shared->done(std::move(shared->result));
-                    bell_.ring();  // the next release may go
-                  }});
+    lane->replay(
+        {batch, Replay::Kind::passed_on, again->orders, again->positions, [this, shared](ReplayResult of_lane) {
+           std::unique_lock lock(shared->mutex);
+           if (!of_lane.taken) {
+             shared->result.taken = false;
+             shared->result.why = std::move(of_lane.why);
+           }
+           if (--shared->left > 0) return;
+           lock.unlock();
+           shared->done(std::move(shared->result));
+           bell_.ring();  // the next release may go
+         }});
   return true;
 }
 

@@ -52,7 +52,9 @@ class Transform {
   // Any thread, before the first batch: where the lanes stand together.
   void begin(const Position&);
   // Any thread: a processor's kept events, from that processor on. False: there is no such processor.
-  bool replay(const std::string& processor, BatchPtr, Order, std::function<void(ReplayResult)> done);
+  // `position`: see Replay.
+  bool replay(const std::string& processor, BatchPtr, Order, std::string position,
+              std::function<void(ReplayResult)> done);
   // Any thread: entries of the journal were removed.
   void note_change();
   // Any thread: what was read is still wanted, but no processor may hold it up, nor a full journal. See gave_up().
@@ -83,8 +85,9 @@ class Transform {
   struct Again {
     std::size_t step;
     BatchPtr batch;
-    bool waited;  // see Replay
+    Replay::Kind kind;
     std::vector<Order> orders;
+    std::vector<std::string> positions;
     std::function<void(ReplayResult)> done;
   };
 
@@ -92,7 +95,7 @@ class Transform {
   bool hand_over();
   void note_waiting();
   std::uint64_t count_of_source(const Batch&);
-  bool process(Batch&, std::size_t from, bool waited, std::span<const Order> orders, std::uint64_t count);
+  bool process(Batch&, std::size_t from, Replay::Kind, std::uint64_t count);
   void run(Step&, Batch&, std::uint64_t& count);
   std::uint64_t screen(std::size_t step, std::uint32_t first);
   bool has_room();
@@ -108,7 +111,8 @@ class Transform {
   Batch* batch_ = nullptr;                          // that is being processed,
   std::vector<std::uint32_t> letters_;              // those that the step at hand set aside before; ascending
   std::uint32_t inputs_ = 0;                        // its events before the step at hand; copies come behind them
-  std::span<const Order> orders_;                   // see Replay,
+  std::span<const Order> orders_;                   // see Replay, of one at hand,
+  std::span<const std::string> positions_;          // this too,
   std::size_t from_ = 0;                            // its first step,
   std::vector<std::uint32_t> set_aside_, waiting_;  // and what that step did not take
   std::string why_;

@@ -89,7 +89,7 @@ class Pair:
     """A file that must have all, and a sink behind a proxy that may be missing; a table of numbers feeds both."""
 
     def __init__(self, bench: Workbench, server: Server, outlet: Outlets, kind: str, *, more: list[Json] | None = None,
-                 policy: Json | None = None, required: bool = False, **options: Any) -> None:
+                 policy: Json | None = None, required: bool = False, spec: Json | None = None, **options: Any) -> None:
         self.server, self.database = server, bench.database(server)
         server.execute("CREATE TABLE t (id int PRIMARY KEY, v varchar(2000))", self.database)
         self.file = outlet("file", f"{self.database}-file", path=bench.home / "out")
@@ -98,7 +98,7 @@ class Pair:
         self.proxy = self.other.server.proxy
         self.sinks = [self.file.config, self.other.config, *(more or [])]
         self.engine = bench.engine(server, self.database, self.sinks, batch={"max_events": 5},
-                                   **({"commit_policy": policy} if policy else {})).start()
+                                   **({"commit_policy": policy} if policy else {}), **(spec or {})).start()
         self.readers = {each.kind: each.reader() for each in (self.file, self.other)}
         self.last = 0
 
@@ -449,3 +449,59 @@ def test_added_and_removed(bench: Workbench, servers: Servers, outlet: Outlets) 
     engine.start()
     assert keys("added") == [] and keys("file")
     assert "no longer of the pipeline" in engine.log_text()
+
+
+# --- dead letters of processors, which go to all sinks ---
+
+@pytest.mark.parametrize("park", [False, True])
+def test_a_retry_does_not_wait_for_a_sink_that_is_away(park: bool, bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    """The others get it at once, and once; the one that is away gets it when it is back, in its place among the row's."""
+    fails = {"type": "javascript", "id": "js", "on_error": "dlq",
+             "inline": "(e) => { if (e.after.v === 'bad') throw new Error('bad'); }"}
+    pair = Pair(bench, servers(15), outlet, "redis",
+                spec={"journal": {"enabled": True, "dlq": {"park_keys": park}}, "processors": [fails]})
+
+    def insert_bad() -> int:
+        pair.last += 1
+        pair.server.execute(f"INSERT INTO t VALUES ({pair.last}, 'bad')", pair.database)
+        pair.server.execute(f"UPDATE t SET v = 'second' WHERE id = {pair.last}", pair.database)
+        return pair.last
+
+    def seen(outlet: Outlet, row: int | None = None) -> list[tuple[int, str]]:
+        reader = pair.readers[outlet.kind]
+        reader.drain()
+        images = [json.loads(each)["after"] for each in reader.records]
+        return [(each["id"], each["v"]) for each in images if row in (None, each["id"])]
+
+    def ops() -> Json:
+        ops: Json = pair.engine.pipeline()["ops"]
+        return ops
+
+    pair.write(5)
+    early = insert_bad()  # all else has gone to both when one goes away
+    pair.write(1)
+    wait_until(lambda: all((pair.last, "x") in seen(each) for each in (pair.file, pair.other)), 20, "all to arrive")
+    with _away(pair.other):
+        pair.write_until("detached")
+        late = insert_bad()
+        wait_until(lambda: ops()["dlq_entries"] == 2, 20, "two dead letters")
+        assert pair.engine.request("PATCH", "/pipelines/p", {"spec": {"processors": []}})[0] == 200
+        pair.write_until("detached")
+        begin = time.monotonic()
+        status, text = pair.engine.request("POST", "/pipelines/p/journal/dlq/retry")
+        answer = json.loads(text)
+        assert status == 200 and answer["delivered"] == 2 and answer["not_delivered"] == [], text
+        assert time.monotonic() - begin < 5
+        wait_until(lambda: all((row, "second") in seen(pair.file, row) for row in (early, late)), 20, "those that waited")
+        for row in (early, late):
+            assert sorted(seen(pair.file, row)) == [(row, "bad"), (row, "second")]
+            assert not park or seen(pair.file, row) == [(row, "bad"), (row, "second")]
+        assert pair.state("redis") == "detached" and ops()["dlq_entries"] == 0 and ops()["dlq_parked"] >= 2
+        pair.write(5)
+    wait_until(lambda: (pair.last, "x") in seen(pair.other) and ops()["dlq_parked"] == 0, 60, "it to catch up")
+    wait_until(lambda: (pair.last, "x") in seen(pair.file), 20, "the other to have all")
+    assert set(seen(pair.other)) == set(seen(pair.file))
+    for row in (early, late):
+        versions = list(dict.fromkeys(seen(pair.other, row)))
+        assert not park or versions == [(row, "bad"), (row, "second")]
+    assert pair.engine.terminate() == 0

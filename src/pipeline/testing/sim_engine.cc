@@ -226,11 +226,9 @@ std::optional<std::string> SimEngine::replay(const DeadLetter& letter, Answer do
   if (!journal_->holds(letter.why.stage, letter.event_id))
     problem = "it has left the journal meanwhile";
   else if (!letter.why.stage.is_processor)
-    (*lane)->replay({BatchRef(std::move(batch)), false, false, 0, {letter.why.order}, answer});
-  else if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); }))
-    problem = "a sink is detached";
+    (*lane)->replay({.batch = BatchRef(std::move(batch)), .orders = {letter.why.order}, .done = answer});
   else
-    transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, answer);
+    transform_.replay(letter.why.stage.id, std::move(batch), letter.why.order, letter.why.position, answer);
   if (problem) replaying_.erase(letter.seq);
   return problem;
 }
@@ -287,12 +285,6 @@ void SimEngine::step() {
       }
       break;
   }
-  if (journal_ != nullptr) check_off();
-}
-
-// While a sink is detached, what goes to all of them may come to the others again.
-void SimEngine::check_off() {
-  if (std::ranges::any_of(lanes_, [](const auto& each) { return each->detached(); })) world_.rows->fault();
 }
 
 bool SimEngine::finished() const {

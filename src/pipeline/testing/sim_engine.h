@@ -81,7 +81,6 @@ class SimEngine {
   std::unique_ptr<Desk> make_desk(Stage);
   void add_processors();
   void step_a_lane();
-  void check_off();
   void transform_waits();
 
   SimWorld& world_;

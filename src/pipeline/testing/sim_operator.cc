@@ -46,20 +46,21 @@ void SimOperator::go_on(SimEngine& engine) {
     const DeadLetter& sent = session_->letters[session_->next - 1];
     const bool gives_up_waiting = world_.pick(200) == 0;
     if (!session_->answer->done && !gives_up_waiting) return;
-    if (!session_->answer->done || session_->answer->failure) session_->left[sent.why.stage.text()].add(sent.rows);
+    if (!session_->answer->done || session_->answer->failure)
+      session_->left[sent.why.stage.text()].add(sent.rows, sent.why.order);
     session_->answer.reset();
   }
   if (session_->next == session_->letters.size()) return session_.reset();
   const DeadLetter& letter = session_->letters[session_->next++];
   BlockedRows& stuck = session_->left[letter.why.stage.text()];
-  if (stuck.blocks(letter.rows)) return stuck.add(letter.rows);
+  if (stuck.blocks(letter.rows, letter.why.order)) return stuck.add(letter.rows, letter.why.order);
   auto answer = std::make_shared<Session::Answer>();
   const auto problem = engine.replay(letter, [answer](std::optional<std::string> failure) {
     answer->done = true;
     answer->failure = std::move(failure);
   });
   if (problem)
-    stuck.add(letter.rows);
+    stuck.add(letter.rows, letter.why.order);
   else
     session_->answer = std::move(answer);
 }
