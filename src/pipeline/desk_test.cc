@@ -4,6 +4,7 @@
 
 #include "core/event_id.h"
 #include "pipeline/position_record.h"
+#include "pipeline/testing/plain_encoder.h"
 #include "pipeline/testing/sim_rows.h"
 #include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
@@ -16,15 +17,6 @@ using testing::SimMark;
 
 struct Home final : BatchHome {
   void recycle(Batch* batch) noexcept override { delete batch; }
-};
-
-class PlainEncoder final : public Encoder {
- public:
-  std::string_view encode(const Batch&, const Event&, Slab& out) override {
-    out.append("{}");
-    return {};
-  }
-  std::string_view content_type() const override { return "application/json"; }
 };
 
 class DeskTest : public ::testing::Test {
@@ -71,7 +63,7 @@ class DeskTest : public ::testing::Test {
   PageBudget budget_{1 << 20};
   Home home_;
   ReplayBatches batches_{std::string()};
-  Journal journal_{options(), "sim", store_, std::make_unique<PlainEncoder>(), Clock::system()};
+  Journal journal_{options(), "sim", store_, std::make_unique<testing::PlainEncoder>(), Clock::system()};
 };
 
 // What became a dead letter when it was released was in no call that the log's events were in.

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "core/event_id.h"
 #include "pipeline/retry.h"
+#include "pipeline/testing/plain_encoder.h"
 #include "pipeline/testing/sim_store.h"
 #include "pipeline/testing/sim_world.h"
 
@@ -179,15 +180,6 @@ class RefusingProcessor final : public Processor {
   const decltype(ProcessorContext::set_aside) set_aside_;
 };
 
-class PlainEncoder final : public Encoder {
- public:
-  std::string_view encode(const Batch&, const Event&, Slab& out) override {
-    out.append("{}");
-    return {};
-  }
-  std::string_view content_type() const override { return "application/json"; }
-};
-
 class PipelineTest : public ::testing::Test {
  protected:
   PipelineTest() { world_.faults = false; }
@@ -218,7 +210,7 @@ class PipelineTest : public ::testing::Test {
       };
       spec.processors.push_back(processor);
       spec.journal = journal_;
-      spec.journal_encoder = [] { return std::make_unique<PlainEncoder>(); };
+      spec.journal_encoder = [] { return std::make_unique<testing::PlainEncoder>(); };
     }
     spec.batch.max_events = 10;
     spec.sink_batch_deadline = deadline_;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "obs/log.h"
+#include "pipeline/testing/plain_encoder.h"
 #include "pipeline/testing/sim_engine.h"
 #include "pipeline/testing/sim_operator.h"
 
@@ -113,15 +114,6 @@ void play_without_journal(unsigned seed, Totals& totals) {
   for (const SimServer& sink : world.sinks) totals.rows += sink.rows.size();
 }
 
-class SimEncoder final : public Encoder {
- public:
-  std::string_view encode(const Batch&, const Event&, Slab& out) override {
-    out.append("{}");
-    return {};
-  }
-  std::string_view content_type() const override { return "application/json"; }
-};
-
 // Nothing is ever thrown away: other policies may do that.
 JournalOptions random_journal(SimWorld& world) {
   JournalOptions journal;
@@ -143,7 +135,7 @@ void play_with_journal(unsigned seed, Totals& totals) {
   SimClock clock;
   SimRows rows(world, store);
   world.rows = &rows;
-  Journal journal(random_journal(world), "sim", store, std::make_unique<SimEncoder>(), clock);
+  Journal journal(random_journal(world), "sim", store, std::make_unique<testing::PlainEncoder>(), clock);
   SimOperator hand(world, rows, journal);
   const CommitPolicy policy = random_policy(world);
   play({.world = world,

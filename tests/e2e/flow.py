@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 from bisect import bisect_left
@@ -37,6 +38,15 @@ def matrix(names: str, by_default: str, *ways: tuple[Any, ...]) -> pytest.MarkDe
     assert wanted <= known.keys(), f"no such combination: {wanted - known.keys()}"
     return pytest.mark.parametrize(names, [
         pytest.param(*each, id=name, marks=[] if name in wanted else [pytest.mark.full]) for name, each in known.items()])
+
+
+def place_in_log(record: bytes) -> Any:
+    """Orders events as the log does."""
+    event = json.loads(record)
+    source, transaction = event["source"], event["transaction"]
+    if "lsn" in source:
+        return lsn(source["lsn"]), transaction["total_order"]
+    return int(transaction["id"].replace(":", "-").split("-")[-1]), transaction["total_order"]
 
 
 def assert_silent(engine: Engine, *secrets: str) -> None:

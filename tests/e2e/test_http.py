@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from conftest import Servers, Workbench
-from flow import SERVERS, assert_silent
+from flow import SERVERS, assert_silent, place_in_log
 from harness.engine import Engine, http_sink
 from harness.mysql import MysqlFamily
 from harness.oracle import check
@@ -368,7 +368,7 @@ def test_killed_again_and_again(which: int | str, bench: Workbench, servers: Ser
     assert len(bodies) == expected and len(records) > expected, "no repetition seen: the kills hit nothing"
     # In the order of the log they are what was committed; each key's own order is that order.
     first = list(dict.fromkeys(records))
-    ordered = sorted(first, key=_place_in_log)
+    ordered = sorted(first, key=place_in_log)
     check(ordered, book, server, database).assert_sound()
     last: dict[tuple[str, str], tuple[int, bytes]] = {}
     number_in_log = {record: number for number, record in enumerate(ordered)}
@@ -377,12 +377,3 @@ def test_killed_again_and_again(which: int | str, bench: Workbench, servers: Ser
         key = (event["source"]["table"], json.dumps([(event["after"] or event["before"]).get(name) for name in ("id", "a", "b")]))
         assert last.get(key, (-1, b""))[0] < number_in_log[record], f"{key}: {last[key][1]!r} before {record!r}"
         last[key] = (number_in_log[record], record)
-
-
-def _place_in_log(record: bytes) -> Any:
-    event = json.loads(record)
-    source, transaction = event["source"], event["transaction"]
-    if "lsn" in source:
-        high, _, low = source["lsn"].partition("/")
-        return int(high, 16) << 32 | int(low, 16), transaction["total_order"]
-    return int(transaction["id"].replace(":", "-").split("-")[-1]), transaction["total_order"]

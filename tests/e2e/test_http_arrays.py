@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conftest import Servers, Workbench
-from flow import SERVERS, Arrivals
+from flow import SERVERS, Arrivals, place_in_log
 from harness.engine import Engine, http_sink
 from harness.oracle import check
 from harness.webhook import Request, Webhook, WebhookReader
@@ -30,15 +30,6 @@ def limit(engine: Engine, max_events: int, max_ms: int) -> None:
 
 def event_ids(request: Request) -> list[str]:
     return [event["event_id"] for event in request.events()]
-
-
-def place_in_log(record: bytes) -> Any:
-    event = json.loads(record)
-    source, transaction = event["source"], event["transaction"]
-    if "lsn" in source:
-        high, _, low = source["lsn"].partition("/")
-        return int(high, 16) << 32 | int(low, 16), transaction["total_order"]
-    return int(transaction["id"].replace(":", "-").split("-")[-1]), transaction["total_order"]
 
 
 def assert_same_arrays(requests: list[Request]) -> None:
