@@ -31,7 +31,7 @@ class PlanReport;
 // A row that the far side, or the encoder, refuses.
 struct Reject {
   std::uint32_t event;  // index in the batch
-  std::string kind;     // "serialization", "routing", "too_large"
+  std::string kind;     // "serialization", "routing", "too_large", "rejected" by the far side; "processor"
   std::string reason;   // names the field or limit
 };
 

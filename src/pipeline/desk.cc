@@ -168,10 +168,16 @@ std::optional<std::string> Desk::screen(const Question& question, std::uint32_t 
   return std::string("an event that must wait behind a dead letter cannot be stored: ") + error.what();
 }
 
-bool Desk::is_letter(const Batch& batch, std::uint32_t index) {
-  const Event& event = batch.event(index);
-  const auto letter = parts_.journal.letter(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)));
-  return letter && (batch.marks().empty() || !letter->of_replay);
+std::optional<std::string> Desk::find_letters(const Batch& batch, std::span<const std::uint32_t> events,
+                                              std::vector<std::uint32_t>& letters) try {
+  for (const std::uint32_t i : events) {
+    const Event& event = batch.event(i);
+    const auto letter = parts_.journal.letter(parts_.stage, to_string(event_id(batch.commits()[event.commit], event)));
+    if (letter && (batch.marks().empty() || !letter->of_replay)) letters.push_back(i);
+  }
+  return std::nullopt;
+} catch (const Error& error) {
+  return std::string("the dead letters cannot be read: ") + error.what();
 }
 
 std::optional<std::string> Desk::put_off(const Replay& replay) try {

@@ -59,9 +59,10 @@ class Desk {
   // Otherwise why they cannot be parked: ask again later.
   std::optional<std::string> screen(const Question&, std::uint32_t first, std::uint32_t last,
                                     std::vector<std::uint32_t>& left_out);
-  // It is a dead letter of this stage, since it came as it comes now: what had waited before it became one was not
-  // there when the log showed it. Throws Error{storage}.
-  bool is_letter(const Batch&, std::uint32_t event);
+  // Of these events those that are dead letters of this stage since they came as they come now: what had waited before
+  // it became one was not there when the log showed it. Appended; nothing, or why it cannot be told now.
+  std::optional<std::string> find_letters(const Batch&, std::span<const std::uint32_t> events,
+                                          std::vector<std::uint32_t>& letters);
   // Why no further batch should be begun by a stage that parks beyond the limit.
   std::optional<std::string> no_room();
   // Events of a replay that the stage cannot be given in this run: they wait, and come as the next run's release, in

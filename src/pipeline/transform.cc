@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 namespace deltaforge::pipeline {
@@ -230,10 +229,13 @@ std::uint64_t Transform::screen(std::size_t step, std::uint32_t first) {
   until_stored([&] {
     out.clear();
     const bool released = !orders_.empty() && step == from_;
-    return desk.screen({batch, position_, orders_, released, true, positions_}, first, inputs_, out);
+    auto why = desk.screen({batch, position_, orders_, released, true, positions_}, first, inputs_, out);
+    if (!why && first == 0) {
+      letters_.clear();
+      why = desk.find_letters(batch, out, letters_);
+    }
+    return why;
   });
-  if (first == 0)
-    std::ranges::copy_if(out, std::back_inserter(letters_), [&](std::uint32_t i) { return desk.is_letter(batch, i); });
   for (const std::uint32_t event : out) batch.event(event).dropped = true;
   if (step == from_) {
     waiting_.insert(waiting_.end(), out.begin(), out.end());
