@@ -56,6 +56,7 @@ std::string SimStore::name_of(const std::string& entry) const {
 
 void SimStore::push(std::string_view, std::string_view key, std::span<const Pushed> items) {
   may_fail_before();
+  std::lock_guard lock(mutex_);
   Queue& queue = queues_[std::string(key)];
   for (const Pushed& item : items) {
     world_.trace("{} gets {}", key, name_of(item.id));
@@ -71,6 +72,7 @@ void SimStore::push(std::string_view, std::string_view key, std::span<const Push
 
 std::vector<Store::Item> SimStore::peek(std::string_view, std::string_view key, std::size_t limit,
                                         std::uint64_t after_seq) {
+  std::lock_guard lock(mutex_);
   std::vector<Item> found;
   const auto queue = queues_.find(key);
   if (queue == queues_.end()) return found;
@@ -80,6 +82,7 @@ std::vector<Store::Item> SimStore::peek(std::string_view, std::string_view key, 
 }
 
 std::optional<Store::Item> SimStore::find(std::string_view, std::string_view key, std::string_view id) {
+  std::lock_guard lock(mutex_);
   const auto queue = queues_.find(key);
   if (queue == queues_.end()) return std::nullopt;
   const auto known = queue->second.ids.find(id);
@@ -88,6 +91,7 @@ std::optional<Store::Item> SimStore::find(std::string_view, std::string_view key
 }
 
 std::size_t SimStore::queued(std::string_view, std::string_view key) {
+  std::lock_guard lock(mutex_);
   const auto queue = queues_.find(key);
   return queue == queues_.end() ? 0 : queue->second.items.size();
 }
@@ -102,6 +106,7 @@ void SimStore::remove(Queue& queue, std::string_view key, std::uint64_t seq, boo
 
 bool SimStore::drop(std::string_view, std::string_view key, std::uint64_t seq) {
   may_fail_before();
+  std::lock_guard lock(mutex_);
   const auto queue = queues_.find(key);
   if (queue == queues_.end() || !queue->second.items.contains(seq)) return false;
   remove(queue->second, key, seq, false);
@@ -111,6 +116,7 @@ bool SimStore::drop(std::string_view, std::string_view key, std::uint64_t seq) {
 
 std::size_t SimStore::drop_upto(std::string_view, std::string_view key, std::uint64_t seq) {
   may_fail_before();
+  std::lock_guard lock(mutex_);
   const auto queue = queues_.find(key);
   std::size_t count = 0;
   if (queue == queues_.end()) return count;
@@ -121,6 +127,7 @@ std::size_t SimStore::drop_upto(std::string_view, std::string_view key, std::uin
 }
 
 bool SimStore::keeps(const std::string& id, std::string_view other_than) const {
+  std::lock_guard lock(mutex_);
   for (const auto& [key, queue] : queues_)
     if (key != other_than && queue.ids.contains(id)) return true;
   return false;

@@ -54,9 +54,10 @@ class SimStore final : public Store {
   void remove(Queue&, std::string_view key, std::uint64_t seq, bool given_up);
 
   SimWorld& world_;
-  std::mutex mutex_;  // guards values_: a pipeline's status may be asked from any thread
+  // Guards what follows: a pipeline's status may be asked from any thread. `leaving` asks back.
+  mutable std::recursive_mutex mutex_;
   std::map<std::pair<std::string, std::string>, std::string, std::less<>> values_;
-  std::map<std::string, Queue, std::less<>> queues_;  // all of one namespace; one thread
+  std::map<std::string, Queue, std::less<>> queues_;  // all of one namespace
   std::uint64_t last_seq_ = 0;
 };
 
