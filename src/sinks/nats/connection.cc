@@ -22,8 +22,6 @@ namespace deltaforge::sinks::nats {
 namespace {
 
 constexpr int kBufferSize = 256 * 1024;
-constexpr std::chrono::milliseconds kLongWait = std::chrono::hours(1);
-constexpr std::chrono::microseconds kNap{200};
 constexpr std::string_view kLogin =
     "check username and password, token, nkey or credentials_file, and what the server's log says";
 constexpr std::string_view kRights =
@@ -72,6 +70,18 @@ std::shared_ptr<Inbox> inbox_of(void* closure) { return Inbox::find(reinterpret_
 
 // --- the library's threads ---
 
+void on_answer(natsConnection*, natsSubscription*, natsMsg* raw, void* closure) {
+  thread_local Spent spent;
+  Message message(raw);
+  const std::string_view data(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw)));
+  if (const auto inbox = inbox_of(closure)) {
+    const std::uint64_t number = reply_number(natsMsg_GetSubject(raw));
+    const Ack ack = natsMsg_IsNoResponders(raw) ? Ack{.kind = Ack::Kind::no_responders} : parse_ack(data);
+    inbox->take({number, ack.kind, ack.seq, ack.stream, ack.code, std::string(ack.text)});
+  }
+  spent.add(std::move(message), data.size());
+}
+
 void on_error(natsConnection*, natsSubscription*, natsStatus status, void* closure) {
   const auto inbox = inbox_of(closure);
   if (!inbox) return;
@@ -88,39 +98,6 @@ void on_closed(natsConnection* connection, void* closure) {
   const natsStatus status = natsConnection_GetLastError(connection, &text);
   inbox->end({status == NATS_CONNECTION_AUTH_FAILED ? ErrorKind::auth : ErrorKind::unavailable,
               status == NATS_OK || text == nullptr ? "the server has closed the connection" : text});
-}
-
-// --- the thread that takes the answers ---
-
-// The next answer, if it comes in time. NATS_OK and NATS_NO_RESPONDERS: it is in the inbox.
-natsStatus take_one(natsSubscription* answers, std::chrono::milliseconds patience, Inbox& inbox, Spent& spent) {
-  natsMsg* raw = nullptr;
-  const natsStatus status = natsSubscription_NextMsg(&raw, answers, patience.count());
-  Message message(raw);
-  if (status == NATS_NO_RESPONDERS) inbox.take({.number = 0, .kind = Ack::Kind::no_responders});
-  if (status != NATS_OK) return status;
-  const std::string_view data(natsMsg_GetData(raw), static_cast<std::size_t>(natsMsg_GetDataLength(raw)));
-  const Ack ack = parse_ack(data);
-  inbox.take({reply_number(natsMsg_GetSubject(raw)), ack.kind, ack.seq, ack.stream, ack.code, std::string(ack.text)});
-  spent.add(std::move(message), data.size());
-  return status;
-}
-
-bool is_taken(natsStatus status) { return status == NATS_OK || status == NATS_NO_RESPONDERS; }
-
-// Until the connection is closed. The library would wake a thread for each answer; while they come together, this one
-// is asleep as they come.
-void take_answers(natsSubscription* answers, const std::shared_ptr<Inbox>& inbox) {
-  Spent spent;
-  for (;;) {
-    const natsStatus status = take_one(answers, kLongWait, *inbox, spent);
-    if (status == NATS_TIMEOUT) continue;
-    if (!is_taken(status)) break;
-    std::size_t more = 0;
-    while (is_taken(take_one(answers, {}, *inbox, spent))) ++more;
-    if (more > 0) std::this_thread::sleep_for(kNap);
-  }
-  nats_ReleaseThreadMemory();
 }
 
 // --- making it ---
@@ -260,7 +237,6 @@ Error connect_error(natsStatus status, const std::string& text, const Server& se
 struct Connection::Library {
   natsConnection* connection = nullptr;
   natsSubscription* answers = nullptr;
-  std::thread reader;
   Spent spent;
 
   Library() = default;
@@ -269,9 +245,7 @@ struct Connection::Library {
   // Closing waits: for the library's lock, for its threads, and 500 ms for a last answer. None of it is for the lane.
   ~Library() {
     if (connection == nullptr) return;
-    std::thread([of = connection, sub = answers, taking = std::move(reader)]() mutable {
-      natsConnection_Close(of);  // ends the reader
-      if (taking.joinable()) taking.join();
+    std::thread([of = connection, sub = answers] {
       natsSubscription_Destroy(sub);
       natsConnection_Destroy(of);
       nats_ReleaseThreadMemory();
@@ -303,13 +277,13 @@ Connection::Connection(const Config& config, const std::string& name, std::share
   if (status == NATS_OK) {
     reply_ = std::string(raw) + ".";
     natsInbox_Destroy(raw);
-    status = natsConnection_SubscribeSync(&library_->answers, library_->connection, (reply_ + "*").c_str());
+    status = natsConnection_Subscribe(&library_->answers, library_->connection, (reply_ + "*").c_str(), on_answer,
+                                      closure_of(*inbox_));
   }
   if (status == NATS_OK) status = natsSubscription_SetPendingLimits(library_->answers, -1, -1);
   if (status == NATS_OK && natsConnection_HasHeaderSupport(library_->connection) != NATS_OK)
     throw Error(ErrorKind::unsupported, fmt::format("NATS at {} takes no headers", where_), "it must be 2.2 or later");
   if (status != NATS_OK) lost("subscribing to the answers of", status);
-  library_->reader = std::thread(take_answers, library_->answers, inbox_);
 }
 
 Connection::~Connection() = default;

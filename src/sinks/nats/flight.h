@@ -68,12 +68,6 @@ class Flight {
     if (number < first_ || number >= next_ || at(number).state != Sent::State::waiting) return nullptr;
     return &at(number);
   }
-  // Of those without an answer. Null: there is none.
-  Sent* oldest() {
-    std::uint64_t number = first_;
-    while (number < next_ && at(number).state != Sent::State::waiting) ++number;
-    return number < next_ ? &at(number) : nullptr;
-  }
   void answer(Sent& message, Sent::State state) {
     message.state = state;
     --waiting_;

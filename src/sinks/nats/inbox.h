@@ -17,11 +17,11 @@
 namespace deltaforge::sinks::nats {
 
 struct Answer {
-  std::uint64_t number;  // of the message; 0: it is not said
+  std::uint64_t number;  // of the message
   Ack::Kind kind;
-  std::uint64_t seq = 0, stream = 0;
-  std::uint32_t code = 0;
-  std::string text = {};  // of a refusal
+  std::uint64_t seq, stream;
+  std::uint32_t code;
+  std::string text;  // of a refusal
 };
 
 // Why the connection is of no use any more.

@@ -396,7 +396,7 @@ void NatsSink::take_answers() {
 }
 
 void NatsSink::take(const Answer& answer) {
-  Sent* message = answer.number == 0 ? flight_.oldest() : flight_.find(answer.number);
+  Sent* message = flight_.find(answer.number);
   if (message == nullptr) return;
   moved_at_ = now();
   switch (answer.kind) {
