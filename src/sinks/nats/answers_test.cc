@@ -8,7 +8,6 @@
 #include "sinks/nats/ack.h"
 #include "sinks/nats/classify.h"
 #include "sinks/nats/flight.h"
-#include "sinks/nats/inbox.h"
 #include "sinks/nats/streams.h"
 
 namespace deltaforge::sinks::nats {
@@ -151,27 +150,6 @@ TEST(NatsFlight, IsBounded) {
   EXPECT_FALSE(large.full());
   large.add(sent);
   EXPECT_TRUE(large.full());
-}
-
-TEST(NatsInbox, NobodyIsWokenAfterItsEnd) {
-  int woken = 0;
-  auto inbox = Inbox::make([&] { ++woken; });
-  const std::uint64_t id = inbox->id();
-  Inbox::find(id)->take({1, Kind::stored, 1, 1, 0, {}});
-  Inbox::find(id)->take({2, Kind::stored, 2, 1, 0, {}});
-  EXPECT_EQ(woken, 1) << "once for all that waits";
-  std::vector<Answer> answers;
-  inbox->collect(answers);
-  EXPECT_EQ(answers.size(), 2u);
-  inbox->end({ErrorKind::unavailable, "closed"});
-  inbox->end({ErrorKind::auth, "expired"});
-  inbox->end({ErrorKind::unavailable, "later"});
-  EXPECT_EQ(inbox->broken()->what, "expired");
-  inbox->close();
-  EXPECT_EQ(Inbox::find(id), nullptr);
-  woken = 0;
-  inbox->take({3, Kind::stored, 3, 1, 0, {}});
-  EXPECT_EQ(woken, 0);
 }
 
 }  // namespace

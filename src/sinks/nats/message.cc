@@ -40,8 +40,15 @@ bool is_header_name(std::string_view name) {
   return !name.empty() && std::ranges::all_of(name, [](char c) { return c > ' ' && c != 0x7f && c != ':'; });
 }
 
-// CR, LF and NUL of what stands behind `at` become %0D, %0A and %00; then it is ended by a NUL.
-void end_value(std::size_t at, Slab& out) {
+// Returns where the value begins.
+std::size_t begin_header(std::string_view name, Slab& out) {
+  out.append(name);
+  out.append(": ");
+  return out.size();
+}
+
+// CR, LF and NUL of what stands behind `at` become %0D, %0A and %00; then the header ends. Returns the value's size.
+std::size_t end_header(std::size_t at, Slab& out) {
   if (out.size() > at && out.view(at, out.size() - at).find_first_of(kBreaking) != std::string_view::npos)
       [[unlikely]] {
     const std::string raw(out.view(at, out.size() - at));
@@ -53,7 +60,9 @@ void end_value(std::size_t at, Slab& out) {
         out.append(c == '\r' ? "%0D" : c == '\n' ? "%0A" : "%00");
     }
   }
-  out.append('\0');
+  const std::size_t size = out.size() - at;
+  out.append("\r\n");
+  return size;
 }
 
 }  // namespace
@@ -64,14 +73,10 @@ MessageWriter::MessageWriter(const Config& config, const SinkContext& context)
       encoder_(encode::make_encoder(config.envelope, config.encoding, tenant_)),
       subject_(config.subject, tenant_, "subject"),
       key_(config.key, context, config.id),
-      content_type_(encoder_->content_type()) {
-  headers_.reserve(16);
-}
+      content_type_(encoder_->content_type()) {}
 
 std::optional<MessageWriter::Refusal> MessageWriter::write(const Batch& batch, const Event& event, Slab& out) {
   out.truncate(0);
-  headers_.clear();
-  headers_size_ = kHeadersFrame;
   if (auto refused = write_subject(event, out)) [[unlikely]]
     return refused;
 
@@ -81,35 +86,36 @@ std::optional<MessageWriter::Refusal> MessageWriter::write(const Batch& batch, c
   payload_size_ = out.size() - payload_at_;
 
   const Commit& commit = batch.commits()[event.commit];
-  std::size_t at = out.size();
+  headers_at_ = out.size();
+  out.append(kHeadersBegin);
+  id_at_ = begin_header(kMessageId, out);
   out.append(id_prefix_);
   encode::append_idempotency_key(tenant_, commit, event, out);
-  end_value(at, out);
-  add(kMessageId.data(), 0, kMessageId.size(), at, out);
+  id_size_ = end_header(id_at_, out);
 
-  at = out.size();
+  std::size_t at = begin_header(kKey, out);
   if (std::string_view reason = key_.append(event, out); !reason.empty()) [[unlikely]]
     return Refusal{"serialization", std::string(reason)};
-  end_value(at, out);
-  add(kKey.data(), 0, kKey.size(), at, out);
+  end_header(at, out);
 
-  at = out.size();
+  at = begin_header(kContentType, out);
   out.append(event.extra != nullptr && event.extra->raw_payload ? kJson : std::string_view(content_type_));
-  end_value(at, out);
-  add(kContentType.data(), 0, kContentType.size(), at, out);
+  end_header(at, out);
 
   // The outbox gives an event the id that its application has given it.
   const bool has_id = event.extra != nullptr && std::ranges::any_of(event.extra->headers, [](const Header& header) {
                         return equal_names(header.name, kEventId);
                       });
   if (!has_id) {
-    at = out.size();
+    at = begin_header(kEventId, out);
     print_event_id(event_id(commit, event), out.room(36));
     out.add(36);
-    end_value(at, out);
-    add(kEventId.data(), 0, kEventId.size(), at, out);
+    end_header(at, out);
   }
-  if (event.extra != nullptr && !event.extra->headers.empty()) return write_routed_headers(event, out);
+  if (event.extra != nullptr && !event.extra->headers.empty())
+    if (auto refused = write_routed_headers(event, out)) [[unlikely]]
+      return refused;
+  headers_size_ = out.size() - headers_at_ + 2;
   return std::nullopt;
 }
 
@@ -122,7 +128,6 @@ std::optional<MessageWriter::Refusal> MessageWriter::write_subject(const Event& 
     if (const std::string_view problem = server_problem(out.view(subject_at_, subject_size_)); !problem.empty())
       return Refusal{"routing", fmt::format("the subject that this event goes to is refused: {}", problem)};
   }
-  out.append('\0');
   return std::nullopt;
 }
 
@@ -133,20 +138,11 @@ std::optional<MessageWriter::Refusal> MessageWriter::write_routed_headers(const 
       return Refusal{"routing",
                      "a processor has given it a header whose name is empty, or has a blank, a colon or a "
                      "control character"};
-    const std::size_t name_at = out.size();
-    out.append(header.name);
-    out.append('\0');
-    const std::size_t at = out.size();
+    const std::size_t at = begin_header(header.name, out);
     append_some(header.value, out);
-    end_value(at, out);
-    add(nullptr, name_at, header.name.size(), at, out);
+    end_header(at, out);
   }
   return std::nullopt;
-}
-
-void MessageWriter::add(const char* name, std::size_t name_at, std::size_t name_size, std::size_t value_at, Slab& out) {
-  headers_.push_back({name, name_at, value_at});
-  headers_size_ += kHeaderFrame + name_size + (out.size() - value_at - 1);
 }
 
 std::string MessageWriter::subject_of(const Event& event) const { return subject_.name(event); }

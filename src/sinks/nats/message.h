@@ -1,6 +1,6 @@
-// One event as a message: subject, headers and payload, in one slab. Headers: `Nats-Msg-Id`, `df-key`, `df-event-id`,
-// `content-type`, then what the event was given on its way; the sink adds what orders it in a stream. One object per
-// sink; its lane's thread only.
+// One event as a message: subject, payload and headers, in one slab. Headers, as they go over the wire: `Nats-Msg-Id`,
+// `df-key`, `content-type`, `df-event-id`, then what the event was given on its way; the connection adds what orders it
+// in a stream. One object per sink; its lane's thread only.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,14 @@
 namespace deltaforge::sinks::nats {
 
 inline constexpr std::string_view kMessageId = "Nats-Msg-Id";
+inline constexpr std::string_view kLastSequence = "Nats-Expected-Last-Sequence";
+inline constexpr std::string_view kLastId = "Nats-Expected-Last-Msg-Id";
+inline constexpr std::string_view kExpectedStream = "Nats-Expected-Stream";
+inline constexpr std::string_view kHeadersBegin = "NATS/1.0\r\n";
 // Of a header: its name, ": ", its value, CR LF.
 inline constexpr std::size_t kHeaderFrame = 4;
-// "NATS/1.0" before them and an empty line behind.
-inline constexpr std::size_t kHeadersFrame = 12;
+// What begins them, and the empty line behind.
+inline constexpr std::size_t kHeadersFrame = kHeadersBegin.size() + 2;
 // What a stream takes.
 inline constexpr std::size_t kLongestHeaders = 65'535;
 
@@ -33,11 +37,6 @@ class MessageWriter {
     std::string_view kind;
     std::string reason;
   };
-  struct HeaderAt {
-    const char* name;     // null: at name_at
-    std::size_t name_at;  // both are places in the slab, ended by NUL
-    std::size_t value_at;
-  };
 
   MessageWriter(const Config&, const SinkContext&);
 
@@ -46,12 +45,11 @@ class MessageWriter {
 
   // Of the last message.
   std::string_view subject(const Slab& slab) const { return slab.view(subject_at_, subject_size_); }
-  const char* text_at(Slab& slab, std::size_t at) const { return slab.data() + at; }
   std::string_view payload(const Slab& slab) const { return slab.view(payload_at_, payload_size_); }
-  const std::vector<HeaderAt>& headers() const { return headers_; }
-  const char* message_id(Slab& slab) const { return slab.data() + headers_[0].value_at; }
-  std::size_t subject_at() const { return subject_at_; }
-  // Bytes of its headers on the wire.
+  // "NATS/1.0", then "name: value", each with CR LF; without the empty line behind them.
+  std::string_view headers(const Slab& slab) const { return slab.view(headers_at_, headers_size_ - 2); }
+  std::string_view message_id(const Slab& slab) const { return slab.view(id_at_, id_size_); }
+  // Bytes of its headers on the wire, with the empty line.
   std::size_t headers_size() const { return headers_size_; }
   std::size_t size() const { return headers_size_ + payload_size_; }
 
@@ -61,7 +59,6 @@ class MessageWriter {
  private:
   std::optional<Refusal> write_subject(const Event&, Slab&);
   std::optional<Refusal> write_routed_headers(const Event&, Slab&);
-  void add(const char* name, std::size_t name_at, std::size_t name_size, std::size_t value_at, Slab&);
 
   const std::string tenant_;
   const std::string id_prefix_;
@@ -70,8 +67,8 @@ class MessageWriter {
   encode::KeyWriter key_;
   std::string content_type_;
 
-  std::size_t subject_at_ = 0, subject_size_ = 0, payload_at_ = 0, payload_size_ = 0, headers_size_ = 0;
-  std::vector<HeaderAt> headers_;
+  std::size_t subject_at_ = 0, subject_size_ = 0, payload_at_ = 0, payload_size_ = 0;
+  std::size_t headers_at_ = 0, headers_size_ = 0, id_at_ = 0, id_size_ = 0;
 };
 
 }  // namespace deltaforge::sinks::nats

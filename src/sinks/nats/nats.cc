@@ -30,11 +30,11 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "encode/slab_lease.h"
+#include "net/watcher.h"
 #include "obs/log.h"
 #include "sinks/nats/classify.h"
 #include "sinks/nats/connection.h"
 #include "sinks/nats/flight.h"
-#include "sinks/nats/inbox.h"
 #include "sinks/nats/message.h"
 #include "sinks/nats/plan.h"
 #include "sinks/nats/streams.h"
@@ -47,7 +47,6 @@ constexpr std::size_t kWindow = 8;
 constexpr std::chrono::seconds kShared{30};
 // The stream may say "not next" so often in a row without taking a single message.
 constexpr int kMostInVain = 5;
-constexpr std::string_view kLastSequence = "Nats-Expected-Last-Sequence", kLastId = "Nats-Expected-Last-Msg-Id";
 constexpr std::size_t kDigits = 20;
 // Waking for each answer would send the next messages one by one; beyond so many the front batch would wait too long.
 constexpr std::size_t kMostAnswers = 256;
@@ -63,9 +62,6 @@ class NatsSink final : public Sink {
 
   NatsSink(Config config, SinkContext context)
       : config_(std::move(config)), context_(std::move(context)), writer_(config_, context_) {}
-  ~NatsSink() override {
-    if (inbox_) inbox_->close();
-  }
 
   std::optional<Position> open() override;
   std::optional<Position> plan(PlanReport& report) override {
@@ -100,6 +96,7 @@ class NatsSink final : public Sink {
   void note_captured();
   void not_captured(const Next&, std::string_view subject);
 
+  void watch();
   void take_answers();
   void take(const Answer&);
   void stored(Sent&, const Answer&);
@@ -116,9 +113,9 @@ class NatsSink final : public Sink {
   const Config config_;
   const SinkContext context_;
   MessageWriter writer_;
-  std::shared_ptr<Inbox> inbox_;
   std::unique_ptr<Connection> connection_;
   std::optional<Streams> streams_;
+  std::optional<net::Watcher> watcher_;  // goes before the connection
 
   std::deque<Parcel> parcels_;  // in order; the front is the oldest without an answer
   std::size_t send_at_ = 0;     // the parcel whose events are sent next
@@ -152,8 +149,7 @@ std::optional<Position> NatsSink::open() {
     warn("rows and passwords travel to NATS in plain text: set tls, or write tls:// in `url`");
   if (config_.tls && config_.tls->insecure_skip_verify)
     warn("the certificate of NATS is not checked: leave tls.insecure_skip_verify out");
-  inbox_ = Inbox::make(context_.wake);
-  connection_ = std::make_unique<Connection>(config_, "deltaforge " + context_.pipeline + "." + config_.id, inbox_);
+  connection_ = connect(config_, "deltaforge " + context_.pipeline + "." + config_.id);
   streams_.emplace(config_, *connection_);
   captured_ = context_.recall() == config_.subject.text();
   if (streams_->any()) {
@@ -169,6 +165,8 @@ std::optional<Position> NatsSink::open() {
         "misses "
         "them. Create a stream, and name it in `stream`");
   }
+  watcher_.emplace(context_.wake, "df-nats");
+  watch();
   return std::nullopt;
 }
 
@@ -194,10 +192,14 @@ void NatsSink::send(const Delivery& delivery, Receipt receipt) {
 }
 
 bool NatsSink::poll() {
-  if (broken_ || blocked_ || !streams_) return false;
+  if (broken_ || !watcher_) return false;
   try {
     take_answers();
     if (broken_) return false;
+    if (blocked_) {
+      watch();
+      return false;
+    }
     if (unsettled_ && flight_.waiting() == 0) begin_again();
     const bool more = !unsettled_ && !refused_ && !doomed_ && send_some();
     complete();
@@ -206,13 +208,20 @@ bool NatsSink::poll() {
       return false;
     }
     check_time();
-    inbox_->wake_after(std::clamp<std::size_t>(flight_.waiting() / 2, 1, kMostAnswers));
-    return more && !blocked_;
+    connection_->check();
+    if (more && !blocked_) return true;
+    watch();
   } catch (const Error& error) {
     if (!unflushed_) complete();
     give_up(fault_of(error));
   }
   return false;
+}
+
+// Has the lane call again once half of the answers may be there; for their number says when there is room for more.
+void NatsSink::watch() {
+  connection_->readable_at(std::clamp<std::size_t>(flight_.waiting() / 2, 1, kMostAnswers));
+  watcher_->watch(connection_->fd(), connection_->wants_write());
 }
 
 // --- sending ---
@@ -258,6 +267,7 @@ bool NatsSink::send_some() {
     bytes += writer_.size();
     pass(*row);
   }
+  connection_->write();
   if (unanswered) {
     connection_->flush();
     unflushed_ = false;
@@ -305,10 +315,10 @@ bool NatsSink::publish_to(Stream& stream, const Next& row, Slab& slab, SteadyTim
 
   Expectation expected;
   if (stream.shared) {
-    expected.stream = stream.name.c_str();
+    expected.stream = stream.name;
   } else {
     if (!stream.replaying) expected.last_sequence = stream.next;
-    expected.last_id = follows ? stream.last_id.c_str() : nullptr;
+    if (follows) expected.last_id = stream.last_id;
   }
   connection_->publish(writer_, slab, expected, flight_.next_number());
   Sent message;
@@ -344,7 +354,7 @@ bool NatsSink::may_go(Stream& stream, std::uint64_t subject, SteadyTime at) {
 }
 
 std::size_t NatsSink::expectation_size(const Stream& stream, bool with_id) const {
-  if (stream.shared) return std::string_view("Nats-Expected-Stream").size() + kHeaderFrame + stream.name.size();
+  if (stream.shared) return kExpectedStream.size() + kHeaderFrame + stream.name.size();
   const std::size_t sequence = kLastSequence.size() + kHeaderFrame + kDigits;
   return sequence + (with_id ? kLastId.size() + kHeaderFrame + stream.last_id.size() : 0);
 }
@@ -381,18 +391,13 @@ void NatsSink::not_captured(const Next& row, std::string_view subject) {
 // --- answers ---
 
 void NatsSink::take_answers() {
-  inbox_->collect(answers_);
+  connection_->receive(answers_);
+  connection_->write();
   for (const Answer& answer : answers_) {
     take(answer);
     if (broken_) return;
   }
-  if (const auto broken = inbox_->broken()) {
-    const std::string what = fmt::format("the connection to NATS {} is lost: {}", connection_->where(), broken->what);
-    if (broken->kind == ErrorKind::auth)
-      throw Error(ErrorKind::auth, what,
-                  "grant this user to publish to the subject and to subscribe to _INBOX.>, or renew its login");
-    throw Error(broken->kind, what, "");
-  }
+  connection_->check();
 }
 
 void NatsSink::take(const Answer& answer) {
@@ -528,7 +533,6 @@ void NatsSink::check_time() const {
 // Nothing more can be done with this connection: the lane sends again what has no answer.
 void NatsSink::give_up(const Fault& fault) {
   broken_ = fault;
-  inbox_->close();
   for (Parcel& parcel : parcels_)
     if (!parcel.answered()) parcel.take_receipt().failed(fault);
 }

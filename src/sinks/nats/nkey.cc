@@ -7,6 +7,9 @@
 
 #include <openssl/evp.h>
 
+#include "base/base64.h"
+#include "base/check.h"
+
 namespace deltaforge::sinks::nats {
 namespace {
 
@@ -56,6 +59,19 @@ std::uint16_t checksum(const Octets& bytes, std::size_t size) {
   return static_cast<std::uint16_t>(crc);
 }
 
+using KeyPair = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+
+// Null when the seed is none of a user.
+KeyPair key_pair_of(std::string_view seed) {
+  const Octets bytes = decode(seed);
+  if (seed.size() != kSeedLetters || bytes.size() != 2 + kKeySize + 2) return {nullptr, EVP_PKEY_free};
+  const std::uint8_t kind = static_cast<std::uint8_t>(bytes[0] << 5 | bytes[1] >> 3);
+  if ((bytes[0] & 0xf8) != kSeed || kind != kUser) return {nullptr, EVP_PKEY_free};
+  if (checksum(bytes, bytes.size() - 2) != (bytes[bytes.size() - 1] << 8 | bytes[bytes.size() - 2]))
+    return {nullptr, EVP_PKEY_free};
+  return {EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, bytes.data() + 2, kKeySize), EVP_PKEY_free};
+}
+
 }  // namespace
 
 std::string_view find_seed(std::string_view text) {
@@ -67,14 +83,7 @@ std::string_view find_seed(std::string_view text) {
 }
 
 std::string public_key_of(std::string_view seed) {
-  const Octets bytes = decode(seed);
-  if (seed.size() != kSeedLetters || bytes.size() != 2 + kKeySize + 2) return {};
-  const std::uint8_t kind = static_cast<std::uint8_t>(bytes[0] << 5 | bytes[1] >> 3);
-  if ((bytes[0] & 0xf8) != kSeed || kind != kUser) return {};
-  if (checksum(bytes, bytes.size() - 2) != (bytes[bytes.size() - 1] << 8 | bytes[bytes.size() - 2])) return {};
-
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> pair(
-      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, bytes.data() + 2, kKeySize), EVP_PKEY_free);
+  const KeyPair pair = key_pair_of(seed);
   std::array<std::uint8_t, kKeySize> raw{};
   std::size_t size = raw.size();
   if (!pair || EVP_PKEY_get_raw_public_key(pair.get(), raw.data(), &size) != 1) return {};
@@ -86,6 +95,22 @@ std::string public_key_of(std::string_view seed) {
   key.push_back(static_cast<std::uint8_t>(sum));
   key.push_back(static_cast<std::uint8_t>(sum >> 8));
   return encode(key);
+}
+
+std::string sign(std::string_view seed, std::string_view text) {
+  const KeyPair pair = key_pair_of(seed);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  std::array<unsigned char, 64> raw{};
+  std::size_t size = raw.size();
+  DF_CHECK(pair && EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, pair.get()) == 1 &&
+               EVP_DigestSign(context.get(), raw.data(), &size, reinterpret_cast<const unsigned char*>(text.data()),
+                              text.size()) == 1,
+           "Ed25519 signs whatever it is given");
+  std::string signature(base64_size(size), '\0');
+  print_base64({reinterpret_cast<const char*>(raw.data()), size}, signature.data());
+  for (char& c : signature) c = c == '+' ? '-' : c == '/' ? '_' : c;
+  signature.erase(signature.find_last_not_of('=') + 1);
+  return signature;
 }
 
 }  // namespace deltaforge::sinks::nats

@@ -1,4 +1,4 @@
-// The public half of an NKey: "U..." of the seed "SU...". The client library signs with the seed and must be told it.
+// NKeys (Ed25519): what is made of the seed "SU..." of a user.
 #pragma once
 
 #include <string>
@@ -11,5 +11,9 @@ std::string_view find_seed(std::string_view text);
 
 // Empty when the seed is none of a user: its letters, its checksum or its kind are wrong.
 std::string public_key_of(std::string_view seed);
+
+// Its signature of the text, as a server wants to have it: base64 for URLs, without padding. Of a seed that has a
+// public key.
+std::string sign(std::string_view seed, std::string_view text);
 
 }  // namespace deltaforge::sinks::nats

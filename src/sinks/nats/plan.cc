@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "sinks/nats/connection.h"
-#include "sinks/nats/inbox.h"
 #include "sinks/nats/streams.h"
 
 namespace deltaforge::sinks::nats {
@@ -27,16 +26,11 @@ void look_at_server(const Config& config, const SinkContext& context, PlanReport
   bounded.connect_timeout_secs = std::min(config.connect_timeout_secs, kLongestWait);
   bounded.send_timeout_secs = std::min(config.send_timeout_secs, kLongestWait);
   const Servers servers = config.servers();
-  const auto inbox = Inbox::make({});
-  struct Close {
-    Inbox& inbox;
-    ~Close() { inbox.close(); }
-  } const close{*inbox};
-  Connection connection(bounded, "deltaforge plan " + context.pipeline, inbox);
-  report.fact(fmt::format("NATS answers at {}", connection.where()));
+  const auto connection = connect(bounded, "deltaforge plan " + context.pipeline);
+  report.fact(fmt::format("NATS answers at {}", connection->where()));
   if (!config.tls && !servers.tls() && is_remote(servers))
     report.warning("rows and passwords travel to NATS in plain text", "set `tls`, or write tls:// in `url`");
-  Streams streams(bounded, connection);
+  Streams streams(bounded, *connection);
   for (const Stream& stream : streams.all())
     report.fact(fmt::format("stream {}: captures {}; last sequence {}", stream.name, join(stream.subjects),
                             stream.last_sequence));

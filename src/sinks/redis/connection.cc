@@ -3,16 +3,21 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "net/socket.h"
 #include "sinks/redis/classify.h"
-#include "sinks/redis/socket.h"
 
 namespace deltaforge::sinks::redis {
+namespace {
+
+constexpr net::Peer kPeer{"Redis", "uri", "redis:// is for servers and ports without TLS"};
+
+}  // namespace
 
 Connection::Connection(const Config& config, const Target& target)
     : target_(target), deadline_(std::chrono::steady_clock::now() + std::chrono::seconds(config.connect_timeout_secs)) {
   if (target.tls) tls_.emplace(config.tls.value_or(config::Tls{}));
-  socket_ = connect_to(target.host, target.port, deadline_);
-  if (tls_) tls_->handshake(socket_.get(), target.host, target.where(), deadline_);
+  socket_ = net::connect_to(target.host, target.port, deadline_, kPeer);
+  if (tls_) tls_->handshake(socket_.get(), target.host, target.where(), deadline_, kPeer);
   link_.emplace(socket_.get(), tls_ ? tls_->session() : nullptr, "the connection to Redis at " + target.where());
 
   if (!target.password.empty()) {
@@ -51,7 +56,7 @@ Reply Connection::ask(std::initializer_list<std::string_view> command) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t taken = link_->write(as_bytes(rest));
     rest.remove_prefix(taken);
-    if (taken == 0 && !wait_for(socket_.get(), true, deadline_)) link_->lost("no answer in time");
+    if (taken == 0 && !net::wait_for(socket_.get(), true, deadline_)) link_->lost("no answer in time");
   }
   return next_reply();
 }
@@ -62,7 +67,7 @@ Reply Connection::next_reply() {
     if (!replies_.failure().empty()) link_->lost(fmt::format("that is no Redis: {}", replies_.failure()));
     const std::size_t got = link_->read(replies_.room());
     replies_.got(got);
-    if (got == 0 && !wait_for(socket_.get(), link_->wants_write(), deadline_)) link_->lost("no answer in time");
+    if (got == 0 && !net::wait_for(socket_.get(), link_->wants_write(), deadline_)) link_->lost("no answer in time");
   }
 }
 

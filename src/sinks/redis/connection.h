@@ -9,9 +9,9 @@
 
 #include "base/fd.h"
 #include "base/link.h"
+#include "net/tls.h"
 #include "sinks/redis/config.h"
 #include "sinks/redis/resp.h"
-#include "sinks/redis/tls.h"
 
 namespace deltaforge::sinks::redis {
 
@@ -39,7 +39,7 @@ class Connection {
   const Target& target_;
   const SteadyTime deadline_;
   Fd socket_;
-  std::optional<Tls> tls_;  // goes before the socket
+  std::optional<net::Tls> tls_;  // goes before the socket
   std::optional<Link> link_;
   ReplyReader replies_;
 };

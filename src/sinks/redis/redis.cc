@@ -14,13 +14,13 @@
 
 #include <fmt/format.h>
 
+#include "net/watcher.h"
 #include "obs/log.h"
 #include "sinks/redis/chunk.h"
 #include "sinks/redis/classify.h"
 #include "sinks/redis/connection.h"
 #include "sinks/redis/entry.h"
 #include "sinks/redis/plan.h"
-#include "sinks/redis/watcher.h"
 
 namespace deltaforge::sinks::redis {
 namespace {
@@ -88,7 +88,7 @@ class RedisSink final : public Sink {
   const Target target_;
   EntryWriter entries_;
   std::optional<Connection> connection_;
-  std::optional<Watcher> watcher_;  // goes before the connection
+  std::optional<net::Watcher> watcher_;  // goes before the connection
 
   std::deque<Parcel> parcels_;  // in order; the front is the oldest without an answer
   std::size_t encode_at_ = 0;   // the parcel that is encoded next
@@ -115,7 +115,7 @@ std::optional<Position> RedisSink::open() {
   if (connection_->setting("maxmemory-policy").value_or("").starts_with("allkeys-") &&
       connection_->setting("maxmemory").value_or("0") != "0")
     warn("Redis may evict the stream: set maxmemory-policy to noeviction, or to one of volatile-*");
-  watcher_.emplace(context_.wake);
+  watcher_.emplace(context_.wake, "df-redis");
   return std::nullopt;
 }
 

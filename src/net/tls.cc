@@ -1,4 +1,4 @@
-#include "sinks/redis/tls.h"
+#include "net/tls.h"
 
 #include <arpa/inet.h>
 
@@ -6,17 +6,16 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include "base/error.h"
-#include "sinks/redis/socket.h"
+#include "net/socket.h"
 
-namespace deltaforge::sinks::redis {
+namespace deltaforge::net {
 namespace {
-
-constexpr const char* kPlain = "redis:// is for servers and ports without TLS";
 
 std::string last_problem() {
   const unsigned long code = ERR_peek_last_error();
@@ -72,8 +71,8 @@ Tls::~Tls() {
   SSL_CTX_free(context_);
 }
 
-void Tls::handshake(int fd, const std::string& host, const std::string& where, SteadyTime deadline) {
-  const std::string doing = "opening TLS to Redis at " + where + ": ";
+void Tls::handshake(int fd, const std::string& host, const std::string& where, SteadyTime deadline, const Peer& peer) {
+  const std::string doing = fmt::format("opening TLS to {} at {}: ", peer.name, where), plain(peer.plain_hint);
   session_ = SSL_new(context_);
   if (session_ == nullptr) throw std::bad_alloc();
   SSL_set_fd(session_, fd);
@@ -92,15 +91,16 @@ void Tls::handshake(int fd, const std::string& host, const std::string& where, S
     const int failure = SSL_get_error(session_, ok);
     if (failure == SSL_ERROR_WANT_READ || failure == SSL_ERROR_WANT_WRITE) {
       if (wait_for(fd, failure == SSL_ERROR_WANT_WRITE, deadline)) continue;
-      throw Error(ErrorKind::unavailable, doing + "no answer in time", kPlain);
+      throw Error(ErrorKind::unavailable, doing + "no answer in time", plain);
     }
     // A server that goes away in the middle is none that must not be trusted.
     const bool gone =
         failure == SSL_ERROR_SYSCALL || ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (gone) throw Error(ErrorKind::unavailable, doing + (errno != 0 ? std::strerror(errno) : "the server closed it"));
-    throw Error(ErrorKind::auth, doing + handshake_problem(session_),
-                std::string("check the host in `uri`, tls.ca_file, tls.cert_file and tls.key_file; ") + kPlain);
+    throw Error(
+        ErrorKind::auth, doing + handshake_problem(session_),
+        fmt::format("check the host in `{}`, tls.ca_file, tls.cert_file and tls.key_file; {}", peer.field, plain));
   }
 }
 
-}  // namespace deltaforge::sinks::redis
+}  // namespace deltaforge::net

@@ -6,11 +6,12 @@
 
 #include "base/clock.h"
 #include "config/tls.h"
+#include "net/peer.h"
 
 struct ssl_ctx_st;
 struct ssl_st;
 
-namespace deltaforge::sinks::redis {
+namespace deltaforge::net {
 
 class Tls {
  public:
@@ -21,7 +22,7 @@ class Tls {
   ~Tls();
 
   // Throws Error{unavailable}: the server is away or too slow, Error{auth}: it cannot be trusted, or trusts not us.
-  void handshake(int fd, const std::string& host, const std::string& where, SteadyTime deadline);
+  void handshake(int fd, const std::string& host, const std::string& where, SteadyTime deadline, const Peer&);
   // For Link; null before the handshake.
   ssl_st* session() const { return session_; }
 
@@ -31,4 +32,4 @@ class Tls {
   ssl_st* session_ = nullptr;
 };
 
-}  // namespace deltaforge::sinks::redis
+}  // namespace deltaforge::net

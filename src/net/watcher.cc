@@ -1,4 +1,4 @@
-#include "sinks/redis/watcher.h"
+#include "net/watcher.h"
 
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 
-namespace deltaforge::sinks::redis {
+namespace deltaforge::net {
 namespace {
 
 constexpr int kTickMs = 1'000;
@@ -24,11 +24,12 @@ void add(int epoll, int fd, unsigned events) {
 
 }  // namespace
 
-Watcher::Watcher(std::function<void()> wake) : wake_(std::move(wake)), events_(::epoll_create1(EPOLL_CLOEXEC)) {
+Watcher::Watcher(std::function<void()> wake, const char* thread_name)
+    : wake_(std::move(wake)), events_(::epoll_create1(EPOLL_CLOEXEC)) {
   DF_CHECK(events_, "epoll: out of descriptors");
   add(events_.get(), stop_.fd(), EPOLLIN);
   thread_ = std::thread([this] { run(); });
-  ::pthread_setname_np(thread_.native_handle(), "df-redis");
+  ::pthread_setname_np(thread_.native_handle(), thread_name);
 }
 
 Watcher::~Watcher() {
@@ -54,4 +55,4 @@ void Watcher::run() {
   }
 }
 
-}  // namespace deltaforge::sinks::redis
+}  // namespace deltaforge::net

@@ -7,13 +7,13 @@
 
 #include "base/fd.h"
 
-namespace deltaforge::sinks::redis {
+namespace deltaforge::net {
 
 class Watcher {
  public:
-  // `wake` is called by the thread: once for each watch(), and about once a second before that, so that time-outs are
-  // seen.
-  explicit Watcher(std::function<void()> wake);
+  // `wake` is called by the thread, whose name has at most 15 letters: once for each watch(), and about once a second
+  // before that, so that time-outs are seen.
+  Watcher(std::function<void()> wake, const char* thread_name);
   ~Watcher();
 
   // Once the socket can be read (or written). A socket that is closed is forgotten by itself.
@@ -29,4 +29,4 @@ class Watcher {
   std::thread thread_;
 };
 
-}  // namespace deltaforge::sinks::redis
+}  // namespace deltaforge::net

@@ -1,0 +1,14 @@
+// What messages call the server that is connected to, and what they advise.
+#pragma once
+
+#include <string_view>
+
+namespace deltaforge::net {
+
+struct Peer {
+  std::string_view name;        // "Redis"
+  std::string_view field;       // of the configuration, with its host: "uri"
+  std::string_view plain_hint;  // how to do without TLS
+};
+
+}  // namespace deltaforge::net
