@@ -372,6 +372,25 @@ TEST(JavaScript, ANumberThatNoDoubleHoldsIsNeverAnotherOne) {
   batch.insert({number(1), json(R"({"a":1e400,"b":1e-400})")});
   batch.commit();
   EXPECT_THAT(failure_of(batch, body("e.after.status.c = 1;")), HasSubstr("1e400"));
+  for (const std::string small : {"1e-400", "-1.5E-400", "0.0001e-99999999999999999999", "2e-324"}) {
+    const std::string document = "{\"a\":[" + small + "]}";
+    TestBatch one;
+    one.insert({number(1), json(document)});
+    one.commit();
+    EXPECT_THAT(failure_of(one, body("e.after.status.c = 1;")),
+                HasSubstr("the number " + small + ", which is beyond what a script can hold"));
+  }
+}
+
+TEST(JavaScript, ZeroMayBeWrittenInAnyWay) {
+  for (const std::string zero : {"0e5", "0.0", "-0", "-0.0e-400", "0e400", "0.000E-99999999999999999999", "5e-324"}) {
+    const std::string document = "{\"a\":" + zero + "}";
+    TestBatch batch;
+    batch.insert({number(1), json(document)});
+    batch.commit();
+    run(batch, body("e.after.status.c = 1;"));
+    EXPECT_THAT(batch.text(0), HasSubstr(zero == "5e-324" ? R"({"a":5e-324,"c":1})" : R"({"a":0,"c":1})")) << zero;
+  }
 }
 
 TEST(JavaScript, AFloat32ThatIsCopiedShowsItsOwnDecimals) {
