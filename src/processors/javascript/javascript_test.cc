@@ -495,6 +495,54 @@ TEST(JavaScript, AFailureNamesProcessorEventAndLine) {
   EXPECT_EQ(batch.left().size(), 1) << "the batch is as it was";
 }
 
+TEST(JavaScript, AProxyOfAListIsAList) {
+  const std::string noted =
+      "const seen = []; const noted = (list) => new Proxy(list, {get: (of, name) => { seen.push(String(name)); return "
+      "of[name]; }}); ";
+  EXPECT_THAT(after("e.after.status = new Proxy([1, [2], new Proxy([], {})], {})"),
+              HasSubstr(R"("status":[1,[2],[]],)"));
+  EXPECT_THAT(after("e.after.doc.a = {toJSON: () => new Proxy(['x'], {})}"), HasSubstr(R"("doc":{"a":["x"],"big")"));
+  EXPECT_THAT(after("e.after = {l: new Proxy(new Proxy([1], {}), {})}"), HasSubstr(R"({"l":[1]})"));
+  EXPECT_THAT(changed("e.tags = new Proxy(['a', 'b'], {}); e.more = new Proxy([1], {})"),
+              HasSubstr(R"("tags":["a","b"],"more":[1]})"));
+
+  for (const auto& [statement, order] : {std::pair{"e.after.status = noted([7, 8])", "toJSON,length,0,1"},
+                                         {"e.tags = noted(['a', 'b'])", "length,0,1"},
+                                         {"return noted([e])", "length,0"}}) {
+    TestBatch batch;
+    for (int i = 0; i < 2; ++i) batch.insert({number(i), text("a")});
+    batch.commit();
+    run(batch, noted + "(e) => { if (e.after.id) e.seen = seen.join(); else { " + statement + " } }");
+    EXPECT_THAT(batch.text(1), HasSubstr("\"seen\":\"" + std::string(order) + "\"}")) << statement;
+  }
+}
+
+TEST(JavaScript, AProxyOfAListIsNothingElse) {
+  const std::string broken = "const r = Proxy.revocable([], {}); r.revoke(); ";
+  const std::string endless = "const long = new Proxy([], {get: (of, name) => name == 'length' ? 2 ** 32 : 'x'}); ";
+  const std::string large =
+      "const x = 'x'.repeat(1e5); const long = new Proxy([], {get: (of, name) => name == 'length' ? 2 ** 31 : x}); ";
+  for (const auto& [statements, error] :
+       {std::pair{std::string("e.after = new Proxy([], {})"), "objects or null"},
+        {"e.before = new Proxy([1], {})", "objects or null"},
+        {"return [new Proxy([], {})]", "is a list, not an event"},
+        {"e.tags = new Proxy({}, {})", "list of texts"},
+        {"e.tags = new Proxy([1], {})", "list of texts"},
+        {"e.after.status = new Proxy([], {get() { throw new Error('got'); }})", "Error: got"},
+        {broken + "e.after.status = [r.proxy]", "TypeError"},
+        {broken + "e.tags = r.proxy", "TypeError"},
+        {endless + "e.after.status = [long]", "array length"},
+        {endless + "e.tags = long", "array length"},
+        {endless + "return long", "array length"},
+        {large + "e.tags = long", "limits.mem_mb"},
+        {large + "e.more = long", "limits.mem_mb"}}) {
+    TestBatch batch;
+    batch.insert({number(1), text("a")});
+    batch.commit();
+    EXPECT_THAT(failure_of(batch, "(e) => { " + statements + " }"), HasSubstr(error)) << statements;
+  }
+}
+
 TEST(JavaScript, DropsWhatFailsAlone) {
   TestBatch batch;
   for (int i = 1; i <= 5; ++i) batch.insert({number(i)});
