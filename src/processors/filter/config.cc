@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
 #include <re2/re2.h>
 
 #include "config/wording.h"
+#include "processors/filter/decimals.h"
 
 namespace deltaforge::processors::filter {
 namespace {
@@ -32,6 +35,14 @@ bool is_number(std::string_view text) {
   return re2::RE2::FullMatch({text.data(), text.size()}, number);
 }
 
+// Where rounding made an integer of what is none, or made another one of it.
+std::strong_ordering rounded(long double number, std::string_view written) {
+  if (number < -0x1p63L || number >= 0x1p64L || std::trunc(number) != number) return std::strong_ordering::equal;
+  return compare_decimals(number < 0 ? std::to_string(static_cast<std::int64_t>(number))
+                                     : std::to_string(static_cast<std::uint64_t>(number)),
+                          written);
+}
+
 // In quotes it is text, whatever it looks like.
 void read_operand(const Node& node, std::vector<Operand>& out, Report& report) {
   if (!node.is_scalar()) return report.add(node, "expected text, a number, true or false");
@@ -46,6 +57,7 @@ void read_operand(const Node& node, std::vector<Operand>& out, Report& report) {
     const auto real = std::from_chars(text.data(), text.data() + text.size(), operand.real);
     if (whole.ec != std::errc() || real.ec != std::errc()) return report.add(node, "a number beyond all columns");
     operand.number = number;
+    operand.rounded = rounded(number, text);
   }
   if (!node.quoted() && (text == "true" || text == "false")) operand.truth = text == "true";
   out.push_back(std::move(operand));

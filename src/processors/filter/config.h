@@ -1,6 +1,7 @@
 // Settings of the filter.
 #pragma once
 
+#include <compare>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct Operand {
   std::optional<long double> number;
   double real = 0;  // the number as a column of double precision would hold it
   std::optional<bool> truth;
+  std::strong_ordering rounded = std::strong_ordering::equal;  // a whole `number`, against the one that was written
 };
 
 struct Operands {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "config/parse.h"
 #include "processors/filter/decimals.h"
 #include "processors/testing/batch.h"
@@ -221,6 +223,42 @@ TEST(Filter, DecimalsAreComparedDigitByDigit) {
   for (const auto& [a, b] :
        {std::pair{"-1", "0"}, {"0", "0.001"}, {"9", "10"}, {"-10", "-9"}, {"0.09", "0.1"}, {"1", "1.5"}})
     EXPECT_EQ(compare_decimals(a, b), std::strong_ordering::less) << a << " " << b;
+}
+
+TEST(Filter, IntegersAreComparedWithDecimalsExactly) {
+  const auto with = [](const Value& id, const std::string& op, const std::string& value) {
+    TestBatch batch;
+    batch.insert({number(1), Value::null(), id});
+    return left(one("total", op, value), batch).size() == 1;
+  };
+  struct Case {
+    Value id;
+    const char* less;     // numbers that are just below it
+    const char* same;     // it, written otherwise
+    const char* greater;  // just above it
+  };
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max(), kLeast = -kMost - 1;
+  constexpr std::uint64_t kMostOfAll = std::numeric_limits<std::uint64_t>::max();
+  for (const auto& [id, less, same, greater] :
+       {Case{number(kMost), "9223372036854775806.9999", "9223372036854775807.00", "9223372036854775807.1"},
+        Case{number(kMost), "9.2233720368547758069e18", "9.223372036854775807e18", "9223372036854775808"},
+        Case{number(kLeast), "-9223372036854775808.1", "-9223372036854775808.0", "-9223372036854775807.9999"},
+        Case{number(kLeast), "-9223372036854775809", "-9223372036854775808", "-9223372036854775807"},
+        Case{Value::uint64(kMostOfAll), "18446744073709551614.9999", "1.8446744073709551615e19",
+             "18446744073709551615.1"},
+        Case{Value::uint64(kMostOfAll), "18446744073709551614", "18446744073709551615", "18446744073709551616"},
+        Case{number(1), "0.99999999999999999999999", "100e-2", "1.00000000000000000000001"},
+        Case{number(-1), "-1.00000000000000000000001", "-1.0", "-0.99999999999999999999999"},
+        Case{number(0), "-1e-300", "-0", "1e-300"}}) {
+    for (const char* op : {"eq", "gte", "lte"}) EXPECT_TRUE(with(id, op, same)) << op << " " << same;
+    for (const char* op : {"ne", "gt", "lt"}) EXPECT_FALSE(with(id, op, same)) << op << " " << same;
+    for (const char* op : {"ne", "gt", "gte"}) EXPECT_TRUE(with(id, op, less)) << op << " " << less;
+    for (const char* op : {"eq", "lt", "lte"}) EXPECT_FALSE(with(id, op, less)) << op << " " << less;
+    for (const char* op : {"ne", "lt", "lte"}) EXPECT_TRUE(with(id, op, greater)) << op << " " << greater;
+    for (const char* op : {"eq", "gt", "gte"}) EXPECT_FALSE(with(id, op, greater)) << op << " " << greater;
+  }
+  EXPECT_FALSE(with(number(kMost), "in", "[1, 9223372036854775807.1]"));
+  EXPECT_TRUE(with(number(kMost), "in", "[1, 9223372036854775807.0]"));
 }
 
 TEST(Filter, MistakesHaveAPlaceAndARemedy) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <compare>
+#include <limits>
 #include <string_view>
 
 #include <re2/re2.h>
@@ -13,6 +14,8 @@
 
 namespace deltaforge::processors::filter {
 namespace {
+
+static_assert(std::numeric_limits<long double>::digits >= 64, "it holds every integer of a column");
 
 // A value as the tests see it: text, a number or a truth value, or none of them. Decimals are both text and number.
 struct Seen {
@@ -86,7 +89,8 @@ std::partial_ordering order(const Seen& seen, const Operand& operand) {
     case Seen::Width::real64: return static_cast<double>(*seen.number) <=> operand.real;
     default: {
       const std::partial_ordering found = *seen.number <=> *operand.number;
-      if (found != 0 || seen.digits.empty()) return found;  // rounding keeps the order
+      if (found != 0) return found;                     // rounding keeps the order
+      if (seen.digits.empty()) return operand.rounded;  // integers are held exactly
       return seen.digits == operand.text ? std::strong_ordering::equal : compare_decimals(seen.digits, operand.text);
     }
   }

@@ -90,12 +90,12 @@ bool Collector::returned(JS::HandleValue value, JS::HandleValue given) {
   if (!value.isObject()) return fail("what is returned must be a list of events, one event, or nothing");
   JS::RootedObject object(context_, &value.toObject());
   if (JS::IsPromiseObject(object)) return fail("a promise was returned; events must be returned at once");
-  bool is_list = false;
-  if (!JS::IsArray(context_, object, &is_list)) return false;  // or a Proxy of one
-  if (!is_list) return one(value);
+  bool list = false;
+  if (!is_list(context_, value, list)) return false;
+  if (!list) return one(value);
   std::uint32_t count = 0;
   JS::RootedValue item(context_);
-  if (!JS_GetProperty(context_, object, "length", &item) || !JS::ToUint32(context_, item, &count)) return false;
+  if (!JS::GetArrayLength(context_, object, &count)) return false;
   for (std::uint32_t i = 0; i < count; ++i) {
     if (!JS_GetElement(context_, object, i, &item) || !one(item)) return false;
   }
@@ -189,7 +189,7 @@ bool Collector::is_like_event(JS::HandleObject object) {
 // An object that the script made: a copy of an input when it has the id of one, else something new.
 bool Collector::plain(JS::HandleObject object, Draft& draft) {
   bool list = false, found = false;
-  if (!JS::IsArrayObject(context_, object, &list)) return false;
+  if (!JS::IsArray(context_, object, &list)) return false;
   if (list) return fail("an item of the list that was returned is a list, not an event");
   if (!is_like_event(object)) return false;
   if (!find_input(object, found)) return false;
@@ -266,8 +266,8 @@ bool Collector::image(Draft& draft, Side side, JS::HandleValue now) {
                                  : side == Side::before ? input.extra->before
                                                         : input.extra->after;
   std::string_view& to = text_of(draft.extra, side);
-  bool list = now.isObject();
-  if (list && !JS::IsArrayObject(context_, now, &list)) return false;
+  bool list = false;
+  if (!is_list(context_, now, list)) return false;
   // A payload of an outbox may be anything: it stays what it is while nobody changes it.
   if (!shown.empty() && JsonOut::has_word(now) && (list || !now.isObject())) {
     JS::RootedValue was(context_);
@@ -473,7 +473,7 @@ bool Collector::tags(Draft& draft, JS::HandleValue value) {
   draft.extra.tags = {};
   if (value.isNullOrUndefined()) return true;
   bool list = false;
-  if (!JS::IsArrayObject(context_, value, &list)) return false;
+  if (!is_list(context_, value, list)) return false;
   if (!list) return fail("tags of an event must be a list of texts");
   JS::RootedObject object(context_, &value.toObject());
   std::uint32_t count = 0;

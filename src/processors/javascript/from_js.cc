@@ -35,6 +35,13 @@ bool is_callable(const JS::Value& value) { return value.isObject() && JS::IsCall
 
 }  // namespace
 
+bool is_list(JSContext* context, JS::HandleValue value, bool& yes) {
+  yes = false;
+  if (!value.isObject()) return true;
+  JS::RootedObject object(context, &value.toObject());
+  return JS::IsArray(context, object, &yes);
+}
+
 bool JsonOut::has_word(const JS::Value& value) {
   return !value.isUndefined() && !value.isSymbol() && !is_callable(value);
 }
@@ -140,13 +147,14 @@ bool JsonOut::object(JS::HandleValue value, encode::JsonWriter& out) {
   if (is_callable(to_json)) {
     JS::RootedValue replaced(context_);
     if (!JS::Call(context_, value, to_json, JS::HandleValueArray::empty(), &replaced)) return false;
-    if (!replaced.isObject()) return this->value(replaced, out);
-    bool list = false;
-    if (!JS::IsArrayObject(context_, replaced, &list)) return false;
-    return list ? items(replaced, out) : members(replaced, out);
+    return replaced.isObject() ? parts(replaced, out) : this->value(replaced, out);
   }
+  return parts(value, out);
+}
+
+bool JsonOut::parts(JS::HandleValue value, encode::JsonWriter& out) {
   bool list = false;
-  if (!JS::IsArrayObject(context_, value, &list)) return false;
+  if (!is_list(context_, value, list)) return false;
   return list ? items(value, out) : members(value, out);
 }
 

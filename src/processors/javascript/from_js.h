@@ -18,6 +18,9 @@ class Handle;
 
 namespace deltaforge::processors::javascript {
 
+// A Proxy of a list is one, as in Array.isArray.
+bool is_list(JSContext*, JS::Handle<JS::Value>, bool& yes);
+
 // How JSON is written of a script's values: as JSON.stringify does, but whole numbers are integers at any size, and
 // BigInt is one. `float_as`: the kind of a column of floats, whose whole numbers keep their `.0`; else null.
 class JsonOut {
@@ -38,6 +41,7 @@ class JsonOut {
   bool number(double, encode::JsonWriter&, Kind float_as);
   bool big(JS::Handle<JS::Value>, encode::JsonWriter&);
   bool object(JS::Handle<JS::Value>, encode::JsonWriter&);
+  bool parts(JS::Handle<JS::Value>, encode::JsonWriter&);
   bool items(JS::Handle<JS::Value>, encode::JsonWriter&);
   bool members(JS::Handle<JS::Value>, encode::JsonWriter&);
 

@@ -372,6 +372,25 @@ TEST(JavaScript, ANumberThatNoDoubleHoldsIsNeverAnotherOne) {
   batch.insert({number(1), json(R"({"a":1e400,"b":1e-400})")});
   batch.commit();
   EXPECT_THAT(failure_of(batch, body("e.after.status.c = 1;")), HasSubstr("1e400"));
+  for (const std::string small : {"1e-400", "-1.5E-400", "0.0001e-99999999999999999999", "2e-324"}) {
+    const std::string document = "{\"a\":[" + small + "]}";
+    TestBatch one;
+    one.insert({number(1), json(document)});
+    one.commit();
+    EXPECT_THAT(failure_of(one, body("e.after.status.c = 1;")),
+                HasSubstr("the number " + small + ", which is beyond what a script can hold"));
+  }
+}
+
+TEST(JavaScript, ZeroMayBeWrittenInAnyWay) {
+  for (const std::string zero : {"0e5", "0.0", "-0", "-0.0e-400", "0e400", "0.000E-99999999999999999999", "5e-324"}) {
+    const std::string document = "{\"a\":" + zero + "}";
+    TestBatch batch;
+    batch.insert({number(1), json(document)});
+    batch.commit();
+    run(batch, body("e.after.status.c = 1;"));
+    EXPECT_THAT(batch.text(0), HasSubstr(zero == "5e-324" ? R"({"a":5e-324,"c":1})" : R"({"a":0,"c":1})")) << zero;
+  }
 }
 
 TEST(JavaScript, AFloat32ThatIsCopiedShowsItsOwnDecimals) {
@@ -474,6 +493,54 @@ TEST(JavaScript, AFailureNamesProcessorEventAndLine) {
   EXPECT_THAT(failure_of(batch, "(e) => { e.tags = 'x' }"), HasSubstr("list of texts"));
   EXPECT_THAT(failure_of(batch, "(e) => { e.x = e.after; e.after.me = e.x }"), HasSubstr("holds itself"));
   EXPECT_EQ(batch.left().size(), 1) << "the batch is as it was";
+}
+
+TEST(JavaScript, AProxyOfAListIsAList) {
+  const std::string noted =
+      "const seen = []; const noted = (list) => new Proxy(list, {get: (of, name) => { seen.push(String(name)); return "
+      "of[name]; }}); ";
+  EXPECT_THAT(after("e.after.status = new Proxy([1, [2], new Proxy([], {})], {})"),
+              HasSubstr(R"("status":[1,[2],[]],)"));
+  EXPECT_THAT(after("e.after.doc.a = {toJSON: () => new Proxy(['x'], {})}"), HasSubstr(R"("doc":{"a":["x"],"big")"));
+  EXPECT_THAT(after("e.after = {l: new Proxy(new Proxy([1], {}), {})}"), HasSubstr(R"({"l":[1]})"));
+  EXPECT_THAT(changed("e.tags = new Proxy(['a', 'b'], {}); e.more = new Proxy([1], {})"),
+              HasSubstr(R"("tags":["a","b"],"more":[1]})"));
+
+  for (const auto& [statement, order] : {std::pair{"e.after.status = noted([7, 8])", "toJSON,length,0,1"},
+                                         {"e.tags = noted(['a', 'b'])", "length,0,1"},
+                                         {"return noted([e])", "length,0"}}) {
+    TestBatch batch;
+    for (int i = 0; i < 2; ++i) batch.insert({number(i), text("a")});
+    batch.commit();
+    run(batch, noted + "(e) => { if (e.after.id) e.seen = seen.join(); else { " + statement + " } }");
+    EXPECT_THAT(batch.text(1), HasSubstr("\"seen\":\"" + std::string(order) + "\"}")) << statement;
+  }
+}
+
+TEST(JavaScript, AProxyOfAListIsNothingElse) {
+  const std::string broken = "const r = Proxy.revocable([], {}); r.revoke(); ";
+  const std::string endless = "const long = new Proxy([], {get: (of, name) => name == 'length' ? 2 ** 32 : 'x'}); ";
+  const std::string large =
+      "const x = 'x'.repeat(1e5); const long = new Proxy([], {get: (of, name) => name == 'length' ? 2 ** 31 : x}); ";
+  for (const auto& [statements, error] :
+       {std::pair{std::string("e.after = new Proxy([], {})"), "objects or null"},
+        {"e.before = new Proxy([1], {})", "objects or null"},
+        {"return [new Proxy([], {})]", "is a list, not an event"},
+        {"e.tags = new Proxy({}, {})", "list of texts"},
+        {"e.tags = new Proxy([1], {})", "list of texts"},
+        {"e.after.status = new Proxy([], {get() { throw new Error('got'); }})", "Error: got"},
+        {broken + "e.after.status = [r.proxy]", "TypeError"},
+        {broken + "e.tags = r.proxy", "TypeError"},
+        {endless + "e.after.status = [long]", "array length"},
+        {endless + "e.tags = long", "array length"},
+        {endless + "return long", "array length"},
+        {large + "e.tags = long", "limits.mem_mb"},
+        {large + "e.more = long", "limits.mem_mb"}}) {
+    TestBatch batch;
+    batch.insert({number(1), text("a")});
+    batch.commit();
+    EXPECT_THAT(failure_of(batch, "(e) => { " + statements + " }"), HasSubstr(error)) << statements;
+  }
 }
 
 TEST(JavaScript, DropsWhatFailsAlone) {

@@ -143,6 +143,27 @@ TEST(JavaScriptConfig, SaysWhatDoesNotLoadAndWhere) {
   EXPECT_THAT(message("function process(e) {}"), HasSubstr("no entry"));
   EXPECT_THAT(message("throw new Error('at once')"), HasSubstr("at once"));
   EXPECT_EQ(message("(e) => [e]"), "");
+
+  const auto at = [](const char* line, const char* column) {
+    return ::testing::EndsWith(std::string(", in line ") + line + ", column " + column + " of the script");
+  };
+  const std::string lines = "// Umläute: äöü\nconst b = 2;\n";
+  EXPECT_THAT(message(lines + "  async function processBatch(e) { return e; }\n"), at("3", "3"));
+  EXPECT_THAT(message(lines + "/* ä */ function* processBatch(e) {}\nconst c = 3;"), at("3", "9"));
+  EXPECT_THAT(message("async function*\n processBatch\n(e) {}"), at("1", "1"));
+  EXPECT_THAT(message("\n class processBatch {\n constructor() {} }"), at("2", "2"));
+  EXPECT_THAT(message("\n class processBatch {\n}"), at("2", "2"));
+  EXPECT_THAT(message("let x;\nconst processBatch = async (e) => e;\n"), at("2", "22"));
+  EXPECT_THAT(message("\nlet y;\n  async (e) => [e]\n"), at("3", "3"));
+  const std::string twin = "async function processBatch(e) {}";
+  EXPECT_THAT(message("// not " + twin + "\n" + twin + "\n// nor " + twin), at("2", "1")) << "but its text is";
+  EXPECT_THAT(message("const processBatch = new Proxy(async (e) => e, {});\n\n"), at("1", "52"))
+      << "of which there is no text: the end";
+
+  EXPECT_THAT(message("function process(e) {}"), at("1", "23")) << "where it should have been";
+  EXPECT_THAT(message("function process(e) {\n}\n7; // ä\n\n  \n"), at("3", "8"));
+  EXPECT_THAT(message("const processBatch = 7;"), at("1", "24"));
+  EXPECT_THAT(message(" \n"), at("1", "1"));
 }
 
 }  // namespace

@@ -1,14 +1,19 @@
 #include "processors/javascript/script.h"
 
+#include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
 #include <js/Array.h>
 #include <js/CallAndConstruct.h>
 #include <js/CompilationAndEvaluation.h>
 #include <js/CompileOptions.h>
 #include <js/Conversions.h>
+#include <js/ErrorReport.h>
+#include <js/Exception.h>
 #include <js/SourceText.h>
 #include <jsapi.h>
+#include <jsfriendapi.h>
 
 #include "base/bytes.h"
 #include "core/event_id.h"
@@ -26,6 +31,45 @@ bool evaluate(JSContext* context, std::string_view text, JS::MutableHandleValue 
   JS::SourceText<mozilla::Utf8Unit> source;
   return source.init(context, text.data(), text.size(), JS::SourceOwnership::Borrowed) &&
          JS::Evaluate(context, options, source, to);
+}
+
+// An error as the engine's own are, with a line and a column (in code points, from 0) of the script.
+bool fail_at(JSContext* context, std::string_view source, std::size_t offset, const std::string& message) {
+  const std::string_view before = source.substr(0, offset), line = before.substr(before.rfind('\n') + 1);
+  const auto lines = static_cast<std::uint32_t>(std::ranges::count(before, '\n'));
+  const auto column = static_cast<std::uint32_t>(
+      std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  JS::RootedString file(context, JS_NewStringCopyZ(context, "inline")),
+      text(context, JS_NewStringCopyN(context, message.data(), message.size()));
+  JS::RootedValue error(context);
+  if (file && text &&
+      JS::CreateError(context, JSEXN_ERR, nullptr, file, lines + 1, column, nullptr, text, JS::NothingHandleValue,
+                      &error))
+    JS_SetPendingException(context, error);
+  return false;
+}
+
+// Where something is missing.
+std::size_t end_of(std::string_view source) { return source.find_last_not_of(" \t\r\n") + 1; }
+
+std::size_t end_of_line(std::string_view source, unsigned line) {
+  std::size_t end = source.find('\n');
+  for (; line > 1 && end != std::string_view::npos; --line) end = source.find('\n', end + 1);
+  return end;
+}
+
+// The engine tells the line in which a function's parameters begin, and its text. Of a proxy it tells neither: then it
+// is the end of the script.
+std::size_t definition_of(JSContext* context, JS::HandleValue callable, std::string_view source) {
+  JS::RootedFunction function(context, JS_GetObjectFunction(&callable.toObject()));
+  JS::RootedScript script(context, function ? JS_GetFunctionScript(context, function) : nullptr);
+  JS::RootedString text(context, script ? JS_DecompileFunction(context, function) : nullptr);
+  const JS::UniqueChars chars = text ? JS_EncodeStringToUTF8(context, text) : nullptr;
+  JS_ClearPendingException(context);
+  if (!chars) return end_of(source);
+  const std::size_t last = end_of_line(source, JS_GetScriptBaseLineNumber(context, script));
+  const std::size_t found = source.rfind(chars.get(), last);
+  return found == std::string_view::npos ? end_of(source) : found;
 }
 
 }  // namespace
@@ -56,16 +100,16 @@ constexpr std::string_view kKind = R"((f) => {
   return /^class\b/.test(Function.prototype.toString.call(f)) ? 'a class' : '';
 })";
 
-bool is_plain_function(JSContext* context, JS::HandleValue kind_of, JS::HandleValue entry) {
+bool is_plain_function(JSContext* context, JS::HandleValue kind_of, JS::HandleValue entry, std::string_view source) {
   JS::RootedValue kind(context);
   if (!JS::Call(context, JS::UndefinedHandleValue, kind_of, JS::HandleValueArray(entry), &kind)) return false;
   JS::RootedString text(context, JS::ToString(context, kind));
   const JS::UniqueChars chars = text ? JS_EncodeStringToUTF8(context, text) : nullptr;
   if (!chars) return false;
   if (*chars.get() == '\0') return true;
-  JS_ReportErrorUTF8(context, "its entry is %s: it must be a plain function, which returns events at once",
-                     chars.get());
-  return false;
+  return fail_at(
+      context, source, definition_of(context, entry, source),
+      fmt::format("its entry is {}: it must be a plain function, which returns events at once", chars.get()));
 }
 
 Script::Script(Settings settings, const std::string& source, std::optional<Failure>& failure)
@@ -82,10 +126,9 @@ Script::Script(Settings settings, const std::string& source, std::optional<Failu
     };
     parts.per_event = !is_function(named);
     parts.entry = parts.per_event ? completion : named;
-    if (is_function(parts.entry)) return is_plain_function(context, kind_of, parts.entry);
-    JS_ReportErrorUTF8(context,
-                       "it has no entry: define function processBatch(events), or end with (event) => [event]");
-    return false;
+    if (is_function(parts.entry)) return is_plain_function(context, kind_of, parts.entry, source);
+    return fail_at(context, source, end_of(source),
+                   "it has no entry: define function processBatch(events), or end with (event) => [event]");
   });
 }
 

@@ -41,6 +41,11 @@ bool natural(JSContext* context, std::uint64_t number, JS::MutableHandleValue to
   return big != nullptr;
 }
 
+// As it is written: its exponent may be anything.
+bool is_zero(std::string_view number) {
+  return number.substr(0, number.find_first_of("eE")).find_first_of("123456789") == std::string_view::npos;
+}
+
 bool json_number(JSContext* context, std::string_view text, JS::MutableHandleValue to) {
   const char* const end = text.data() + text.size();
   if (text.find_first_of(".eE") == std::string_view::npos && text != "-0") {
@@ -53,13 +58,12 @@ bool json_number(JSContext* context, std::string_view text, JS::MutableHandleVal
     return big != nullptr;
   }
   double number = 0;
-  if (std::from_chars(text.data(), end, number).ec == std::errc::result_out_of_range) {
+  if (std::from_chars(text.data(), end, number).ec == std::errc::result_out_of_range)
     number = std::strtod(std::string(text).c_str(), nullptr);  // almost nothing, or too much
-    if (std::isinf(number)) {
-      JS_ReportErrorUTF8(context, "a column of JSON has the number %s, which is beyond what a script can hold",
-                         std::string(text.substr(0, 40)).c_str());
-      return false;
-    }
+  if (std::isinf(number) || (number == 0 && !is_zero(text))) {
+    JS_ReportErrorUTF8(context, "a column of JSON has the number %s, which is beyond what a script can hold",
+                       std::string(text.substr(0, 40)).c_str());
+    return false;
   }
   to.setDouble(number);
   return true;
