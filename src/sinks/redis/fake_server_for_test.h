@@ -1,36 +1,17 @@
-// A listening socket that answers with what the test says: shows what a sink sends, and when.
+// A server that speaks RESP as the test says.
 #pragma once
-
-#include <arpa/inet.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <string>
 #include <string_view>
 
-#include "base/fd.h"
+#include "sinks/testing/fake_server.h"
 
 namespace deltaforge::sinks::redis {
 
-class FakeServer {
+class FakeServer : public testing::FakeServer {
  public:
-  FakeServer() : listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    ::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size);
-    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
-    ::listen(listener_.get(), 8);
-    port_ = ntohs(address.sin_port);
-  }
-  std::string uri() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+  std::string uri() const { return "redis://127.0.0.1:" + std::to_string(port()); }
 
-  void accept() {
-    link_ = Fd(::accept(listener_.get(), nullptr, nullptr));
-    received_.clear();
-  }
   // Answers each of the sink's questions at its start: it is there, takes transactions, and tells no settings.
   void greet() {
     accept();
@@ -40,28 +21,13 @@ class FakeServer {
     }
     received_.clear();
   }
-  void say(std::string_view text) { (void)!::write(link_.get(), text.data(), text.size()); }
-  // Takes what is there, waiting this long for the first of it.
-  void receive(int wait_ms = 0) {
-    for (pollfd wanted{link_.get(), POLLIN, 0}; ::poll(&wanted, 1, wait_ms) > 0; wait_ms = 0) {
-      char buffer[65536];
-      const ssize_t got = ::read(link_.get(), buffer, sizeof buffer);
-      if (got <= 0) return;
-      received_.append(buffer, static_cast<std::size_t>(got));
-    }
-  }
   // How many commands of this name have come.
   int count(const std::string& command) const {
     int found = 0;
     const std::string word = "\r\n" + command + "\r\n";
-    for (std::size_t at = received_.find(word); at != std::string::npos; at = received_.find(word, at + 2)) ++found;
+    for (std::size_t at = received().find(word); at != std::string::npos; at = received().find(word, at + 2)) ++found;
     return found;
   }
-
- private:
-  Fd listener_, link_;
-  int port_ = 0;
-  std::string received_;
 };
 
 }  // namespace deltaforge::sinks::redis
