@@ -6,9 +6,10 @@
 namespace deltaforge::net {
 
 struct Peer {
-  std::string_view name;        // "Redis"
-  std::string_view field;       // of the configuration, with its host: "uri"
-  std::string_view plain_hint;  // how to do without TLS
+  std::string_view connecting;   // "connecting to Redis at"
+  std::string_view opening_tls;  // "opening TLS to Redis at"
+  std::string_view field;        // of the configuration, with its host: "uri"
+  std::string_view plain_hint;   // how to do without TLS
 };
 
 }  // namespace deltaforge::net

@@ -115,8 +115,8 @@ bool wait_for(int fd, bool write, SteadyTime deadline) {
 void wait_for_bytes(int fd, int count) { ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &count, sizeof count); }
 
 Fd connect_to(const std::string& host, std::uint16_t port, SteadyTime deadline, const Peer& peer) {
-  const std::string doing = fmt::format("connecting to {} at {}:{}: ", peer.name,
-                                        host.find(':') == host.npos ? host : "[" + host + "]", port);
+  const std::string doing =
+      fmt::format("{} {}:{}: ", peer.connecting, host.find(':') == host.npos ? host : "[" + host + "]", port);
   const Addresses addresses =
       addresses_of(host, port, deadline, doing, fmt::format("check the host in `{}`", peer.field));
   std::string problem;

@@ -72,7 +72,7 @@ Tls::~Tls() {
 }
 
 void Tls::handshake(int fd, const std::string& host, const std::string& where, SteadyTime deadline, const Peer& peer) {
-  const std::string doing = fmt::format("opening TLS to {} at {}: ", peer.name, where), plain(peer.plain_hint);
+  const std::string doing = fmt::format("{} {}: ", peer.opening_tls, where), plain(peer.plain_hint);
   session_ = SSL_new(context_);
   if (session_ == nullptr) throw std::bad_alloc();
   SSL_set_fd(session_, fd);

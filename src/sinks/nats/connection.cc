@@ -18,7 +18,8 @@
 namespace deltaforge::sinks::nats {
 namespace {
 
-constexpr net::Peer kPeer{"NATS", "url", "nats:// is for servers without TLS"};
+constexpr net::Peer kPeer{"connecting to NATS at", "opening TLS to NATS at", "url",
+                          "nats:// is for servers without TLS"};
 constexpr std::string_view kLogin =
     "check username and password, token, nkey or credentials_file, and what the server's log says";
 constexpr std::string_view kRights =

@@ -9,7 +9,8 @@
 namespace deltaforge::sinks::redis {
 namespace {
 
-constexpr net::Peer kPeer{"Redis", "uri", "redis:// is for servers and ports without TLS"};
+constexpr net::Peer kPeer{"connecting to Redis at", "opening TLS to Redis at", "uri",
+                          "redis:// is for servers and ports without TLS"};
 
 }  // namespace
 
