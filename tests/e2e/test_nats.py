@@ -16,6 +16,7 @@ from conftest import Outlets, Servers, Workbench
 from flow import Flow, matrix
 from harness.engine import Engine, nats_sink, pipeline, postgres_source
 from harness.nats import PROGRAMS, Nats, NatsReader
+from harness.nkeys import NKey, Operator, credentials
 from harness.oracle import parse
 from harness.outlets import nats_outlet
 from harness.procs import wait_until
@@ -259,6 +260,44 @@ def test_wrong_password(bench: Workbench, servers: Servers, private: Private) ->
     assert "canary-wrong" not in engine.log_text() + str(engine.pipeline())
     engine.kill()
     engine.configure(pipeline(postgres_source(pg.dsn(database), name=database), [sink("right")]))
+    engine.start()
+    _insert(pg, database, 0, 3)
+    _arrive(NatsReader(nats, "ORDERS"), 3)
+    assert engine.terminate() == 0
+
+
+def _login(way: str, home: Path) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """A server that knows a user and the login of our own client, fields of a sink that are right, and that are wrong."""
+    def file(name: str, text: str) -> str:
+        (home / name).write_text(text)
+        return str(home / name)
+    if way == "token":
+        return {"options": 'authorization { token: "canary-t0ken" }', "auth_token": "canary-t0ken"}, \
+            {"token": "canary-t0ken"}, {"token": "canary-wrong"}
+    if way == "nkey":
+        key, other = NKey("U", home), NKey("U", home)
+        return {"options": f"authorization {{ users: [ {{ nkey: {key.public} }} ] }}", "nkey": key.public,
+                "sign": key.sign}, {"nkey": file("right", f"{key.seed}\n")}, {"nkey": file("wrong", f"{other.seed}\n")}
+    operator = Operator(home)
+    key, jwt = operator.user()
+    stranger = operator.user(NKey("A", home))
+    return {"options": operator.options, "jwt": jwt, "sign": key.sign}, \
+        {"credentials_file": file("right.creds", credentials(key, jwt))}, \
+        {"credentials_file": file("wrong.creds", credentials(*stranger))}
+
+
+@pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.parametrize("way", ["token", "nkey", "credentials"])
+def test_ways_to_log_in(way: str, kind: str, bench: Workbench, servers: Servers, private: Private) -> None:
+    pg, (server, right, wrong) = servers(15), _login(way, bench.home)
+    nats = private(kind, **server)
+    nats.create_stream("ORDERS", "orders")
+    database = _table(bench, pg)
+    engine = bench.engine(pg, database, [nats_sink(nats.url, "orders", stream="ORDERS", **wrong)])
+    refused = plan(engine).refuses("Authorization Violation")
+    assert "canary" not in refused.text
+    engine.configure(pipeline(postgres_source(pg.dsn(database), name=database),
+                              [nats_sink(nats.url, "orders", stream="ORDERS", **right)]))
     engine.start()
     _insert(pg, database, 0, 3)
     _arrive(NatsReader(nats, "ORDERS"), 3)

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class NatsError(Exception):
 class NatsClient:
     """One connection; speaks the protocol as it is written. For one thread."""
 
-    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, seconds: float = 30, **login: str) -> None:
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None, seconds: float = 30,
+                 sign: Callable[[str], str] | None = None, **login: str) -> None:
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
         self.file = self.socket.makefile("rb")
         self.info: dict[str, Any] = json.loads(self._line()[5:])
@@ -36,6 +38,8 @@ class NatsClient:
         self._numbers = 0
         hello = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "lang": "python",
                  "version": "1", "protocol": 1, **login}
+        if sign is not None:
+            hello["sig"] = sign(self.info["nonce"])
         self._send(b"CONNECT " + json.dumps(hello).encode() + b"\r\nPING\r\n")
         self._until_pong()
         self._send(b"SUB _INBOX.harness.%d.* 1\r\n" % id(self))
@@ -128,7 +132,7 @@ class Nats:
     """Debian's NATS server 2.9, or a newer one out of the cache. `options`: further lines of its configuration."""
 
     def __init__(self, root: Path, kind: str = "nats", *, options: str = "", tls: ssl.SSLContext | None = None,
-                 **login: str) -> None:
+                 **login: Any) -> None:
         self.program = str(PROGRAMS[kind])
         if shutil.which(self.program) is None:
             raise RuntimeError(f"{self.program} is not there: run ./dev setup")

@@ -23,7 +23,7 @@ constexpr net::Peer kPeer{"connecting to NATS at", "opening TLS to NATS at", "ur
 constexpr std::string_view kLogin =
     "check username and password, token, nkey or credentials_file, and what the server's log says";
 constexpr std::string_view kRights =
-    "grant this user to publish to the subject, and to subscribe to _INBOX.> for the answers; or renew its login";
+    "grant this user to publish to the subject, and to subscribe to _INBOX.> for the answers";
 constexpr std::string_view kApiRights =
     "grant this user to publish to $JS.API.STREAM.INFO.<stream> (without `stream` also $JS.API.STREAM.NAMES), and to "
     "subscribe to _INBOX.>";
@@ -48,9 +48,10 @@ bool has(std::string_view text, std::string_view part) {
                      [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }) != text.end();
 }
 
-// What the server says of a user, and not of itself.
-bool is_about_user(std::string_view error) {
-  return has(error, "authorization") || has(error, "authentication") || has(error, "permissions violation");
+// What an operator must mend. A login that has expired since is none: the next connection brings a new one, or is told.
+bool is_about_user(std::string_view error, bool logged_in) {
+  return has(error, "permissions violation") ||
+         (!logged_in && (has(error, "authorization") || has(error, "authentication")));
 }
 
 }  // namespace
@@ -242,8 +243,8 @@ void Connection::take(const ServerMessage& message) {
     case Kind::pong: ++pongs_; return;
     case Kind::ok: return;
     case Kind::error:
-      return end(
-          {is_about_user(message.payload) ? ErrorKind::auth : ErrorKind::unavailable, std::string(message.payload)});
+      return end({is_about_user(message.payload, pongs_ > 0) ? ErrorKind::auth : ErrorKind::unavailable,
+                  std::string(message.payload)});
     case Kind::info:
       auto info = parse_info(message.payload);
       if (!info) link_->lost("that is no NATS: what it says of itself is no JSON");

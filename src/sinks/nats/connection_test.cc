@@ -186,5 +186,26 @@ TEST_F(NatsConnection, WhatCameBeforeTheEndCounts) {
   }
 }
 
+// Credentials are renewed while we run; only the next login tells whether they were.
+TEST_F(NatsConnection, ALoginThatExpiresIsMadeAgain) {
+  auto connection = connect([this] { log_in(); });
+  std::vector<Answer> answers;
+  const auto said = [&](const std::string& text) {
+    server_.say("-ERR '" + text + "'\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    connection->receive(answers);
+    try {
+      connection->check();
+    } catch (const Error& found) {
+      EXPECT_THAT(found.what(), HasSubstr(text));
+      return found.kind();
+    }
+    return ErrorKind::limit;
+  };
+  EXPECT_EQ(said("User Authentication Expired"), ErrorKind::unavailable);
+  connection = connect([this] { log_in(); });
+  EXPECT_EQ(said("Permissions Violation for Publish to \"x\""), ErrorKind::auth);
+}
+
 }  // namespace
 }  // namespace deltaforge::sinks::nats
