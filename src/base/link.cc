@@ -15,6 +15,12 @@ namespace {
 
 SSL* ssl(void* tls) { return static_cast<SSL*>(tls); }
 
+std::string tls_problem() {
+  if (errno != 0) return std::strerror(errno);
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  return reason != nullptr ? std::string("TLS failed: ") + reason : "TLS failed, or the server closed it";
+}
+
 bool would_block() { return errno == EAGAIN || errno == EWOULDBLOCK; }
 
 }  // namespace
@@ -41,7 +47,7 @@ std::size_t Link::read_tls(std::span<std::byte> to) {
     case SSL_ERROR_WANT_READ: return 0;
     case SSL_ERROR_WANT_WRITE: wants_write_ = true; return 0;
     case SSL_ERROR_ZERO_RETURN: lost("the server closed it");
-    default: lost(errno != 0 ? std::strerror(errno) : "TLS failed, or the server closed it");
+    default: lost(tls_problem());
   }
 }
 
@@ -63,7 +69,7 @@ std::size_t Link::write_tls(Bytes from) {
   if (ok == 1) return sent;
   int error = SSL_get_error(ssl(tls_), ok);
   if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return 0;
-  lost(errno != 0 ? std::strerror(errno) : "TLS failed");
+  lost(tls_problem());
 }
 
 void Link::lost(const std::string& why) const { throw Error(ErrorKind::unavailable, name_ + " was lost: " + why); }

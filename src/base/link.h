@@ -1,5 +1,5 @@
-// A connected socket with or without TLS, read and written without ever blocking. Owns neither: both belong to the
-// client library that logged in. One thread.
+// A connected socket with or without TLS, read and written without ever blocking. Owns neither: both belong to
+// whoever logged in. One thread.
 #pragma once
 
 #include <cstddef>

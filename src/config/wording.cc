@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace deltaforge::config {
 namespace {
 
@@ -13,8 +15,7 @@ constexpr std::size_t kLongestWord = 64;  // nobody misspells longer ones
 std::string folded(std::string_view word) {
   std::string out(word);
   for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (c == '-') c = '_';
+    c = c == '-' ? '_' : to_lower(c);
   }
   return out;
 }

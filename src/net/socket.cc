@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -50,12 +51,16 @@ std::optional<Lookup> look_up_until(const std::string& host, const std::string& 
     std::optional<Lookup> answer;
   };
   const auto shared = std::make_shared<Shared>();
-  std::thread([shared, host, port, flags] {
-    Lookup answer = look_up(host, port, flags);
-    std::lock_guard lock(shared->mutex);
-    shared->answer = std::move(answer);
-    shared->changed.notify_one();
-  }).detach();
+  try {
+    std::thread([shared, host, port, flags] {
+      Lookup answer = look_up(host, port, flags);
+      std::lock_guard lock(shared->mutex);
+      shared->answer = std::move(answer);
+      shared->changed.notify_one();
+    }).detach();
+  } catch (const std::system_error&) {
+    return std::nullopt;  // the system has no thread for us just now
+  }
   std::unique_lock lock(shared->mutex);
   shared->changed.wait_until(lock, deadline, [&] { return shared->answer.has_value(); });
   return std::move(shared->answer);
@@ -108,7 +113,7 @@ bool wait_for(int fd, bool write, SteadyTime deadline) {
     pollfd wanted{fd, static_cast<short>(write ? POLLOUT : POLLIN), 0};
     const int ready = ::poll(&wanted, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
     if (ready > 0) return true;
-    if (ready == 0 && left.count() <= 0) return false;
+    if (left.count() <= 0) return false;
   }
 }
 
@@ -120,8 +125,13 @@ Fd connect_to(const std::string& host, std::uint16_t port, SteadyTime deadline, 
   const Addresses addresses =
       addresses_of(host, port, deadline, doing, fmt::format("check the host in `{}`", peer.field));
   std::string problem;
-  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next)
-    if (Fd fd = try_address(*each, deadline, problem)) return fd;
+  int left = 0;
+  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) ++left;
+  // One that does not answer leaves the others their share of the time.
+  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next, --left) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (Fd fd = try_address(*each, now + (deadline - now) / left, problem)) return fd;
+  }
   throw Error(ErrorKind::unavailable, doing + problem,
               fmt::format("check host and port in `{}`, and that the server runs", peer.field));
 }

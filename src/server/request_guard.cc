@@ -2,29 +2,23 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "server/problem.h"
 
 namespace deltaforge::server {
 
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-  return result;
-}
-
 // "http://host:port" and "host:port" are the same place. ("null", the origin of a sandboxed page, is no place.)
 bool same_place(std::string_view origin, std::string_view host) {
   std::size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos && lower(origin.substr(scheme + 3)) == lower(host);
+  return scheme != std::string_view::npos && equal_ignoring_case(origin.substr(scheme + 3), host);
 }
 
 // localhost, 127.0.0.0/8 or [::1], with a port or without.
 bool is_this_machine(const std::string& host) {
-  auto address = Address::parse(lower(host));
-  if (!address) address = Address::parse(lower(host) + ":0");
+  auto address = Address::parse(to_lower(host));
+  if (!address) address = Address::parse(to_lower(host) + ":0");
   return address && address->loopback();
 }
 

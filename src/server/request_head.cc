@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "server/problem.h"
 
 namespace deltaforge::server {
@@ -14,17 +15,11 @@ constexpr std::size_t kMaxHeaders = 100;
 
 bool control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool same_name(std::string_view name, std::string_view lower_case) {
-  return std::ranges::equal(name, lower_case, {}, lower);
-}
-
 // A token of RFC 9110: no space before the colon, among others.
 bool is_token(std::string_view name) {
   constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
   return !name.empty() && std::ranges::all_of(name, [&](char c) {
-    char small = lower(c);
+    const char small = to_lower(c);
     return (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9') || kMarks.find(c) != std::string_view::npos;
   });
 }
@@ -56,11 +51,11 @@ std::string_view flaw_of_headers(const RequestHead& head) {
     if (std::ranges::any_of(value, [](char c) { return control(static_cast<unsigned char>(c)) && c != '\t'; }))
       return "a control byte in a header";
     for (std::size_t i = 0; i < kOnce.size(); ++i)
-      if (same_name(name, kOnce[i]) && ++seen[i] > 1) return "a header that may stand once stands twice";
+      if (equal_ignoring_case(name, kOnce[i]) && ++seen[i] > 1) return "a header that may stand once stands twice";
   }
   bool length = seen[1] != 0, encoded = seen[2] != 0;
   if (length && encoded) return "Content-Length beside Transfer-Encoding";
-  if (encoded && (!same_name(head.header("transfer-encoding"), "chunked") || head.version != "HTTP/1.1"))
+  if (encoded && (!equal_ignoring_case(head.header("transfer-encoding"), "chunked") || head.version != "HTTP/1.1"))
     return "Transfer-Encoding other than chunked";
   return {};
 }
@@ -68,7 +63,8 @@ std::string_view flaw_of_headers(const RequestHead& head) {
 }  // namespace
 
 std::string_view RequestHead::header(std::string_view name) const {
-  auto found = std::ranges::find_if(headers, [&](const auto& header) { return same_name(header.first, name); });
+  auto found =
+      std::ranges::find_if(headers, [&](const auto& header) { return equal_ignoring_case(header.first, name); });
   return found == headers.end() ? std::string_view() : found->second;
 }
 

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace deltaforge::server {
@@ -22,9 +23,7 @@ std::string_view trimmed(std::string_view text) {
 std::string_view bearer_token(std::string_view header) {
   constexpr std::string_view kScheme = "bearer ";
   header = trimmed(header);
-  bool bearer = header.size() > kScheme.size() &&
-                std::ranges::equal(header.substr(0, kScheme.size()), kScheme, {},
-                                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const bool bearer = header.size() > kScheme.size() && starts_with_ignoring_case(header, kScheme);
   return bearer ? trimmed(header.substr(kScheme.size())) : std::string_view();
 }
 

@@ -338,6 +338,29 @@ def test_tls(bench: Workbench, servers: Servers, private: Private) -> None:
     assert error["kind"] == "auth" and "certificate" in error["message"] and "tls.ca_file" in error["hint"], error
 
 
+def test_client_certificates(bench: Workbench, servers: Servers, private: Private) -> None:
+    """TLS 1.3 is set up before the server has looked at ours: it says no afterwards."""
+    pg, authority = servers(15), Authority(bench.home / "authority")
+    own, ours = authority.issue("server", "DNS:localhost"), authority.issue("client", "DNS:client")
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    context.load_cert_chain(ours.crt, ours.key)
+    nats = private(options=f'tls {{ cert_file: "{own.crt}", key_file: "{own.key}", ca_file: "{authority.ca}", '
+                           "verify: true }", tls=context)
+    nats.create_stream("ORDERS", "orders")
+    database = _table(bench, pg)
+
+    def sink(**more: str) -> dict[str, Any]:
+        return nats_sink(f"nats://localhost:{nats.port}", "orders", stream="ORDERS", tls={"ca_file": str(authority.ca), **more})
+    engine = bench.engine(pg, database, [sink()])
+    plan(engine).refuses("opening TLS to NATS", "certificate", "tls.cert_file")
+    engine.configure(pipeline(postgres_source(pg.dsn(database), name=database),
+                              [sink(cert_file=str(ours.crt), key_file=str(ours.key))]))
+    engine.start()
+    _insert(pg, database, 0, 3)
+    _arrive(NatsReader(nats, "ORDERS"), 3)
+    assert engine.terminate() == 0
+
+
 def test_two_sinks_share_a_stream(bench: Workbench, servers: Servers, private: Private) -> None:
     """`Nats-Msg-Id` begins with the sink's name: neither takes the other's events for its own."""
     pg, nats = servers(15), private()

@@ -16,6 +16,7 @@
 #include <jsapi.h>
 #include <jsfriendapi.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "core/event_id.h"
@@ -31,11 +32,9 @@ bool is_float(Kind kind) { return kind == Kind::float32 || kind == Kind::float64
 
 const Image& image_of(const Event& event, Side side) { return side == Side::before ? event.before : event.after; }
 Image& image_of(Event& event, Side side) { return side == Side::before ? event.before : event.after; }
+
 // The name of the event is the outbox's to give, not a script's.
-bool is_event_id(std::string_view header) {
-  constexpr std::string_view kName = "df-event-id";
-  return std::ranges::equal(header, kName, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
-}
+bool is_event_id(std::string_view header) { return equal_ignoring_case(header, "df-event-id"); }
 
 bool keeps(const Extra* given, const Header& header) {
   return given != nullptr && std::ranges::any_of(given->headers, [&](const Header& each) {

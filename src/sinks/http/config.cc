@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "sinks/http/header_block.h"
 #include "sinks/http/url.h"
 
@@ -123,7 +124,7 @@ void Config::check(const config::Node& node, config::Report& report) const {
       report.add(*map, "header", "no name of a header: use letters, digits and '-'");
     else if (frames_the_message(signature->header) || is_of_the_sink(signature->header) ||
              std::any_of(headers.begin(), headers.end(),
-                         [&](const auto& each) { return is_same_name(each.first, signature->header); }))
+                         [&](const auto& each) { return equal_ignoring_case(each.first, signature->header); }))
       report.add(*map, "header", "this header has another meaning already: choose another name");
   }
 }

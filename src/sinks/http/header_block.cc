@@ -5,6 +5,8 @@
 
 #include <curl/curl.h>
 
+#include "base/ascii.h"
+
 namespace deltaforge::sinks::http {
 namespace {
 
@@ -14,11 +16,10 @@ constexpr auto kFraming =
 constexpr auto kOfTheSink =
     std::to_array<std::string_view>({"df-event-id", "df-key", "df-timestamp", "idempotency-key"});
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 template <class List>
 bool among(const List& names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(), [&](std::string_view each) { return is_same_name(each, name); });
+  return std::any_of(names.begin(), names.end(),
+                     [&](std::string_view each) { return equal_ignoring_case(each, name); });
 }
 
 void append_value(std::string_view value, std::string& out) {
@@ -43,10 +44,6 @@ bool is_header_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            others.find(c) != std::string_view::npos;
   });
-}
-
-bool is_same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool frames_the_message(std::string_view name) { return among(kFraming, name); }

@@ -14,7 +14,6 @@ namespace deltaforge::sinks::http {
 
 // A token of RFC 9110.
 bool is_header_name(std::string_view);
-bool is_same_name(std::string_view, std::string_view);
 // They say where a message ends and what the connection does: libcurl's own matter.
 bool frames_the_message(std::string_view name);
 // They tell the event: df-event-id, df-key, df-timestamp, idempotency-key.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "core/event_id.h"
 #include "encode/idempotency_key.h"
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::string_view kEventId = "df-event-id";
 
-bool is_id(std::string_view name) { return is_same_name(name, kEventId); }
+bool is_id(std::string_view name) { return equal_ignoring_case(name, kEventId); }
 
 }  // namespace
 
@@ -28,7 +29,7 @@ RequestWriter::RequestWriter(const Config& config, const SinkContext& context)
       url_(config.url.text, context.tenant) {
   if (config.signature) signer_.emplace(config.signature->secret);
   for (const auto& [name, value] : config.headers)
-    has_content_type_ = has_content_type_ || is_same_name(name, "content-type");
+    has_content_type_ = has_content_type_ || equal_ignoring_case(name, "content-type");
 }
 
 std::optional<Refusal> RequestWriter::write(Unit& unit, Exchange& to) {
@@ -128,10 +129,10 @@ std::optional<Refusal> RequestWriter::add_routed(const Event& event, HeaderBlock
 
 bool RequestWriter::is_reserved(std::string_view name) const {
   if (frames_the_message(name) || is_of_the_sink(name)) return true;
-  if (is_same_name(name, "content-type") || is_same_name(name, "host")) return true;
-  if (config_.signature && is_same_name(name, config_.signature->header)) return true;
+  if (equal_ignoring_case(name, "content-type") || equal_ignoring_case(name, "host")) return true;
+  if (config_.signature && equal_ignoring_case(name, config_.signature->header)) return true;
   return std::any_of(config_.headers.begin(), config_.headers.end(),
-                     [&](const auto& each) { return is_same_name(each.first, name); });
+                     [&](const auto& each) { return equal_ignoring_case(each.first, name); });
 }
 
 std::string_view RequestWriter::content_type(const Event& event) const {

@@ -7,6 +7,8 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
+
 namespace deltaforge::sinks::http {
 namespace {
 
@@ -18,15 +20,6 @@ constexpr std::size_t kLongestName = 253, kLongestLabel = 63;
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 bool is_unreserved(char c) { return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_text(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-bool begins_with(std::string_view text, std::string_view scheme) {
-  return text.size() >= scheme.size() && same_text(text.substr(0, scheme.size()), scheme);
-}
 
 // The first literal, where the scheme stands.
 std::string_view head(const config::Template& url) {
@@ -56,7 +49,7 @@ bool has_dots_as_segment(std::string_view path) {
     std::string plain;
     for (std::size_t i = 0; i < segment.size(); ++i) {
       const bool encoded =
-          segment[i] == '%' && i + 2 < segment.size() && segment[i + 1] == '2' && lower(segment[i + 2]) == 'e';
+          segment[i] == '%' && i + 2 < segment.size() && segment[i + 1] == '2' && to_lower(segment[i + 2]) == 'e';
       plain += encoded ? '.' : segment[i];
       if (encoded) i += 2;
     }
@@ -100,7 +93,7 @@ std::string host_problem(std::string_view host) {
 
 std::string url_problem(const config::Template& url) {
   const std::string_view first = head(url);
-  if (!begins_with(first, "http://") && !begins_with(first, "https://"))
+  if (!starts_with_ignoring_case(first, "http://") && !starts_with_ignoring_case(first, "https://"))
     return "it does not begin with http:// or https://";
   const std::string host = authority(url);
   if (host.empty()) return "it names no host";
@@ -127,7 +120,7 @@ std::string url_problem(const config::Template& url) {
   return {};
 }
 
-bool is_https(const config::Template& url) { return begins_with(head(url), "https://"); }
+bool is_https(const config::Template& url) { return starts_with_ignoring_case(head(url), "https://"); }
 
 bool has_fixed_host(const config::Template& url) { return authority(url).find('\1') == std::string::npos; }
 
@@ -141,9 +134,9 @@ std::string_view without_query(std::string_view url) { return url.substr(0, url.
 
 bool names_host(const std::vector<std::string>& allowed, std::string_view host) {
   return std::any_of(allowed.begin(), allowed.end(), [&](std::string_view each) {
-    if (!each.starts_with("*.")) return same_text(each, host);
+    if (!each.starts_with("*.")) return equal_ignoring_case(each, host);
     const std::string_view below = each.substr(1);  // ".internal"
-    return host.size() > below.size() && same_text(host.substr(host.size() - below.size()), below);
+    return host.size() > below.size() && equal_ignoring_case(host.substr(host.size() - below.size()), below);
   });
 }
 

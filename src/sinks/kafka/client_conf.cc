@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include "base/ascii.h"
 #include "config/redact.h"
 #include "config/wording.h"
 
@@ -105,9 +106,7 @@ bool uses_sasl(const Config& config) {
 }
 
 std::string security_protocol(const Config& config) {
-  std::string given = get(config, "security.protocol");
-  std::transform(given.begin(), given.end(), given.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::string given = to_lower(get(config, "security.protocol"));
   if (!given.empty()) return given;
   if (config.tls) return uses_sasl(config) ? "sasl_ssl" : "ssl";
   return "plaintext";

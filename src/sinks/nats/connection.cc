@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 #include "base/digits.h"
 #include "net/socket.h"
@@ -27,8 +27,9 @@ constexpr std::string_view kRights =
 constexpr std::string_view kApiRights =
     "grant this user to publish to $JS.API.STREAM.INFO.<stream> (without `stream` also $JS.API.STREAM.NAMES), and to "
     "subscribe to _INBOX.>";
-constexpr std::string_view kQuestion = "q";  // begins the last part of the subject that a question is answered at
-// So much is not held back for the next call.
+// Answers come to "<inbox>.7", the acknowledgement of message 7, or to "<inbox>.q7", the answer to question 7.
+constexpr std::string_view kQuestion = "q";
+// So much more is not held back for the next call.
 constexpr std::size_t kWriteAt = 64 * 1024;
 
 SteadyTime now() { return std::chrono::steady_clock::now(); }
@@ -43,15 +44,12 @@ std::string new_inbox() {
   return text + ".";
 }
 
-bool has(std::string_view text, std::string_view part) {
-  return std::search(text.begin(), text.end(), part.begin(), part.end(),
-                     [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; }) != text.end();
-}
-
 // What an operator must mend. A login that has expired since is none: the next connection brings a new one, or is told.
 bool is_about_user(std::string_view error, bool logged_in) {
-  return has(error, "permissions violation") ||
-         (!logged_in && (has(error, "authorization") || has(error, "authentication")));
+  const std::string text = to_lower(std::string(error));
+  const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  return has("permissions violation") ||
+         (!logged_in && (has("authorization") || has("authentication")) && !has("timeout"));
 }
 
 }  // namespace
@@ -70,6 +68,11 @@ void Connection::log_in(const Config& config, const Servers& servers, const Serv
     const bool in_time = wait(deadline, done);
     if (in_time && !broken_) return;
     const std::string why = broken_ ? broken_->what : "no answer in time (connect_timeout_secs)";
+    // TLS 1.3 is set up before the server has looked at our certificate.
+    const bool distrusted = tls_ && why.find("alert") != std::string::npos;
+    if (distrusted)
+      throw Error(ErrorKind::auth, fmt::format("{} {}: {}", kPeer.opening_tls, where_, why),
+                  "check tls.cert_file and tls.key_file, and whom the server trusts");
     const bool auth = broken_ && broken_->kind == ErrorKind::auth;
     throw Error(auth ? ErrorKind::auth : ErrorKind::unavailable,
                 fmt::format("connecting to NATS at {}: {}", where_, why),
@@ -99,13 +102,14 @@ void Connection::start_tls(const Config& config, const Server& server, SteadyTim
   link_.emplace(socket_.get(), tls_->session(), "the connection");
 }
 
-void Connection::readable_at(std::size_t answers) {
+void Connection::wake_after(std::size_t answers) {
   constexpr std::string_view kShortest = "HMSG 0 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n";
-  readable_at_bytes(answers > 1 ? static_cast<int>(answers * (inbox_.size() + kShortest.size())) : 1);
+  // Of a TLS record some may be with OpenSSL already.
+  wake_after_bytes(answers > 1 && !tls_ ? static_cast<int>(answers * (inbox_.size() + kShortest.size())) : 1);
 }
 
-void Connection::readable_at_bytes(int count) {
-  if (std::exchange(readable_at_, count) != count) net::wait_for_bytes(socket_.get(), count);
+void Connection::wake_after_bytes(int count) {
+  if (std::exchange(wake_after_, count) != count) net::wait_for_bytes(socket_.get(), count);
 }
 
 std::optional<std::string> Connection::ask(const std::string& subject, const std::string& request) {
@@ -150,14 +154,15 @@ void Connection::publish(const MessageWriter& writer, const Slab& slab, const Ex
   append(" ");
   add_number(headers + payload.size());
   append("\r\n");
-  append(block);
+  append(kHeadersBegin);
   if (expected.last_sequence) add_header(kLastSequence, {sequence.data(), sequence_size});
-  if (!expected.last_id.empty()) add_header(kLastId, expected.last_id);
   if (!expected.stream.empty()) add_header(kExpectedStream, expected.stream);
+  if (!expected.last_id.empty()) add_header(kLastId, expected.last_id);
+  append(block);
   append("\r\n");
   append(payload);
   append("\r\n");
-  if (out_.size() - written_ >= kWriteAt) write();
+  if (out_.size() - written_ >= write_at_) write();
 }
 
 void Connection::write() {
@@ -173,6 +178,7 @@ void Connection::write() {
     end({error.kind(), error.message()});
   }
   const std::size_t rest = out_.size() - written_;
+  write_at_ = rest + kWriteAt;
   if (rest == 0) {
     out_.clear();
   } else if (written_ >= rest) {
@@ -209,7 +215,7 @@ void Connection::check() const {
 
 template <class Done>
 bool Connection::wait(SteadyTime deadline, Done&& done) {
-  readable_at_bytes(1);
+  wake_after_bytes(1);
   for (;;) {
     write();
     read();
@@ -240,7 +246,7 @@ void Connection::take(const ServerMessage& message) {
   switch (message.kind) {
     case Kind::message: return take_answer(message);
     case Kind::ping: return append("PONG\r\n");
-    case Kind::pong: ++pongs_; return;
+    case Kind::pong: pongs_ += pongs_ < pings_ ? 1 : 0; return;
     case Kind::ok: return;
     case Kind::error:
       return end({is_about_user(message.payload, pongs_ > 0) ? ErrorKind::auth : ErrorKind::unavailable,

@@ -1,5 +1,6 @@
 // One logged-in connection to a NATS server, never made again. Owned and called by the lane thread, or that of `plan`;
-// whoever waits for its socket has receive() called then: a server ends a connection that leaves its PINGs unanswered.
+// whoever waits for its socket has receive() called then: a server ends a connection that leaves its PINGs unanswered,
+// after some four minutes. (So ends that of a lane that has not begun, or is detached; it is then made anew.)
 #pragma once
 
 #include <chrono>
@@ -47,8 +48,11 @@ class Connection {
   int fd() const { return socket_.get(); }
   // It has more to write than the socket takes.
   bool wants_write() const { return written_ < out_.size() || link_->wants_write(); }
-  // The socket counts as readable, for whoever waits for it, once so many answers may be there.
-  void readable_at(std::size_t answers);
+  bool has_tls() const { return tls_.has_value(); }
+  // Answers that receive() would give without reading anything.
+  bool has_answers() const { return !answers_.empty(); }
+  // Whoever waits for the socket is woken once so many answers may be there, or the end.
+  void wake_after(std::size_t answers);
 
   // What a service of the server answers; nothing: there is no such service. Waits. Throws Error{unavailable} when it
   // is silent, Error{auth} when this user may not ask.
@@ -79,12 +83,12 @@ class Connection {
   void log_in(const Config&, const Servers&, const Server&, const std::string& name, SteadyTime deadline);
   void start_tls(const Config&, const Server&, SteadyTime deadline);
   void append(std::string_view text) { out_.append(text); }
-  void readable_at_bytes(int count);
+  void wake_after_bytes(int count);
   // Reads and takes what has come; notes the end.
   void read();
   void take(const ServerMessage&);
   void take_answer(const ServerMessage&);
-  // The first one is what the server is blamed for, but a cause that an operator must mend goes before any other.
+  // The first cause stays, but one that an operator must mend goes before it.
   void end(Broken);
   // Writes and reads until `done`, or this connection ends; false: the time is over.
   template <class Done>
@@ -101,7 +105,8 @@ class Connection {
   bool informed_ = false;  // info_ is what the server has said
   Slab out_;               // what goes to the socket, from written_ on
   std::size_t written_ = 0;
-  int readable_at_ = 1;
+  std::size_t write_at_ = 0;  // publish() writes once so much waits
+  int wake_after_ = 1;
   std::uint64_t pings_ = 0, pongs_ = 0;
   std::uint64_t asked_ = 0;  // the question whose answer is waited for
   std::optional<Reply> reply_;

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sinks/testing/batch_builder.h"
 #include "sinks/testing/config_check.h"
 #include "sinks/testing/fake_server.h"
 
@@ -116,12 +117,20 @@ TEST_F(NatsConnection, WhyTheLoginWasRefused) {
   Error found = refused_with("Authorization Violation");
   EXPECT_EQ(found.kind(), ErrorKind::auth);
   EXPECT_THAT(found.what(), AllOf(HasSubstr("Authorization Violation"), HasSubstr("credentials_file")));
+  EXPECT_EQ(refused_with("Authentication Timeout").kind(), ErrorKind::unavailable) << "the server was slow";
   found = refused_with("maximum connections exceeded");
   EXPECT_EQ(found.kind(), ErrorKind::unavailable);
   EXPECT_THAT(found.what(), HasSubstr("maximum connections exceeded"));
 }
 
 TEST_F(NatsConnection, WhatComesBeforeTlsIsNotTrusted) {
+  // A PONG before it was asked for is none.
+  EXPECT_EQ(error([this] {
+              server_.say(std::string(kInfo) + "PONG\r\nPONG\r\n");
+              server_.receive(1000);
+              server_.say("-ERR 'Authorization Violation'\r\n");
+            }).kind(),
+            ErrorKind::auth);
   EXPECT_THAT(error([this] { server_.say("INFO {\"headers\":true,\"tls_required\":true}\r\nMSG"); }).what(),
               HasSubstr("before TLS"));
   EXPECT_EQ(error([this] { server_.say(kInfo); }, "tls: {}\n").kind(), ErrorKind::config);
@@ -184,6 +193,39 @@ TEST_F(NatsConnection, WhatCameBeforeTheEndCounts) {
     EXPECT_EQ(found.kind(), ErrorKind::unavailable);
     EXPECT_THAT(found.what(), HasSubstr("Stale Connection"));
   }
+}
+
+// Servers take the first place where such a name stands for the header.
+TEST_F(NatsConnection, WhatOrdersAMessageStandsBeforeWhatARowGives) {
+  Config config;
+  ASSERT_THAT(testing::problems<Component>("id: n\nsubject: s\nurl: nats://h\nkey: \"${after.note}\"\n", &config),
+              IsEmpty());
+  SinkContext context;
+  context.pipeline = "shop";
+  MessageWriter writer(config, context);
+  testing::BatchBuilder batches;
+  batches.insert(7, "Nats-Expected-Last-Sequence: 1 Nats-Expected-Last-Msg-Id: x");
+  const Delivery delivery = batches.build();
+  Slab slab;
+  ASSERT_FALSE(writer.write(*delivery.batch, delivery.batch->event(0), slab));
+
+  auto connection = connect([this] { log_in(); });
+  server_.receive(1000);
+  Expectation expected;
+  expected.last_sequence = 41;
+  expected.last_id = "before";
+  connection->publish(writer, slab, expected, 9);
+  connection->write();
+  server_.receive(1000);
+  const std::string& sent = server_.received();
+  const std::string headers = sent.substr(sent.find("NATS/1.0"));
+  EXPECT_THAT(headers, StartsWith("NATS/1.0\r\nNats-Expected-Last-Sequence: 41\r\nNats-Expected-Last-Msg-Id: before\r\n"
+                                  "Nats-Msg-Id: shop.n:"));
+  EXPECT_THAT(headers, HasSubstr("\r\ndf-key: Nats-Expected-Last-Sequence: 1 Nats-"));
+  const std::string line = sent.substr(sent.find("HPUB"), sent.find("\r\n", sent.find("HPUB")) - sent.find("HPUB"));
+  const std::size_t size = headers.find("\r\n\r\n") + 4, payload = writer.payload(slab).size();
+  EXPECT_THAT(line, EndsWith(".9 " + std::to_string(size) + " " + std::to_string(size + payload)));
+  EXPECT_EQ(headers.size(), size + payload + 2);
 }
 
 // Credentials are renewed while we run; only the next login tells whether they were.

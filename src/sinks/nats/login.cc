@@ -1,7 +1,6 @@
 #include "sinks/nats/login.h"
 
 #include <algorithm>
-#include <cctype>
 #include <fstream>
 #include <iterator>
 #include <string_view>
@@ -35,13 +34,11 @@ std::string_view take_jwt(std::string_view& text, const std::string& path) {
   const std::size_t begin = text.find(kBegin);
   if (begin == std::string_view::npos) no_credentials(path);
   text.remove_prefix(begin + kBegin.size());
-  const std::size_t end = text.find("---");
-  if (end == std::string_view::npos) no_credentials(path);
-  std::string_view jwt = text.substr(0, end);
-  text.remove_prefix(end);
-  while (!jwt.empty() && std::isspace(static_cast<unsigned char>(jwt.front())) != 0) jwt.remove_prefix(1);
-  while (!jwt.empty() && std::isspace(static_cast<unsigned char>(jwt.back())) != 0) jwt.remove_suffix(1);
-  if (jwt.empty()) no_credentials(path);
+  constexpr std::string_view kBlank = " \t\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(kBlank), text.size()));
+  const std::string_view jwt = text.substr(0, text.find_first_of(kBlank));
+  if (jwt.empty() || jwt.starts_with('-')) no_credentials(path);
+  text.remove_prefix(jwt.size());
   return jwt;
 }
 

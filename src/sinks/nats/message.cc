@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "core/event_id.h"
 #include "encode/idempotency_key.h"
 #include "encode/make_encoder.h"
@@ -19,19 +20,13 @@ constexpr std::string_view kKey = "df-key", kEventId = "df-event-id", kContentTy
 constexpr std::string_view kJson = "application/json";  // of a raw payload, whatever the envelope
 constexpr std::string_view kBreaking("\r\n\0", 3);
 
-bool equal_names(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::ranges::equal(a, b, [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? x + 32 : x) == (y >= 'A' && y <= 'Z' ? y + 32 : y);
-         });
-}
-
 // Names that only the sink gives.
 bool is_ours(std::string_view name) {
-  constexpr std::string_view kServers = "Nats-";
-  return equal_names(name.substr(0, kServers.size()), kServers) || equal_names(name, kKey) ||
-         equal_names(name, kContentType);
+  return starts_with_ignoring_case(name, "Nats-") || equal_ignoring_case(name, kKey) ||
+         equal_ignoring_case(name, kContentType);
 }
 
+// memcpy() must not be given the null of an empty text.
 void append_some(std::string_view text, Slab& out) {
   if (!text.empty()) out.append(text);
 }
@@ -87,7 +82,6 @@ std::optional<MessageWriter::Refusal> MessageWriter::write(const Batch& batch, c
 
   const Commit& commit = batch.commits()[event.commit];
   headers_at_ = out.size();
-  out.append(kHeadersBegin);
   id_at_ = begin_header(kMessageId, out);
   out.append(id_prefix_);
   encode::append_idempotency_key(tenant_, commit, event, out);
@@ -104,7 +98,7 @@ std::optional<MessageWriter::Refusal> MessageWriter::write(const Batch& batch, c
 
   // The outbox gives an event the id that its application has given it.
   const bool has_id = event.extra != nullptr && std::ranges::any_of(event.extra->headers, [](const Header& header) {
-                        return equal_names(header.name, kEventId);
+                        return equal_ignoring_case(header.name, kEventId);
                       });
   if (!has_id) {
     at = begin_header(kEventId, out);
@@ -115,7 +109,7 @@ std::optional<MessageWriter::Refusal> MessageWriter::write(const Batch& batch, c
   if (event.extra != nullptr && !event.extra->headers.empty())
     if (auto refused = write_routed_headers(event, out)) [[unlikely]]
       return refused;
-  headers_size_ = out.size() - headers_at_ + 2;
+  headers_size_ = out.size() - headers_at_ + kHeadersFrame;
   return std::nullopt;
 }
 

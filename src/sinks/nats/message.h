@@ -1,6 +1,7 @@
 // One event as a message: subject, payload and headers, in one slab. Headers, as they go over the wire: `Nats-Msg-Id`,
-// `df-key`, `content-type`, `df-event-id`, then what the event was given on its way; the connection adds what orders it
-// in a stream. One object per sink; its lane's thread only.
+// `df-key`, `content-type`, `df-event-id`, then what the event was given on its way. What orders it in a stream the
+// connection puts before them: servers look for the first place where such a name stands, and a value may hold it.
+// One object per sink; its lane's thread only.
 #pragma once
 
 #include <cstdint>
@@ -46,10 +47,10 @@ class MessageWriter {
   // Of the last message.
   std::string_view subject(const Slab& slab) const { return slab.view(subject_at_, subject_size_); }
   std::string_view payload(const Slab& slab) const { return slab.view(payload_at_, payload_size_); }
-  // "NATS/1.0", then "name: value", each with CR LF; without the empty line behind them.
-  std::string_view headers(const Slab& slab) const { return slab.view(headers_at_, headers_size_ - 2); }
+  // "name: value" with CR LF each; without what begins and ends them.
+  std::string_view headers(const Slab& slab) const { return slab.view(headers_at_, headers_size_ - kHeadersFrame); }
   std::string_view message_id(const Slab& slab) const { return slab.view(id_at_, id_size_); }
-  // Bytes of its headers on the wire, with the empty line.
+  // Bytes of its headers on the wire, all of them.
   std::size_t headers_size() const { return headers_size_; }
   std::size_t size() const { return headers_size_ + payload_size_; }
 

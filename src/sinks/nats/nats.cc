@@ -145,11 +145,11 @@ class NatsSink final : public Sink {
 
 std::optional<Position> NatsSink::open() {
   const Servers servers = config_.servers();
-  if (!config_.tls && !servers.tls() && is_remote(servers))
-    warn("rows and passwords travel to NATS in plain text: set tls, or write tls:// in `url`");
   if (config_.tls && config_.tls->insecure_skip_verify)
     warn("the certificate of NATS is not checked: leave tls.insecure_skip_verify out");
   connection_ = connect(config_, "deltaforge " + context_.pipeline + "." + config_.id);
+  if (!connection_->has_tls() && is_remote(servers))
+    warn("rows and passwords travel to NATS in plain text: set tls, or write tls:// in `url`");
   streams_.emplace(config_, *connection_);
   captured_ = context_.recall() == config_.subject.text();
   if (streams_->any()) {
@@ -197,19 +197,21 @@ bool NatsSink::poll() {
     take_answers();
     if (broken_) return false;
     if (blocked_) {
+      connection_->write();
       watch();
       return false;
     }
     if (unsettled_ && flight_.waiting() == 0) begin_again();
     const bool more = !unsettled_ && !refused_ && !doomed_ && send_some();
+    connection_->write();
     complete();
     if (doomed_ && flight_.waiting() == 0 && !unsettled_) {
       give_up(*doomed_);
       return false;
     }
     check_time();
+    if (connection_->has_answers() || (more && !blocked_)) return true;
     connection_->check();
-    if (more && !blocked_) return true;
     watch();
   } catch (const Error& error) {
     if (!unflushed_) complete();
@@ -220,7 +222,7 @@ bool NatsSink::poll() {
 
 // Has the lane call again once half of the answers may be there; for their number says when there is room for more.
 void NatsSink::watch() {
-  connection_->readable_at(std::clamp<std::size_t>(flight_.waiting() / 2, 1, kMostAnswers));
+  connection_->wake_after(std::clamp<std::size_t>(flight_.waiting() / 2, 1, kMostAnswers));
   watcher_->watch(connection_->fd(), connection_->wants_write());
 }
 
@@ -253,7 +255,7 @@ bool NatsSink::send_some() {
   if (flight_.waiting() == 0) moved_at_ = at;
   max_payload_ = connection_->max_payload();
   std::size_t bytes = 0;
-  bool unanswered = false, more = false;
+  bool more = false;
   while (!flight_.full()) {
     const auto row = next();
     if (!row) break;
@@ -261,14 +263,11 @@ bool NatsSink::send_some() {
       more = true;
       break;
     }
-    const std::uint64_t number = flight_.next_number();
     if (!send_one(*row, *slab, at)) break;
-    unanswered = unanswered || flight_.next_number() == number;
     bytes += writer_.size();
     pass(*row);
   }
-  connection_->write();
-  if (unanswered) {
+  if (unflushed_) {
     connection_->flush();
     unflushed_ = false;
   }
@@ -391,8 +390,8 @@ void NatsSink::not_captured(const Next& row, std::string_view subject) {
 // --- answers ---
 
 void NatsSink::take_answers() {
-  connection_->receive(answers_);
   connection_->write();
+  connection_->receive(answers_);
   for (const Answer& answer : answers_) {
     take(answer);
     if (broken_) return;

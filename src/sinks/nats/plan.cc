@@ -28,7 +28,7 @@ void look_at_server(const Config& config, const SinkContext& context, PlanReport
   const Servers servers = config.servers();
   const auto connection = connect(bounded, "deltaforge plan " + context.pipeline);
   report.fact(fmt::format("NATS answers at {}", connection->where()));
-  if (!config.tls && !servers.tls() && is_remote(servers))
+  if (!connection->has_tls() && is_remote(servers))
     report.warning("rows and passwords travel to NATS in plain text", "set `tls`, or write tls:// in `url`");
   Streams streams(bounded, *connection);
   for (const Stream& stream : streams.all())

@@ -155,11 +155,11 @@ TEST(NatsLogin, TheNonceIsSigned) {
 
   Config credentials;
   credentials.credentials_file = file_of(
-      "-----BEGIN NATS USER JWT-----\r\neyJ0.SUx.y\r\n------END NATS USER JWT------\r\n"
+      "-----BEGIN NATS USER JWT-----\r\neyJ0.SUx.y---z\r\n------END NATS USER JWT------\r\n"
       "\r\n-----BEGIN USER NKEY SEED-----\r\n" +
       kSeed + "\r\n------END USER NKEY SEED------\r\n");
   options = login(credentials, "nats://h", "n");
-  EXPECT_EQ(options["jwt"], "eyJ0.SUx.y");
+  EXPECT_EQ(options["jwt"], "eyJ0.SUx.y---z");
   EXPECT_EQ(options["sig"], sign(kSeed, "n"));
 }
 

@@ -188,7 +188,8 @@ void Streams::find(const std::string& subject) {
   std::size_t total = 1;
   for (std::size_t seen = 0; seen < total;) {
     const Json request{{"subject", subject}, {"offset", seen}};
-    const auto answer = connection_.ask("$JS.API.STREAM.NAMES", request.dump());
+    const auto answer =
+        connection_.ask("$JS.API.STREAM.NAMES", request.dump(-1, ' ', false, Json::error_handler_t::replace));
     if (!answer) return;  // no JetStream here
     const auto names = parse_names(*answer, total, connection_.where());
     if (names.empty()) return;

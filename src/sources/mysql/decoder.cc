@@ -8,6 +8,7 @@
 #include <libdeflate.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "base/digits.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -325,9 +326,7 @@ void Decoder::check_row_change(const EventHeader& header, const QueryEvent& quer
 Statement::Name Decoder::resolved(const QueryEvent& query, const Statement::Name& name) const {
   Statement::Name result{name.first.empty() ? std::string(query.database) : name.first, name.second};
   if (!settings_.lower_case_names) return result;
-  for (std::string* part : {&result.first, &result.second})
-    for (char& c : *part)
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  for (std::string* part : {&result.first, &result.second}) *part = to_lower(std::move(*part));
   return result;
 }
 

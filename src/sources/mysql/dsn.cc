@@ -6,20 +6,15 @@
 
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "base/percent.h"
 
 namespace deltaforge::sources::mysql {
 namespace {
 
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return text;
-}
-
 // Both spellings are in use: ssl-mode and ssl_mode.
 std::string option_name(std::string name) {
-  name = lower(std::move(name));
+  name = to_lower(std::move(name));
   std::ranges::replace(name, '_', '-');
   return name;
 }
@@ -32,7 +27,7 @@ std::optional<SslMode> ssl_mode(const std::string& text) {
                                                      {"verify-ca", SslMode::verify_ca},
                                                      {"verify_identity", SslMode::verify_identity},
                                                      {"verify-identity", SslMode::verify_identity}};
-  auto found = kModes.find(lower(text));
+  auto found = kModes.find(to_lower(text));
   return found == kModes.end() ? std::nullopt : std::optional(found->second);
 }
 

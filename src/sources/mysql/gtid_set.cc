@@ -6,6 +6,7 @@
 #include <charconv>
 #include <iterator>
 
+#include "base/ascii.h"
 #include "sources/mysql/reader.h"
 
 namespace deltaforge::sources::mysql {
@@ -309,7 +310,7 @@ class SetText {
     skip_space();
     std::string lower;
     for (std::size_t i = at_; i < text_.size() && (is_letter(text_[i]) || is_digit(text_[i])); ++i)
-      lower += static_cast<char>(text_[i] >= 'A' && text_[i] <= 'Z' ? text_[i] + ('a' - 'A') : text_[i]);
+      lower += to_lower(text_[i]);
     if (!is_tag(lower)) return false;
     tag.fill('\0');
     std::copy(lower.begin(), lower.end(), tag.begin());
