@@ -77,7 +77,7 @@ constexpr Definition kTable[] = {
     {"deltaforge_outbox_transformed_total", kCounter, "pipeline,processor",
      "Outbox events that were made of rows or messages."},
     {"deltaforge_outbox_dropped_total", kCounter, "pipeline,processor,reason",
-     "Outbox events that were dropped, or stopped the pipeline."},
+     "Outbox events that were dropped, became dead letters or stopped the pipeline."},
     {"deltaforge_script_errors_total", kCounter, "pipeline,processor", "Calls of a script that failed."},
     {"deltaforge_script_failed_events_dropped_total", kCounter, "pipeline,processor",
      "Events lost because a script failed for them alone, with on_error: drop."},

@@ -1,5 +1,7 @@
 #include "pipeline/desk.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "core/event_id.h"
@@ -121,6 +123,41 @@ TEST_F(DeskTest, WhatIsPutOffComesInItsPlaceInTheNextRun) {
   EXPECT_EQ(second->batch->event(0).after.values[0].as_int64(), 8);
   second->done({});
   EXPECT_EQ(journal_.parked_count(), 0U);
+}
+
+// However many there are: a retry goes through them as the log had them.
+TEST_F(DeskTest, LettersStandInTheOrderOfTheLog) {
+  constexpr unsigned kMany = 150;
+  for (unsigned key = kMany; key > 0; --key) {
+    const BatchPtr made = batch({key}, true);
+    journal_.keep(*made, made->event(0), {{key % 2 == 0, "js"}, "processor", "simulated", "", "", {0, 100 + key, 0}});
+  }
+  std::vector<std::uint64_t> places;
+  for (const auto& brief : journal_.letters(Journal::Filter{})) places.push_back(brief->order.at);
+  ASSERT_EQ(places.size(), kMany);
+  EXPECT_TRUE(std::ranges::is_sorted(places));
+  EXPECT_EQ(journal_.letters(Journal::Filter{.processor = "js"}).size(), kMany / 2);
+  const auto first = journal_.letters(Journal::Filter{}).front();
+  ASSERT_TRUE(journal_.read(first->seq));
+  EXPECT_EQ(journal_.read(first->seq)->event_id, first->event_id);
+  EXPECT_FALSE(journal_.read(first->seq + 1));
+}
+
+// A PATCH tries a pipeline out that has a journal of its own; the old one goes on when that is refused.
+TEST_F(DeskTest, ARunKnowsWhatAnotherJournalOfThePipelineHasDone) {
+  const Stage stage{false, "redis"};
+  const auto keep = [&](Journal& journal, unsigned key) {
+    const BatchPtr made = batch({key}, true);
+    journal.keep(*made, made->event(0), {stage, "routing", "simulated", "", "", {0, 100 + key, 0}});
+  };
+  keep(journal_, 1);
+  Journal other(options(), "sim", store_, std::make_unique<testing::PlainEncoder>(), Clock::system());
+  keep(other, 2);
+  other.drop(1);
+  journal_.begin();
+  const Briefs known = journal_.letters(stage);
+  ASSERT_EQ(known.size(), 1U);
+  EXPECT_EQ(known[0]->order.at, 102U);
 }
 
 }  // namespace

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -125,11 +128,13 @@ std::string_view short_kind(std::string_view kind) {
 
 }  // namespace
 
-bool Journal::Filter::passes(const DeadLetter& letter) const {
-  const Stage& stage = letter.why.stage;
+bool Journal::Filter::passes(const Stage& stage) const {
   if (!sink.empty() && (stage.is_processor || stage.id != sink)) return false;
-  if (!processor.empty() && (!stage.is_processor || stage.id != processor)) return false;
-  return kind.empty() || short_kind(kind) == letter.why.kind;
+  return processor.empty() || (stage.is_processor && stage.id == processor);
+}
+
+bool Journal::Filter::passes(const DeadLetter& letter) const {
+  return passes(letter.why.stage) && (kind.empty() || short_kind(kind) == letter.why.kind);
 }
 
 Journal::Journal(JournalOptions options, std::string pipeline, Store& store, std::unique_ptr<Encoder> encoder,
@@ -143,6 +148,11 @@ Journal::Journal(JournalOptions options, std::string pipeline, Store& store, std
       clock_(clock),
       probe_(pipeline_),
       encoder_(std::move(encoder)) {}
+
+void Journal::begin() {
+  std::lock_guard lock(mutex_);
+  index_.reset();
+}
 
 Journal::Kept Journal::keep(const Batch& batch, const Event& event, const Rejection& why) {
   std::lock_guard lock(mutex_);
@@ -202,9 +212,9 @@ void Journal::make_room(std::size_t entries) {
   const auto oldest = store_.peek(kNamespace, dead_letters_, surplus, 0);
   if (oldest.empty()) return;
   const std::size_t gone = drop_letters(oldest.back().seq);
+  changed();  // first: rows go on even if the next fails
   probe_.evicted(gone);
   lose(gone, "the oldest entries are lost: they made room for new ones (overflow_policy: drop_oldest)");
-  changed();
 }
 
 // Of an event that is too long, or that cannot be written, what stands around its images.
@@ -281,11 +291,12 @@ bool Journal::park(const Stage& stage, const Batch& batch, std::span<const Waiti
   if (!beyond && fresh > 0 && count > static_cast<std::size_t>(options_.dlq.park_max_entries)) return false;
   auto now = std::exchange(index_, std::nullopt);
   store_.push(kNamespace, parked_, items);
-  const auto pushed = store_.peek(kNamespace, parked_, fresh, now->parked.last_seq());
-  auto next = pushed.begin();
-  for (Brief& brief : briefs) {
-    if (brief.seq == 0) brief.seq = (next++)->seq;
-    now->parked.put(stage, std::move(brief));
+  std::map<std::string, std::uint64_t> seqs;
+  for (Store::Item& item : store_.peek(kNamespace, parked_, fresh, now->parked.last_seq()))
+    seqs.emplace(std::move(item.id), item.seq);
+  for (std::size_t i = 0; i < briefs.size(); ++i) {
+    if (briefs[i].seq == 0) briefs[i].seq = seqs.at(items[i].id);
+    now->parked.put(stage, std::move(briefs[i]));
   }
   index_ = std::move(now);
   return true;
@@ -313,6 +324,21 @@ std::vector<DeadLetter> Journal::list(const Filter& filter, std::size_t limit, s
       if (found.size() < limit && filter.passes(letter)) found.push_back(std::move(letter));
   }
   return found;
+}
+
+std::optional<DeadLetter> Journal::read(std::uint64_t seq) {
+  const auto items = store_.peek(kNamespace, dead_letters_, 1, seq - 1);
+  return items.empty() || items[0].seq != seq ? std::nullopt : std::optional(read_entry(items[0]));
+}
+
+Briefs Journal::letters(const Filter& filter) {
+  std::lock_guard lock(mutex_);
+  Briefs all;
+  for (const Stage& stage : index().letters.stages())
+    if (filter.passes(stage)) std::ranges::move(index().letters.of(stage), std::back_inserter(all));
+  // Not always as they came here: what a retry brought to a later processor was refused later than newer events.
+  std::ranges::sort(all, {}, [](const auto& brief) { return std::pair(brief->order, brief->seq); });
+  return all;
 }
 
 Briefs Journal::letters(const Stage& stage) {
@@ -406,8 +432,9 @@ void Journal::clean(SteadyTime deadline) {
     }
     if (up_to == 0) return;
     std::lock_guard lock(mutex_);
-    lose(drop_letters(up_to), "entries are lost: they are older than max_age_secs");
-    changed();
+    const std::size_t gone = drop_letters(up_to);
+    changed();  // first: rows go on even if the next fails
+    lose(gone, "entries are lost: they are older than max_age_secs");
   }
 }
 

@@ -53,6 +53,9 @@ class Journal {
   // `encoder` writes what is shown of an event.
   Journal(JournalOptions, std::string pipeline, Store&, std::unique_ptr<Encoder> encoder, const Clock&);
 
+  // A run begins: since the last one another Journal of this pipeline may have been at its queues.
+  void begin();
+
   // The same event of the same stage is one entry, however often it comes.
   enum class Kept { stored, thrown_away, full };
   Kept keep(const Batch&, const Event&, const Rejection&);
@@ -72,11 +75,15 @@ class Journal {
 
   struct Filter {
     std::string sink, processor, kind;  // empty: any
+    bool passes(const Stage&) const;
     bool passes(const DeadLetter&) const;
   };
   // Oldest first.
   std::vector<DeadLetter> list(const Filter&, std::size_t limit, std::uint64_t after_seq = 0);
-  // The same without the events; and those that wait, with what is kept of one of them.
+  std::optional<DeadLetter> read(std::uint64_t seq);
+  // Of all stages that pass, of whatever kind; in the order of the log.
+  Briefs letters(const Filter&);
+  // Of one stage, oldest first; and those that wait, with what is kept of one of them.
   Briefs letters(const Stage&);
   Briefs parked(const Stage&);
   std::string parked_event(const Stage&, const std::string& event_id);

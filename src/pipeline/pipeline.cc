@@ -187,6 +187,7 @@ void Pipeline::Impl::begin_run() {
   spacing_.begun();
   try {
     look_for_orphans();
+    if (journal_) journal_->begin();
     auto run = std::make_shared<Run>(spec_, store_, journal_.get(), Identity::load_or_make(store_, spec_.name), paused,
                                      spacing_.patience(), [this] { bell_.ring(); });
     std::lock_guard lock(mutex_);

@@ -34,7 +34,7 @@ std::size_t forget_journal(Store& store, const std::string& pipeline, const std:
 }
 
 void forget_sink(const PipelineSpec& spec, Store& store, const std::string& sink) {
-  forget_positions(store, sink_key(spec.source.id, sink));
+  forget_all(store, sink_key(spec.source.id, sink));
   const std::size_t events = forget_journal(store, spec.name, sink);
   if (events > 0)
     obs::warn("a sink is no longer of the pipeline: its dead letters and what waited behind them are removed",
@@ -47,7 +47,7 @@ void retire(const PipelineSpec& spec, Store& store) {
   const std::string& source = spec.source.id;
   StoredSourceState state(store, source);
   spec.source.build({.pipeline = spec.name, .tenant = spec.tenant})->retire(state);
-  forget_positions(store, source);
+  forget_all(store, source);
   state.erase_prefix("");
   forget_journal(store, spec.name);
   store.erase(kIdentity, spec.name);

@@ -1,6 +1,5 @@
 #include "pipeline/retry.h"
 
-#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -12,8 +11,6 @@
 
 namespace deltaforge::pipeline {
 namespace {
-
-constexpr std::size_t kPage = 100;
 
 struct Waiting {
   std::mutex mutex;
@@ -67,32 +64,23 @@ std::vector<Retried> retry(Journal& journal, Run& run, const RetryRequest& reque
   using Result = Retried::Result;
   std::vector<Retried> all;
   std::map<std::string, BlockedRows> left;  // by stage: rows of entries that stay
-  std::uint64_t after_seq = request.seq > 0 ? request.seq - 1 : 0;
-  for (;;) {
-    auto page = journal.list(request.filter, kPage, after_seq);
-    if (page.empty()) return all;
-    after_seq = page.back().seq;
-    const bool last = request.seq > 0 || (request.up_to_seq > 0 && after_seq >= request.up_to_seq);
-    std::erase_if(page, [&](const DeadLetter& letter) {
-      return (request.seq > 0 && letter.seq != request.seq) ||
-             (request.up_to_seq > 0 && letter.seq > request.up_to_seq);
-    });
-    // Not always as they came here: what a retry brought to a later processor was refused later than newer events.
-    std::ranges::stable_sort(page, {}, [](const DeadLetter& letter) { return letter.why.order; });
-    for (const DeadLetter& letter : page) {
-      if (all.size() == request.limit || clock.now() >= deadline) return all;
-      BlockedRows& stuck = left[letter.why.stage.text()];
-      if (letter.kept.empty())
-        all.push_back({letter.seq, letter.event_id, Result::not_replayable,
-                       "its row images were left out (max_event_bytes): acknowledge it"});
-      else if (stuck.blocks(letter.rows, letter.why.order))
-        all.push_back({letter.seq, letter.event_id, Result::behind, "an older entry of its row was not delivered"});
-      else
-        all.push_back(send(run, letter, clock, deadline));
-      if (all.back().result != Result::delivered) stuck.add(letter.rows, letter.why.order);
-    }
-    if (last) return all;
+  for (const auto& brief : journal.letters(request.filter)) {
+    if (request.seq > 0 && brief->seq != request.seq) continue;
+    if (request.up_to_seq > 0 && brief->seq > request.up_to_seq) continue;
+    if (all.size() == request.limit || clock.now() >= deadline) break;
+    const auto letter = journal.read(brief->seq);
+    if (!letter || !request.filter.passes(*letter)) continue;
+    BlockedRows& stuck = left[letter->why.stage.text()];
+    if (letter->kept.empty())
+      all.push_back({letter->seq, letter->event_id, Result::not_replayable,
+                     "its row images were left out (max_event_bytes): acknowledge it"});
+    else if (stuck.blocks(letter->rows, letter->why.order))
+      all.push_back({letter->seq, letter->event_id, Result::behind, "an older entry of its row was not delivered"});
+    else
+      all.push_back(send(run, *letter, clock, deadline));
+    if (all.back().result != Result::delivered) stuck.add(letter->rows, letter->why.order);
   }
+  return all;
 }
 
 }  // namespace deltaforge::pipeline

@@ -58,12 +58,6 @@ RowKeys row_keys(const Event& event) {
   return keys;
 }
 
-void BlockedRows::clear() {
-  rows_.clear();
-  tables_.clear();
-  whole_tables_.clear();
-}
-
 void BlockedRows::add(Firsts& to, std::uint64_t key, Order order) {
   const auto [found, fresh] = to.try_emplace(key, order);
   if (!fresh) found->second = std::min(found->second, order);

@@ -31,7 +31,6 @@ inline constexpr Order kBehindAll{~std::uint64_t{0}, 0, 0};
 class BlockedRows {
  public:
   bool empty() const { return tables_.empty(); }
-  void clear();
   void add(const RowKeys&, Order = {});
   bool blocks(const RowKeys&, Order = kBehindAll) const;
   // A cheap no for most events.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <span>
 #include <utility>
 
 #include "base/error.h"
@@ -69,14 +70,21 @@ void StartPositions::begin_at(const Position& position, const std::vector<std::s
   store_.put(entries);
 }
 
-void forget_positions(Store& store, const std::string& key) {
+namespace {
+
+void forget(Store& store, const std::string& key, std::span<const char* const> namespaces) {
   bool whole_source = key.find("::sink::") == std::string::npos;
-  for (const char* ns : kOfSinks) {
+  for (const char* ns : namespaces) {
     if (whole_source)
       for (const std::string& sink : store.keys(ns, key + "::sink::")) store.erase(ns, sink);
     store.erase(ns, key);
   }
 }
+
+}  // namespace
+
+void forget_positions(Store& store, const std::string& key) { forget(store, key, kPositions); }
+void forget_all(Store& store, const std::string& key) { forget(store, key, kOfSinks); }
 
 void apply_reset(Store& store, const std::string& key) {
   forget_positions(store, key);

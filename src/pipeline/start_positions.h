@@ -48,7 +48,8 @@ class StartPositions {
 // Forgets the positions that an operator removed while the process was down (Store::resets), so that they start
 // afresh. `key`: "{source}::sink::{sink}" or "{source}" for all of its sinks.
 void apply_reset(Store& store, const std::string& key);
-// The same, without a word.
+// The same, without a word; and with all else that is kept of these sinks.
 void forget_positions(Store& store, const std::string& key);
+void forget_all(Store& store, const std::string& key);
 
 }  // namespace deltaforge::pipeline

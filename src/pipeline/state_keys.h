@@ -14,7 +14,8 @@ inline constexpr char kSinkNotes[] = "sink_notes";                // a sink's ow
 inline constexpr char kIdentity[] = "pipelines";                  // uid and epoch, by pipeline name
 inline constexpr char kSourceState[] = "source_state";            // a source's own values
 
-// All that is kept of a sink, by its sink_key().
+// Where a sink stands, by its sink_key(); and all that is kept of it.
+inline constexpr const char* kPositions[] = {kCheckpoints, kCheckpointsShort, kOrigins, kHolds, kSent};
 inline constexpr const char* kOfSinks[] = {kCheckpoints, kCheckpointsShort, kOrigins, kHolds, kSent, kSinkNotes};
 
 // No id holds "::", so what one source keeps never looks like another's.

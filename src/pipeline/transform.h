@@ -61,11 +61,11 @@ class Transform {
   void wind_down();
   // Any thread: the run ends. Processors are cancelled; whoever waits for room in the journal gives up.
   void stop();
-  // Transform thread, for a processor in process(): makes an event that it cannot take a dead letter; the processor
+  // For a processor inside process(), on a thread of its own too: makes an event that it cannot take a dead letter; it
   // drops it then. Waits until it is stored; throws Cancelled when the run ends first.
   void set_aside(std::size_t step, const Batch&, std::uint32_t event, std::string reason);
 
-  // Transform thread, for a processor in process(): it set one of these events aside before, in an earlier run.
+  // The same: it set one of these events aside before, in an earlier run.
   bool had_letter(std::uint32_t first, std::uint32_t last) const;
 
   // True: it moved something; call again at once. False: wait for the bell, at most until due(). Throws what a

@@ -1,5 +1,5 @@
-// Keeps every table schema that a source has seen, for as long as the source lives: events and caches point at them.
-// Owned by a source; intern() on its thread only, the schemas themselves are immutable and read by any thread.
+// Keeps every table schema for as long as its owner lives, a source or what makes schemas: events and caches point at
+// them. intern() on the owner's thread only, the schemas themselves are immutable and read by any thread.
 #pragma once
 
 #include <memory>

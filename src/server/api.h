@@ -66,7 +66,7 @@ class Api {
 
   // dead letters: api_journal.cc
   template <class F>
-  Response with_journal(const Call&, F&& answer);
+  Response with_journal(const Call&, const std::shared_ptr<Runnable>&, F&& answer);
   Response dead_letters(const Call&);
   Response count_dead_letters(const Call&);
   Response acknowledge(const Call&);

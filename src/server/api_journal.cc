@@ -88,10 +88,10 @@ std::optional<std::string> read_retry(const std::string& body, RetryRequest& to)
 
 }  // namespace
 
-// A pipeline that has a journal, and what a route does with it.
+// A pipeline that has a journal, and what a route does with it. While a PATCH tries a new pipeline out each of the two
+// has a journal of its own over the same entries: what takes entries away waits for the one that stays.
 template <class F>
-Response Api::with_journal(const Call& call, F&& answer) {
-  const auto pipeline = manager_.runnable(call.name);
+Response Api::with_journal(const Call& call, const std::shared_ptr<Runnable>& pipeline, F&& answer) {
   if (!pipeline && !manager_.find(call.name))
     return problem(404, "PIPELINE_NOT_FOUND", "no pipeline '" + call.name + "'; GET /pipelines lists them");
   Journal* journal = pipeline ? pipeline->journal() : nullptr;
@@ -106,7 +106,7 @@ Response Api::with_journal(const Call& call, F&& answer) {
 }
 
 Response Api::dead_letters(const Call& call) {
-  return with_journal(call, [&](Runnable&, Journal& journal) -> Response {
+  return with_journal(call, manager_.runnable(call.name), [&](Runnable&, Journal& journal) -> Response {
     Journal::Filter filter;
     std::size_t limit = kDefaultLimit;
     std::uint64_t after_seq = 0;
@@ -135,13 +135,13 @@ Response Api::dead_letters(const Call& call) {
 }
 
 Response Api::count_dead_letters(const Call& call) {
-  return with_journal(call, [](Runnable&, Journal& journal) -> Response {
+  return with_journal(call, manager_.runnable(call.name), [](Runnable&, Journal& journal) -> Response {
     return {200, dump({{"count", journal.count()}})};
   });
 }
 
 Response Api::acknowledge(const Call& call) {
-  return with_journal(call, [&](Runnable&, Journal& journal) -> Response {
+  return with_journal(call, manager_.settled(call.name), [&](Runnable&, Journal& journal) -> Response {
     const Json body = Json::parse(call.request.body, nullptr, false);
     if (!body.is_object() || body.size() != 1 || !body.contains("up_to_seq") || !body["up_to_seq"].is_number_unsigned())
       return invalid(R"(expected {"up_to_seq": n}, the `seq` of the last entry to remove)");
@@ -150,13 +150,13 @@ Response Api::acknowledge(const Call& call) {
 }
 
 Response Api::purge_dead_letters(const Call& call) {
-  return with_journal(call, [](Runnable&, Journal& journal) -> Response {
+  return with_journal(call, manager_.settled(call.name), [](Runnable&, Journal& journal) -> Response {
     return {200, dump({{"purged", journal.purge()}})};
   });
 }
 
 Response Api::retry_dead_letters(const Call& call) {
-  return with_journal(call, [&](Runnable& pipeline, Journal& journal) -> Response {
+  return with_journal(call, manager_.runnable(call.name), [&](Runnable& pipeline, Journal& journal) -> Response {
     RetryRequest request;
     if (const auto wrong = read_retry(call.request.body, request)) return invalid(*wrong);
     const auto all = pipeline.retry(request);

@@ -286,6 +286,16 @@ std::shared_ptr<Runnable> Manager::runnable(const std::string& name) const {
   return found ? runnable(*found) : nullptr;
 }
 
+std::shared_ptr<Runnable> Manager::settled(const std::string& name) const {
+  struct Keeper {
+    Held held;
+    std::shared_ptr<Runnable> runnable;
+  };
+  const auto keeper = std::make_shared<Keeper>(take(name));
+  if (keeper->held.entry) keeper->runnable = runnable(*keeper->held.entry);
+  return {keeper, keeper->runnable.get()};
+}
+
 PipelineInfo Manager::describe(const Entry& entry) const {
   std::shared_ptr<Runnable> runnable;
   std::optional<ErrorInfo> error;

@@ -79,6 +79,8 @@ class Manager {
   std::optional<PipelineInfo> find(const std::string& name) const;
   // Null when there is none, or when its document cannot be loaded.
   std::shared_ptr<Runnable> runnable(const std::string& name) const;
+  // The same once no change of it is under way; none begins before this thread lets go of it.
+  std::shared_ptr<Runnable> settled(const std::string& name) const;
 
   // `refused`: the pipeline cannot run, see its error.
   Change pause(const std::string& name);

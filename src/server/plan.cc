@@ -83,8 +83,9 @@ void read_state(const storage::StateOptions& options, State& state) {
     state.report.problem(
         fmt::format("in use by process {}: what is told here is what that one has stored by now", *found.holder),
         "stop that one first, or give this one a --storage-path of its own");
-  constexpr std::array<const char*, 6> kNamespaces{kRemovals,        pipeline::kCheckpoints, pipeline::kOrigins,
-                                                   pipeline::kHolds, pipeline::kIdentity,    pipeline::kSourceState};
+  constexpr std::array kNamespaces{
+      kRemovals,           pipeline::kCheckpoints, pipeline::kOrigins, pipeline::kHolds, pipeline::kSinkNotes,
+      pipeline::kIdentity, pipeline::kSourceState};
   storage::StateCopy copy = storage::copy_state(found, kNamespaces);
   for (const std::string& key : copy.resets) {
     pipeline::forget_positions(*copy.store, key);
@@ -139,7 +140,9 @@ void ask_sink(const Subject& subject, const SinkMaker& maker, Answer& answer) {
   context.count_bytes = [](std::uint64_t) {};
   context.trouble = [](const std::string&) {};
   context.hold_off = [](SteadyTime) {};
-  context.recall = [] { return std::string(); };
+  context.recall = [&] {
+    return subject.store->get(pipeline::kSinkNotes, pipeline::sink_key(subject.spec.source.id, maker.id)).value_or("");
+  };
   context.remember = [](std::string_view) {};
   const std::unique_ptr<Sink> sink = maker.build(context);
   answer.holds_position = sink->holds_position();

@@ -24,7 +24,8 @@ from harness.procs import REPO, Process, wait_until
 PAGES = ("docs/adding-a-sink.md", "docs/adding-a-processor.md")
 # What is built already is in the compiler's cache.
 PRESET = "debug" if (REPO / "build/debug/deltaforge").exists() else BINARY.parent.name
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.full]  # it builds most of the engine once more
+pytestmark = pytest.mark.timeout(1500)
+builds = pytest.mark.full  # most of the engine, once more
 
 
 def command(words: list[str], where: Path, text: str = "") -> str:
@@ -43,22 +44,40 @@ def follow(block: Block, copy: Path) -> None:
         (copy / block.words["scratch"]).write_text(block.text)
 
 
-@pytest.fixture(scope="module")
-def copy(root: Path) -> Iterator[Path]:
-    """The repository with both components in it, as the pages make them."""
-    path = root / "copy"
+def copy_to(path: Path) -> Path:
     for part in ("src", "tools", "cmake", "tests", "docs", "examples", "deploy"):
         shutil.copytree(REPO / part, path / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in [*REPO.glob("CMake*"), *REPO.glob("*.md"), *REPO.glob("LICENSE*"), REPO / "dev", REPO / ".clang-format"]:
         shutil.copy2(file, path)
+    return path
+
+
+def blocks() -> Iterator[Block]:
     for page in PAGES:
-        for block in read_page(REPO / page).blocks:
-            if "scratch" in block.words:
-                follow(block, path)
+        yield from (block for block in read_page(REPO / page).blocks if "scratch" in block.words)
+
+
+@pytest.fixture(scope="module")
+def copy(root: Path) -> Iterator[Path]:
+    """The repository with both components in it, as the pages make them."""
+    path = copy_to(root / "copy")
+    for block in blocks():
+        follow(block, path)
     yield path
     shutil.rmtree(path)
 
 
+def test_every_patch_fits(root: Path) -> None:
+    """Nothing is built here; what the patches make is our style, too."""
+    path = copy_to(root / "patched")
+    for block in blocks():
+        if "./dev build" not in block.text:
+            follow(block, path)
+    command(["bash", "-c", "clang-format-14 --dry-run -Werror src/sinks/unix_socket/*.[hc]* src/processors/upper/*.[hc]*"], path)
+    shutil.rmtree(path)
+
+
+@builds
 def test_one_folder_and_one_line(copy: Path) -> None:
     """Nothing but the generated pages follows; what the tests know of components holds for those, too."""
     differs = command(["bash", "-c", f"diff -rq -x build -x '*.pyc' -x __pycache__ {REPO}/src {copy}/src || true"], copy)
@@ -69,7 +88,6 @@ def test_one_folder_and_one_line(copy: Path) -> None:
     assert (copy / "docs/reference/sink-unix_socket.md").exists() and (copy / "docs/reference/processor-upper.md").exists()
     for tool in ("tools/check_layers.py", "tools/check_sizes.py"):
         command([sys.executable, tool], copy)
-    command(["bash", "-c", "clang-format-14 --dry-run -Werror src/sinks/unix_socket/*.[hc]* src/processors/upper/*.[hc]*"], copy)
     inner = [sys.executable, "-m", "pytest", "-q", "e2e/test_config_schema.py", "e2e/test_docs.py",
              "-k", "(test_config_schema and not mistakes) or (sound and README and (unix_socket or upper))"]
     done = subprocess.run(inner, cwd=copy / "tests", env={**os.environ, "DF_BINARY": str(engine)}, text=True,
@@ -83,6 +101,7 @@ def document(copy: Path, name: str, **database: Any) -> dict[str, Any]:
     return found
 
 
+@builds
 def test_the_sink_loses_nothing(copy: Path, bench: Workbench, servers: Servers) -> None:
     """With the reader of the page; both are killed."""
     pg = servers(15)
@@ -121,6 +140,7 @@ def test_the_sink_loses_nothing(copy: Path, bench: Workbench, servers: Servers) 
         reading.kill()
 
 
+@builds
 def test_the_processor_changes_what_it_says(copy: Path, bench: Workbench, servers: Servers) -> None:
     pg = servers(15)
     database = bench.database(pg)

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -338,6 +339,33 @@ def test_an_acknowledged_row_goes_on_and_may_stop_again(bench: Workbench, server
     assert case.ask("POST", "/retry")["delivered"] == 1
     case.wait_arrived((1, "second"), (1, "third"), (1, "fourth"))
     assert case.engine.terminate() == 0
+
+
+def test_a_refused_change_leaves_the_rows_in_order(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    """What the changed pipeline put into the journal while it was tried out is known to the one that goes on."""
+    case = Case(bench, servers, outlet, park_keys=True)
+    case.insert((1, POISON))
+    case.wait_entries(1)
+    nowhere = {"type": "redis", "config": {"id": "nowhere", "uri": "redis://127.0.0.1:1", "stream": "x"}}
+    with ThreadPoolExecutor(1) as pool:
+        change = pool.submit(case.engine.request, "PATCH", "/pipelines/p", {"spec": {"sinks": [case.wrong, nowhere]}})
+        time.sleep(2)  # it is tried out for 10 s
+        case.insert((2, POISON))
+        case.sql("UPDATE t SET note = 'second' WHERE id = 1")
+        case.wait_entries(2, 8)
+        assert not change.done(), "the entry came after the trial"
+        status, text = change.result()
+    assert status == 503 and "nowhere" in text, text
+    case.sql("UPDATE t SET note = 'second' WHERE id = 2")
+    case.sql("UPDATE t SET note = 'third' WHERE id = 1")
+    case.insert((3, GOOD))
+    case.wait_arrived((3, "first"))
+    case.mend()
+    assert case.ask("POST", "/retry")["delivered"] == 2
+    wait_until(lambda: len(case.arrived()) == 6, 30, "all of them")
+    for row, notes in ((1, ["first", "second", "third"]), (2, ["first", "second"])):
+        assert [note for number, note in case.arrived() if number == row] == notes
+    assert case.ops()["dlq_parked"] == 0 and case.engine.terminate() == 0
 
 
 def test_a_truncate_waits_for_the_rows_that_it_removes(bench: Workbench, servers: Servers, outlet: Outlets) -> None:

@@ -145,7 +145,7 @@ def test_stream_deleted_and_made_again(named: bool, bench: Workbench, servers: S
 
 
 def test_that_a_stream_took_the_events_is_remembered(bench: Workbench, servers: Servers, private: Private) -> None:
-    """By the next process, and by the sink that a PATCH makes anew."""
+    """By `plan`, by the next process, by the sink that a PATCH makes anew, and after the positions were forgotten."""
     pg, nats = servers(15), private()
     database = _table(bench, pg)
     nats.create_stream("ORDERS", "orders")
@@ -154,16 +154,22 @@ def test_that_a_stream_took_the_events_is_remembered(bench: Workbench, servers: 
     _arrive(NatsReader(nats, "ORDERS"), 10)
     assert engine.terminate() == 0
     nats.delete_stream("ORDERS")
+    plan(engine).refuses("captures 'orders' any more")
     engine.start(ready=False)
     _insert(pg, database, 10, 10)
     _error(engine, "captures")
     status, text = engine.request("PATCH", "/pipelines/p", {"spec": {"batch": {"max_events": 5}}})
     assert status == 200, text
     _error(engine, "captures")
+    assert engine.request("POST", "/pipelines/p/stop")[0] == 200
+    assert engine.request("DELETE", "/pipelines/p/checkpoint")[0] == 204
+    assert engine.request("POST", "/pipelines/p/resume")[0] == 200
+    _error(engine, "captures")
     nats.create_stream("ORDERS", "orders")
     reader = NatsReader(nats, "ORDERS")
-    _arrive(reader, 10)
-    assert _ids(reader) == list(range(10, 20))
+    _insert(pg, database, 20, 10)
+    wait_until(lambda: 29 in _ids(reader), 30, "the last row")
+    assert _ids(reader)[-10:] == list(range(20, 30))
     assert "at most once" not in engine.log_text()
     assert engine.terminate() == 0
 

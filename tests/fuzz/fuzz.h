@@ -87,7 +87,8 @@ class Input {
   std::span<const std::uint8_t> left_;
 };
 
-// What stream.cc does between the socket and a framer: at most `piece` bytes at a time; `each` gets what is whole.
+// What stands between the socket and a framer: at most `piece` bytes at a time; `each` gets what is whole. Ends where a
+// framer that does not throw has failed.
 template <class Framer, class Each>
 void feed(Framer& framer, Bytes bytes, std::size_t piece, const Each& each) {
   while (!bytes.empty()) {
@@ -98,6 +99,8 @@ void feed(Framer& framer, Bytes bytes, std::size_t piece, const Each& each) {
     bytes = bytes.subspan(count);
     framer.filled(count);
     while (auto whole = framer.next()) each(*whole);
+    if constexpr (requires { framer.failure(); })
+      if (!framer.failure().empty()) return;
   }
 }
 

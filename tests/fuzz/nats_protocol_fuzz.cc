@@ -4,7 +4,6 @@
 //
 // Must hold: how the bytes are cut makes no difference; what a message carries lies in them; INFO refuses or is read.
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -20,21 +19,13 @@ using namespace deltaforge::sinks::nats;
 std::vector<std::string> messages(Bytes bytes, std::size_t piece) {
   ServerReader reader;
   std::vector<std::string> found;
-  while (!bytes.empty() && reader.failure().empty()) {
-    const auto space = reader.space();
-    fuzz::require(!space.empty(), "there is always room");
-    const std::size_t count = std::min({space.size(), bytes.size(), piece});
-    std::memcpy(space.data(), bytes.data(), count);
-    bytes = bytes.subspan(count);
-    reader.filled(count);
-    while (const auto message = reader.next()) {
-      std::string text = std::to_string(static_cast<int>(message->kind));
-      for (const std::string_view part : {message->subject, message->headers, message->payload})
-        text.append("|").append(part);
-      found.push_back(std::move(text));
-      if (message->kind == ServerMessage::Kind::info) parse_info(message->payload);
-    }
-  }
+  fuzz::feed(reader, bytes, piece, [&](const ServerMessage& message) {
+    std::string text = std::to_string(static_cast<int>(message.kind));
+    for (const std::string_view part : {message.subject, message.headers, message.payload})
+      text.append("|").append(part);
+    found.push_back(std::move(text));
+    if (message.kind == ServerMessage::Kind::info) parse_info(message.payload);
+  });
   found.emplace_back(reader.failure());
   return found;
 }

@@ -4,7 +4,6 @@
 //
 // Must hold: how the bytes are cut makes no difference; an error quoted for people does not hold the password.
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -21,17 +20,10 @@ using namespace deltaforge::sinks::redis;
 std::vector<std::string> replies(Bytes bytes, std::size_t piece) {
   ReplyReader reader;
   std::vector<std::string> found;
-  while (!bytes.empty() && reader.failure().empty()) {
-    const auto room = reader.room();
-    fuzz::require(!room.empty(), "there is room after next() has returned nothing");
-    const std::size_t count = std::min({room.size(), bytes.size(), piece});
-    std::memcpy(room.data(), bytes.data(), count);
-    bytes = bytes.subspan(count);
-    reader.got(count);
-    while (auto reply = reader.next())
-      found.push_back(std::to_string(static_cast<int>(reply->type)) + std::to_string(reply->number) +
-                      std::string(reply->text));
-  }
+  fuzz::feed(reader, bytes, piece, [&](const Reply& reply) {
+    found.push_back(std::to_string(static_cast<int>(reply.type)) + std::to_string(reply.number) +
+                    std::string(reply.text));
+  });
   found.emplace_back(reader.failure());
   return found;
 }

@@ -136,6 +136,20 @@ TEST(Filter, WhatTheLogDoesNotTell) {
   EXPECT_EQ(left(one("total", "changed"), kept), (Ids{}));
 }
 
+// As flatten and scripts leave it: as JSON.
+TEST(Filter, AnImageThatAProcessorWroteAnewIsComparedByItsValues) {
+  TestBatch same;
+  same.update({number(1), text("paid"), decimal("10.50"), Value::float32(0.1F)},
+              {number(1), json(R"("p\u0061id")"), json(R"("10.50")"), json("0.1")});
+  same.update({number(2), Value::boolean(true), decimal("7"), number(9007199254740993)},
+              {number(2), json("true"), json("7"), json("9007199254740993")});
+  for (const char* path : {"status", "total", "doc"}) EXPECT_EQ(left(one(path, "changed"), same), Ids{}) << path;
+  TestBatch other;
+  other.update({number(1), text("paid"), decimal("10.50"), number(9007199254740993)},
+               {number(1), json(R"("open")"), json(R"("10.51")"), json("9007199254740992")});
+  for (const char* path : {"status", "total", "doc"}) EXPECT_EQ(left(one(path, "changed"), other), Ids{1}) << path;
+}
+
 TEST(Filter, TheEchoReadsBackAsItWas) {
   for (const char* value : {"[paid]", "[]", "[1, a, true]"}) {
     config::Echo echo;

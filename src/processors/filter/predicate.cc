@@ -101,6 +101,17 @@ bool equal(const Seen& seen, const Operand& operand) {
   return order(seen, operand) == 0;
 }
 
+// Of values that are held in different ways, one of them as JSON: a processor has written one image anew.
+bool same(const Seen& one, const Seen& other) {
+  if (one.truth || other.truth) return one.truth == other.truth;
+  if (one.text && other.text) return one.text == other.text;
+  if (!one.number || !other.number) return false;
+  const Seen::Width width = std::max(one.width, other.width);
+  if (width == Seen::Width::real32) return static_cast<float>(*one.number) == static_cast<float>(*other.number);
+  if (width == Seen::Width::real64) return static_cast<double>(*one.number) == static_cast<double>(*other.number);
+  return *one.number == *other.number;
+}
+
 bool is_missing(const std::optional<Value>& value) {
   if (!value) return true;
   switch (value->kind()) {
@@ -177,14 +188,15 @@ bool Predicate::contains(const Value& value) {
   return seen.text && seen.text->find(operand.text) != std::string_view::npos;
 }
 
-bool Predicate::changed(const Event& event) const {
+bool Predicate::changed(const Event& event) {
   if (event.op != Op::update || !event.after.present) return true;
   if (path_.is_untold(event, encode::Side::after)) return false;  // the log says that it is as it was
   // What it was nobody knows: it may have been something else.
   if (!event.before.present || path_.is_untold(event, encode::Side::before)) return true;
   const auto before = path_.find(event, encode::Side::before), after = path_.find(event, encode::Side::after);
   if (is_missing(before) || is_missing(after)) return is_missing(before) != is_missing(after);
-  return !(*before == *after);
+  if (before->kind() == after->kind()) return !(*before == *after);
+  return !same(see(*before, scratch_), see(*after, scratch_));
 }
 
 }  // namespace deltaforge::processors::filter

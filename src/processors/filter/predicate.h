@@ -27,7 +27,7 @@ class Predicate {
   bool equals_any(const Value&);
   bool is_ordered(const Value&);
   bool contains(const Value&);
-  bool changed(const Event&) const;
+  bool changed(const Event&);
 
   encode::FieldPath path_;
   Test test_;

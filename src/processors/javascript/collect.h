@@ -19,11 +19,6 @@ struct Scratch {
   Slab text, compare;
 };
 
-// What tells an event from the others that were made of its row (Event::fan_out): the `further`-th that a script made
-// of one with `fan_out`, behind `copiers` other scripts. Looks at nothing else, so that it is the same when that event
-// comes alone. Copies of the first script count up; those of later ones have numbers of their own.
-std::uint32_t copy_number(std::size_t copiers, std::uint32_t fan_out, std::uint32_t further);
-
 // Of one call. False: a JavaScript exception is pending; what `out` got is then of no use.
 class Collector {
  public:

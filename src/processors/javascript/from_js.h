@@ -21,7 +21,7 @@ namespace deltaforge::processors::javascript {
 // A Proxy of a list is one, as in Array.isArray.
 bool is_list(JSContext*, JS::Handle<JS::Value>, bool& yes);
 
-// How JSON is written of a script's values: as JSON.stringify does, but whole numbers are integers at any size, and
+// How JSON is written of a script's values: as JSON.stringify does, but whole numbers below 2^63 are integers, and
 // BigInt is one. `float_as`: the kind of a column of floats, whose whole numbers keep their `.0`; else null.
 class JsonOut {
  public:

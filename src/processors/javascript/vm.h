@@ -36,7 +36,7 @@ class Vm {
   void set_time(std::int64_t ms, std::uint64_t seed);
   double now_ms(double wall) const { return settings_.clock == Clock::commit ? static_cast<double>(time_ms_) : wall; }
   double random();
-  // A script's line for the log; a few thousand in a second, no more.
+  // A script's line for the log; 1,000 in a second, no more.
   void print(int level, const std::string& text);
 
   // Called by the engine, between operations of the script. False: stop it.

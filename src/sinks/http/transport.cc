@@ -6,25 +6,17 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <utility>
 
 #include <curl/curl.h>
 
 #include "base/check.h"
+#include "net/epoll.h"
 
 namespace deltaforge::sinks::http {
 namespace {
 
 constexpr int kRounds = 16;  // of libcurl's timer in one run
-
-void wait_for(int epoll, int fd, unsigned events) {
-  epoll_event wanted{};
-  wanted.events = events;
-  wanted.data.fd = fd;
-  if (::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &wanted) == 0) return;
-  DF_CHECK(errno == ENOENT && ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &wanted) == 0, "epoll_ctl: a socket to wait for");
-}
 
 int flags_of(unsigned events) {
   int flags = 0;
@@ -50,8 +42,8 @@ Transport::Transport(std::function<void()> wake, std::size_t connections)
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Transport::on_timer);
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
-  wait_for(sockets_.get(), timer_.get(), EPOLLIN);
-  wait_for(all_.get(), stop_.fd(), EPOLLIN);
+  net::wake_for(sockets_.get(), timer_.get(), EPOLLIN);
+  net::wake_for(all_.get(), stop_.fd(), EPOLLIN);
   thread_ = std::thread([this] { wait_for_events(); });
   ::pthread_setname_np(thread_.native_handle(), "df-http");
 }
@@ -103,7 +95,7 @@ void Transport::watch(SteadyTime at) {
     when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
   }
   DF_CHECK(::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr) == 0, "timerfd_settime");
-  wait_for(all_.get(), sockets_.get(), EPOLLIN | EPOLLONESHOT);
+  net::wake_for(all_.get(), sockets_.get(), EPOLLIN | EPOLLONESHOT);
 }
 
 int Transport::on_socket(void*, int fd, int what, void* self, void*) {
@@ -115,7 +107,7 @@ int Transport::on_socket(void*, int fd, int what, void* self, void*) {
   unsigned events = 0;
   if ((what & CURL_POLL_IN) != 0) events |= EPOLLIN;
   if ((what & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
-  wait_for(transport.sockets_.get(), fd, events);
+  net::wake_for(transport.sockets_.get(), fd, events);
   return 0;
 }
 

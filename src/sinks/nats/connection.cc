@@ -78,11 +78,11 @@ void Connection::log_in(const Config& config, const Servers& servers, const Serv
                 fmt::format("connecting to NATS at {}: {}", where_, why),
                 std::string(auth ? kLogin : "check `url`, and the server's log"));
   };
-  expect([this] { return informed_; });
-  if (!info_.headers)
+  expect([this] { return info_.has_value(); });
+  if (!info_->headers)
     throw Error(ErrorKind::unsupported, fmt::format("NATS at {} takes no headers", where_), "it must be 2.2 or later");
-  if (config.tls || servers.tls() || info_.tls_required) start_tls(config, server, deadline);
-  append(connect_line(config, servers, info_, name, tls_.has_value()));
+  if (config.tls || servers.tls() || info_->tls_required) start_tls(config, server, deadline);
+  append(connect_line(config, servers, *info_, name, tls_.has_value()));
   append("PING\r\n");
   ++pings_;
   expect([this] { return pongs_ == pings_; });
@@ -91,7 +91,7 @@ void Connection::log_in(const Config& config, const Servers& servers, const Serv
 }
 
 void Connection::start_tls(const Config& config, const Server& server, SteadyTime deadline) {
-  if (!info_.tls_available && !info_.tls_required)
+  if (!info_->tls_available && !info_->tls_required)
     throw Error(ErrorKind::config, fmt::format("connecting to NATS at {}: this server has no TLS", where_),
                 "leave `tls` out and write nats://");
   // Whoever sits between us and the server could have written it.
@@ -254,8 +254,7 @@ void Connection::take(const ServerMessage& message) {
     case Kind::info:
       auto info = parse_info(message.payload);
       if (!info) link_->lost("that is no NATS: what it says of itself is no JSON");
-      info_ = std::move(*info);
-      informed_ = true;
+      info_ = std::move(info);
   }
 }
 

@@ -44,7 +44,7 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   const std::string& where() const { return where_; }
-  std::size_t max_payload() const { return info_.max_payload; }
+  std::size_t max_payload() const { return info_->max_payload; }
   int fd() const { return socket_.get(); }
   // It has more to write than the socket takes.
   bool wants_write() const { return written_ < out_.size() || link_->wants_write(); }
@@ -101,9 +101,8 @@ class Connection {
   std::optional<net::Tls> tls_;  // goes before the socket
   std::optional<Link> link_;
   ServerReader reader_;
-  ServerInfo info_;
-  bool informed_ = false;  // info_ is what the server has said
-  Slab out_;               // what goes to the socket, from written_ on
+  std::optional<ServerInfo> info_;  // what the server said of itself last; there, once this is logged in
+  Slab out_;                        // what goes to the socket, from written_ on
   std::size_t written_ = 0;
   std::size_t write_at_ = 0;  // publish() writes once so much waits
   int wake_after_ = 1;

@@ -14,17 +14,18 @@
 namespace deltaforge::sinks::nats {
 namespace {
 
+// A file that is being replaced is whole again the next time: none of its problems is for good.
 std::string read_file(const std::string& path, std::string_view field) {
   std::ifstream file(path, std::ios::binary);
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   if (!file || text.empty())
-    throw Error(ErrorKind::config, fmt::format("connecting to NATS: the file {} cannot be read", path),
+    throw Error(ErrorKind::auth, fmt::format("connecting to NATS: the file {} cannot be read", path),
                 fmt::format("give `{}` a file that this process may read", field));
   return text;
 }
 
 [[noreturn]] void no_credentials(const std::string& path) {
-  throw Error(ErrorKind::config, fmt::format("connecting to NATS: {} is no file of credentials", path),
+  throw Error(ErrorKind::auth, fmt::format("connecting to NATS: {} is no file of credentials", path),
               "`credentials_file` is what `nsc generate creds` writes");
 }
 
@@ -57,7 +58,7 @@ void add_nkey(nlohmann::json& to, const std::string& path, const std::string& no
   const std::string_view seed = find_seed(file);
   const std::string key = public_key_of(seed);
   if (key.empty())
-    throw Error(ErrorKind::config, fmt::format("connecting to NATS: {} holds no seed of a user", path),
+    throw Error(ErrorKind::auth, fmt::format("connecting to NATS: {} holds no seed of a user", path),
                 "`nkey` is a file with a line that begins with SU");
   to["nkey"] = key;
   if (!nonce.empty()) to["sig"] = sign(seed, nonce);

@@ -8,7 +8,7 @@
 
 namespace deltaforge::sinks::nats {
 
-// CONNECT and its options, one line. Throws Error{config} for a file that cannot be used.
+// CONNECT and its options, one line. Throws Error{auth} for a file that cannot be used.
 std::string connect_line(const Config&, const Servers&, const ServerInfo&, const std::string& name, bool tls);
 
 }  // namespace deltaforge::sinks::nats

@@ -155,10 +155,7 @@ std::optional<Position> NatsSink::open() {
   if (streams_->any()) {
     note_captured();
   } else if (captured_) {
-    throw Error(
-        ErrorKind::unavailable,
-        fmt::format("no stream of NATS {} captures '{}' any more", connection_->where(), config_.subject.text()),
-        "create the stream again (nats stream add), or bring JetStream back");
+    throw not_captured_any_more(config_, connection_->where());
   } else if (!config_.said_core->exchange(true)) {
     warn(
         "no stream captures the subject: events are published to core NATS, at most once; whoever does not listen "

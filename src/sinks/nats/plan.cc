@@ -34,10 +34,11 @@ void look_at_server(const Config& config, const SinkContext& context, PlanReport
   for (const Stream& stream : streams.all())
     report.fact(fmt::format("stream {}: captures {}; last sequence {}", stream.name, join(stream.subjects),
                             stream.last_sequence));
-  if (!streams.any())
-    report.warning(
-        fmt::format("no stream captures '{}': events would go to core NATS, at most once", config.subject.text()),
-        "create a stream (nats stream add), and name it in `stream`");
+  if (streams.any()) return;
+  if (context.recall() == config.subject.text()) throw not_captured_any_more(config, connection->where());
+  report.warning(
+      fmt::format("no stream captures '{}': events would go to core NATS, at most once", config.subject.text()),
+      "create a stream (nats stream add), and name it in `stream`");
 }
 
 }  // namespace deltaforge::sinks::nats

@@ -171,7 +171,7 @@ TEST(NatsLogin, FilesThatCannotBeUsed) {
     try {
       login(config, "nats://h", "n");
     } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::config);
+      EXPECT_EQ(error.kind(), ErrorKind::auth);
       return std::string(error.what());
     }
     return std::string("none");

@@ -113,6 +113,12 @@ std::vector<std::string> parse_names(std::string_view text, std::size_t& total, 
   return names;
 }
 
+Error not_captured_any_more(const Config& config, const std::string& where) {
+  return {ErrorKind::unavailable,
+          fmt::format("no stream of NATS {} captures '{}' any more", where, config.subject.text()),
+          "create the stream again (nats stream add), or bring JetStream back"};
+}
+
 Streams::Streams(const Config& config, Connection& connection)
     : config_(config), connection_(connection), cover_(cover(config.subject)) {
   if (!config_.stream) {

@@ -43,6 +43,9 @@ Stream parse_stream(std::string_view json, const std::string& name, const std::s
 // One page of $JS.API.STREAM.NAMES; `total` is how many there are. Pure. Throws Error.
 std::vector<std::string> parse_names(std::string_view json, std::size_t& total, const std::string& where);
 
+// No stream captures the subject of this sink any more, though one did.
+Error not_captured_any_more(const Config&, const std::string& where);
+
 class Streams {
  public:
   static constexpr std::size_t kMost = 64;

@@ -66,8 +66,8 @@ Reply Connection::next_reply() {
   for (;;) {
     if (auto reply = replies_.next()) return *reply;
     if (!replies_.failure().empty()) link_->lost(fmt::format("that is no Redis: {}", replies_.failure()));
-    const std::size_t got = link_->read(replies_.room());
-    replies_.got(got);
+    const std::size_t got = link_->read(replies_.space());
+    replies_.filled(got);
     if (got == 0 && !net::wait_for(socket_.get(), link_->wants_write(), deadline_)) link_->lost("no answer in time");
   }
 }

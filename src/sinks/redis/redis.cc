@@ -162,8 +162,8 @@ bool RedisSink::poll() {
 void RedisSink::connect_again_if_closed() {
   try {
     Connection& connection = *connection_;
-    const std::size_t got = connection.link().read(connection.replies().room());
-    connection.replies().got(got);
+    const std::size_t got = connection.link().read(connection.replies().space());
+    connection.replies().filled(got);
     if (got == 0) return;
   } catch (const Error&) {
   }
@@ -273,9 +273,9 @@ bool RedisSink::take_replies() {
   Connection& connection = *connection_;
   reconnected_ = false;
   for (;;) {
-    const std::size_t got = connection.link().read(connection.replies().room());
+    const std::size_t got = connection.link().read(connection.replies().space());
     if (got == 0) return false;
-    connection.replies().got(got);
+    connection.replies().filled(got);
     moved_at_ = now();
     while (auto reply = connection.replies().next()) {
       take(*reply);

@@ -15,7 +15,7 @@ std::optional<std::int64_t> number(std::string_view text) {
 
 }  // namespace
 
-std::span<std::byte> ReplyReader::room() {
+std::span<std::byte> ReplyReader::space() {
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ > kLongestReply && begin_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);

@@ -15,7 +15,7 @@ namespace deltaforge::sinks::redis {
 struct Reply {
   enum class Type : std::uint8_t { status, error, integer, bulk, null, array };
   Type type = Type::null;
-  std::string_view text;    // status, error, bulk; until the next room()
+  std::string_view text;    // status, error, bulk; until the next space()
   std::int64_t number = 0;  // integer: its value; array: how many items follow
 };
 
@@ -26,9 +26,9 @@ class ReplyReader {
 
   ReplyReader() : buffer_(2 * kLongestReply) {}
 
-  // Where further bytes go; got() says how many came. Never empty as long as next() was asked until it had nothing.
-  std::span<std::byte> room();
-  void got(std::size_t size) { end_ += size; }
+  // Where further bytes go; filled() says how many came. Never empty as long as next() was asked until it had nothing.
+  std::span<std::byte> space();
+  void filled(std::size_t size) { end_ += size; }
 
   // The next whole reply; nothing when bytes are missing, or it has failed.
   std::optional<Reply> next();

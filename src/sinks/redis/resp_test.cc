@@ -19,11 +19,11 @@ std::vector<std::string> read(std::string_view bytes, std::size_t piece) {
   ReplyReader reader;
   std::vector<std::string> found;
   while (!bytes.empty() && reader.failure().empty()) {
-    const auto room = reader.room();
-    const std::size_t size = std::min({piece, bytes.size(), room.size()});
+    const auto space = reader.space();
+    const std::size_t size = std::min({piece, bytes.size(), space.size()});
     EXPECT_GT(size, 0u);
-    std::memcpy(room.data(), bytes.data(), size);
-    reader.got(size);
+    std::memcpy(space.data(), bytes.data(), size);
+    reader.filled(size);
     bytes.remove_prefix(size);
     while (auto reply = reader.next()) {
       std::string text(1, kTypes[static_cast<int>(reply->type)]);

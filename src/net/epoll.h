@@ -1,0 +1,10 @@
+// What an epoll descriptor waits for. Any thread.
+#pragma once
+
+namespace deltaforge::net {
+
+// From here on these events of `fd` wake whoever waits at `epoll`; fd may be there already, or be a new socket that has
+// the number of a closed one.
+void wake_for(int epoll, int fd, unsigned events);
+
+}  // namespace deltaforge::net
