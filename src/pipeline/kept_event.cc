@@ -1,5 +1,6 @@
 #include "pipeline/kept_event.h"
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -45,10 +46,15 @@ Json print_value(const Value& value) {
   }
 }
 
-Json print_image(const Image& image) {
+// `shown`: what the image shows instead, if anything. Then the values are needed for the key alone, and the others may
+// be what a processor has taken out.
+Json print_image(const Image& image, const TableSchema& schema, std::string_view shown) {
   if (!image.present) return nullptr;
   Json values = Json::array();
-  for (const Value& value : image.values) values.push_back(print_value(value));
+  for (std::uint32_t i = 0; i < image.values.size(); ++i) {
+    const bool needed = shown.empty() || std::ranges::find(schema.key, i) != schema.key.end();
+    values.push_back(print_value(needed ? image.values[i] : Value::absent()));
+  }
   return values;
 }
 
@@ -205,6 +211,7 @@ std::string print_kept(const Batch& batch, const Event& event) {
   const Commit& commit = batch.commits()[event.commit];
   std::string id(base64_size(commit.id_hash.size()), '\0');
   print_base64({reinterpret_cast<const char*>(commit.id_hash.data()), commit.id_hash.size()}, id.data());
+  const Extra none, &extra = event.extra != nullptr ? *event.extra : none;
   Json json{{"v", 1},
             {"schema", print_schema(*event.schema)},
             {"commit", {{"ts_us", commit.ts_us}, {"id", id}, {"tx", print_text(commit.transaction_id)}}},
@@ -215,8 +222,8 @@ std::string print_kept(const Batch& batch, const Event& event) {
               {"fan_out", event.fan_out},
               {"tx_end", event.tx_end},
               {"locus", print_text(event.locus)},
-              {"before", print_image(event.before)},
-              {"after", print_image(event.after)}}}};
+              {"before", print_image(event.before, *event.schema, extra.before)},
+              {"after", print_image(event.after, *event.schema, extra.after)}}}};
   if (event.extra != nullptr) json["extra"] = print_extra(*event.extra);
   return json.dump();
 }

@@ -223,6 +223,28 @@ TEST_F(KeptEvent, RowKeysAreOldAndNew) {
   EXPECT_TRUE(none.empty());
 }
 
+// What a processor has taken out of an image is not kept beside what it shows instead.
+TEST_F(KeptEvent, OfAReplacedImageOnlyTheKeyIsKept) {
+  BatchPtr original = batch();
+  Event& event = add(*original, schema({"id", "email"}, {0}));
+  event.op = Op::update;
+  event.before = image(*original, {Value::int64(7), Value::of_text(Kind::text, "canary@before")});
+  event.after = image(*original, {Value::int64(8), Value::of_text(Kind::text, "canary@after")});
+  Extra extra;
+  extra.after = R"({"id":8,"email":"#"})";
+  event.extra = &extra;
+  const std::string kept = print_kept(*original, event);
+  EXPECT_THAT(kept, ::testing::Not(::testing::HasSubstr("canary@after")));
+  EXPECT_THAT(kept, ::testing::HasSubstr("canary@before")) << "that image is its values";
+
+  BatchPtr again = batch();
+  schema::Registry others;
+  restore_kept(kept, others, *again);
+  const Event& back = again->event(0);
+  EXPECT_EQ(row_keys(back).rows, row_keys(event).rows);
+  EXPECT_EQ(back.extra->after, extra.after);
+}
+
 // As MySQL logs it with binlog_row_image = MINIMAL: of the new row only what changed.
 TEST_F(KeptEvent, WhatTheNewRowLeavesOutIsAsItWas) {
   const TableSchema* keyed = schema({"shop", "number"}, {0, 1});

@@ -23,6 +23,7 @@ std::optional<deltaforge::config::Secret> taken_from_environment(const char* nam
 }  // namespace
 
 int main(int argc, char** argv) {
+  setenv("TZ", "UTC", 1);  // wherever a process runs, its scripts make the same of an event
   const char* rust_log = std::getenv("RUST_LOG");
   Command command = parse_command_line(argc, argv, rust_log == nullptr ? "" : rust_log, std::cout, std::cerr);
   switch_off_core_dumps();

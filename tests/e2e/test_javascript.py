@@ -143,18 +143,22 @@ def test_an_endless_script_is_stopped_and_others_go_on(bench: Workbench, servers
 
 
 def test_the_clock_of_the_commit_gives_the_same_bytes(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
-    """Two sinks that began at different times: what a script takes from clock and chance is the event's."""
+    """What a script takes from clock and chance is the event's, and nothing is the host's."""
     pg = servers(15)
     database = prepare(bench, pg)
     sink = outlet("file", database, path=bench.home / "out")
-    stamped = script("(e) => { e.processed_at = Date.now(); e.chance = Math.random(); return [e]; }", clock="commit")
-    bench.engine(pg, database, [sink.config], processors=[stamped]).start()
+    stamped = script("(e) => { e.processed_at = Date.now(); e.chance = Math.random(); e.hours = new Date(0).getHours();"
+                     "e.shown = (1234.5).toLocaleString(); return [e]; }", clock="commit")
+    engine = bench.engine(pg, database, [sink.config], processors=[stamped])
+    engine.env |= {"TZ": "Asia/Tokyo", "LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.UTF-8"}
+    engine.start()
     pg.execute("INSERT INTO people VALUES (1, 'a'), (2, 'b')", database)
     reader = sink.reader()
     wait_until(lambda: reader.drain() is not None and len(reader.records) == 2, 30, "both rows")
     events = events_of(reader)
     assert all(each["processed_at"] == each["ts_ms"] and 0 <= each["chance"] < 1 for each in events), events
     assert events[0]["chance"] != events[1]["chance"]
+    assert (events[0]["hours"], events[0]["shown"]) == (0, "1,234.5")
 
 
 def test_the_api_survives_what_a_script_does_when_it_is_read(bench: Workbench, servers: Servers, outlet: Outlets) -> None:

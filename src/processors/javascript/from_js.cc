@@ -24,7 +24,7 @@
 namespace deltaforge::processors::javascript {
 namespace {
 
-constexpr int kDeepest = 200;
+constexpr int kDeepest = 500;                  // as deep as what is read
 constexpr unsigned kStepsBetweenLooks = 1024;  // at the limits
 constexpr std::size_t kBytesBetweenLooks = 1 << 20;
 constexpr double kWhole = 0x1p63;  // less is an int64

@@ -145,6 +145,26 @@ TEST(JavaScript, LeavesWhatItDoesNotTouch) {
             kAfter);
 }
 
+// However it goes through them, nothing is passed over.
+TEST(JavaScript, AllMembersAreThereBeforeTheyAreLookedAt) {
+  const std::string redacted =
+      after("for (const k of Object.keys(e.after)) if (typeof e.after[k] === 'string') e.after[k] = '*'");
+  EXPECT_THAT(redacted, HasSubstr(R"("status":"*")"));
+  EXPECT_EQ(after("for (const [k, v] of Object.entries(e.after)) if (typeof v === 'string') e.after[k] = '*'"),
+            redacted);
+  EXPECT_EQ(
+      after("e.after.total; for (const [k, v] of Object.entries(e.after)) if (typeof v === 'string') e.after[k] = '*'"),
+      redacted);
+  EXPECT_EQ(after("e.after = Object.fromEntries(Object.entries(e.after))"), after("e.after = {...e.after}"));
+  EXPECT_EQ(after("const n = Object.keys(e.after).length;"
+                  "if (Object.values(e.after).length !== n || n < 3 || !Object.values(e.after).includes(1)) throw n"),
+            kAfter);
+  EXPECT_EQ(changed("Object.entries(e); Object.values(e); Object.getOwnPropertyNames(e)"), changed(""));
+  EXPECT_EQ(after("const o = Object.fromEntries(Object.entries(e)); if (o.op !== e.op || !o.after) throw 1"), kAfter);
+  EXPECT_THAT(after("delete e.after.status; if (Object.entries(e.after).some(([k]) => k === 'status')) throw 1"),
+              Not(HasSubstr("status")));
+}
+
 TEST(JavaScript, ChangesValuesAndNames) {
   EXPECT_THAT(after("e.after.status = '[redacted]'"),
               HasSubstr(R"({"id":1,"status":"[redacted]","total":"1.50","doc")"));

@@ -110,16 +110,48 @@ TEST(JavaScriptLimits, AnImageThatIsKeptRefuses) {
   EXPECT_THAT(run(processor, 1, second).error, HasSubstr("an event of an earlier call"));
 }
 
+// Names of members and symbols, too, though they belong to no object.
 TEST(JavaScriptLimits, WhatIsKeptBetweenCallsCounts) {
-  Config config = config_of("");
-  config.script = "const all = []; (e) => { all.push(new Uint8Array(3000000).fill(1)); }";
-  JavaScript processor(config, {.pipeline = "p", .tenant = {}});
-  std::string error;
-  for (int i = 0; i < 200 && error.empty(); ++i) {
-    TestBatch batch;
-    error = run(processor, 1, batch).error;
+  for (const char* keep :
+       {"all.push(new Uint8Array(3000000).fill(1))", "for (let n = 0; n < 30; ++n) all[long + ++i] = 1",
+        "for (let n = 0; n < 30; ++n) all.push(Symbol(long + ++i))"}) {
+    Config config = config_of("");
+    config.script = "const all = [], long = 'x'.repeat(100000); let i = 0; (e) => { " + std::string(keep) + "; }";
+    JavaScript processor(config, {.pipeline = "p", .tenant = {}});
+    std::string error;
+    for (int call = 0; call < 200 && error.empty(); ++call) {
+      TestBatch batch;
+      error = run(processor, 1, batch).error;
+    }
+    EXPECT_THAT(error, HasSubstr("limits.mem_mb")) << keep;
   }
-  EXPECT_THAT(error, HasSubstr("limits.mem_mb"));
+}
+
+// Which the collector has not looked at yet.
+TEST(JavaScriptLimits, WhatIsYoungCounts) {
+  Config config = config_of("");
+  config.script = "(e) => { const all = []; for (;;) all.push(1); }";
+  config.limits.cpu_ms = config.limits.timeout_ms = 20000;
+  JavaScript processor(config, {.pipeline = "p", .tenant = {}});
+  TestBatch batch;
+  const Outcome outcome = run(processor, 1, batch);
+  EXPECT_THAT(outcome.error, HasSubstr("limits.mem_mb"));
+  EXPECT_LT(outcome.took, milliseconds(10000));
+}
+
+// A row that is large in a way that makes a script's engine slow.
+TEST(JavaScriptLimits, WhatAColumnHoldsIsReadWithinTheLimits) {
+  const std::string digits(300000, '9');
+  std::string objects = "[{}";
+  while (objects.size() < 15'000'000) objects += ",{}";
+  for (const std::string& document : {"[" + digits + "]", objects + "]"}) {
+    JavaScript processor(config_of("e.after.doc.length;"), {.pipeline = "p", .tenant = {}});
+    TestBatch batch;
+    batch.insert({number(1), Value::null(), Value::null(), processors::testing::json(document)});
+    const Outcome outcome = run(processor, 1, batch);
+    EXPECT_NE(outcome.error, "");
+    EXPECT_LT(outcome.took, milliseconds(400) + kSlack) << outcome.error;
+  }
 }
 
 TEST(JavaScriptLimits, AnEndlessScriptDoesNotLoad) {

@@ -51,13 +51,24 @@ bool resolve_image(JSContext* context, JS::HandleObject object, JS::HandleId id,
 bool append_all(const std::vector<JS::PropertyKey>& names, JS::MutableHandleIdVector to) {
   return std::ranges::all_of(names, [&](const JS::PropertyKey& name) { return to.append(name); });
 }
+// Object.entries and Object.values pass over names whose value has not been made yet.
+bool make_all(JSContext* context, JS::HandleObject object, JS::HandleIdVector names) {
+  JS::RootedId id(context);
+  for (const JS::PropertyKey& name : names) {
+    id = name;
+    bool exists = false;
+    if (!JS_HasOwnPropertyById(context, object, id, &exists)) return false;
+  }
+  return true;
+}
 bool event_names(JSContext* context, JS::HandleObject object, JS::MutableHandleIdVector to, bool enumerable_only) {
   std::vector<JS::PropertyKey> names;
-  return objects_of(context).event_names(object, names, enumerable_only) && append_all(names, to);
+  return objects_of(context).event_names(object, names, enumerable_only) && append_all(names, to) &&
+         make_all(context, object, to);
 }
 bool image_names(JSContext* context, JS::HandleObject object, JS::MutableHandleIdVector to, bool) {
   std::vector<JS::PropertyKey> names;
-  return objects_of(context).image_names(object, names) && append_all(names, to);
+  return objects_of(context).image_names(object, names) && append_all(names, to) && make_all(context, object, to);
 }
 bool on_add(JSContext* context, JS::HandleObject object, JS::HandleId id, JS::HandleValue) {
   objects_of(context).changed(object, id, false);

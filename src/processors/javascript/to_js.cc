@@ -10,6 +10,7 @@
 #include <js/Array.h>
 #include <js/BigInt.h>
 #include <js/CharacterEncoding.h>
+#include <js/Interrupt.h>
 #include <js/PropertyAndElement.h>
 #include <jsapi.h>
 
@@ -23,6 +24,8 @@ namespace {
 
 constexpr std::int64_t kExact = std::int64_t{1} << 53;
 constexpr int kDeepest = 500;
+// Of an integer: making a BigInt takes the square of it, and nothing can stop that.
+constexpr std::size_t kMostDigits = 4096;
 
 bool integer(JSContext* context, std::int64_t number, JS::MutableHandleValue to) {
   if (number >= -kExact && number <= kExact) {
@@ -51,6 +54,10 @@ bool json_number(JSContext* context, std::string_view text, JS::MutableHandleVal
   if (text.find_first_of(".eE") == std::string_view::npos && text != "-0") {
     std::int64_t number = 0;
     if (std::from_chars(text.data(), end, number).ec == std::errc()) return integer(context, number, to);
+    if (text.size() > kMostDigits) {
+      JS_ReportErrorUTF8(context, "a column of JSON has an integer of more than %zu digits", kMostDigits);
+      return false;
+    }
     JS::RootedValue digits(context);
     if (!text_to_js(context, text, &digits)) return false;
     JS::BigInt* big = JS::ToBigInt(context, digits);
@@ -94,6 +101,7 @@ bool any_json(JSContext* context, std::string_view json, int depth, JS::MutableH
     JS_ReportErrorUTF8(context, "JSON that is nested deeper than %d levels", kDeepest);
     return false;
   }
+  if (!JS_CheckForInterrupt(context)) return false;
   const std::size_t last = json.find_last_not_of(" \t\r\n");
   json = json.substr(begin, last - begin + 1);
   switch (json[0]) {

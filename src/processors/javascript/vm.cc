@@ -10,6 +10,7 @@
 #include <js/Exception.h>
 #include <js/GCAPI.h>
 #include <js/Interrupt.h>
+#include <js/LocaleSensitive.h>
 #include <js/MemoryFunctions.h>
 #include <jsapi.h>
 #include <jsfriendapi.h>
@@ -69,6 +70,7 @@ struct Vm::Roots {
 Vm::Vm(const Settings& settings) : settings_(settings) {
   context_ = new_context(heap_backstop(memory_limit()));
   JS_SetContextPrivate(context_, this);
+  JS_SetDefaultLocale(JS_GetRuntime(context_), "en-US");  // not that of the host
   JS_AddInterruptCallback(context_, on_interrupt);
   static std::once_flag clock_is_ours;  // of the process
   std::call_once(clock_is_ours, [] { JS::SetReduceMicrosecondTimePrecisionCallback(on_clock); });
@@ -134,13 +136,10 @@ std::size_t Vm::memory() {
     const bool read = JS_GetProperty(context_, object, name, &value);
     return read && value.isNumber() ? value.toNumber() : 0;
   };
-  JS::RootedValue zone(context_);
   JS::RootedObject info(context_, roots_->memory);
-  double outside = 0;
-  if (JS_GetProperty(context_, info, "zone", &zone) && zone.isObject()) {
-    JS::RootedObject object(context_, &zone.toObject());
-    outside = number(object, "mallocBytes");
-  }
+  // What is young still counts nowhere; this makes it old.
+  { const JS::AutoDisableGenerationalGC old(context_); }
+  const double outside = number(info, "mallocBytes");  // of all zones: that of names and symbols, too
   return JS_GetGCParameter(context_, JSGC_BYTES) + static_cast<std::size_t>(outside);
 }
 
