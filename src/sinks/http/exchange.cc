@@ -98,6 +98,9 @@ void Exchange::begin() {
 Exchange::Answer Exchange::answer(int code) const {
   Answer answer;
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &answer.status);
+  long sent = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &sent);
+  answer.sent = sent > 0;
   curl_off_t wait = 0;
   curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &wait);
   answer.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(wait, 0, kLongestWait));
