@@ -61,5 +61,33 @@ TEST_F(HttpExchange, ASlowServerIsNotAway) {
   EXPECT_THAT(result.verdict.hint, HasSubstr("send_timeout_secs"));
 }
 
+// A server that does not want to read the rest of a large body says so and hangs up.
+TEST_F(HttpExchange, WhatTheServerSaidCountsThoughItHangsUp) {
+  const auto refuse = [this](const char* head) {
+    return [this, head] {
+      while (server_.received().find("\r\n\r\n") == std::string::npos) server_.receive(1000);
+      server_.say(head);
+      server_.hang_up();
+    };
+  };
+  Result result = request("http", refuse("HTTP/1.1 413 X\r\nContent-Length: 100\r\n\r\nabc"));
+  EXPECT_EQ(result.verdict.action, Action::refused);
+  EXPECT_EQ(result.answer.text, "413 Content Too Large");
+  result = request("http", refuse("HTTP/1.1 413 X\r\nContent-Length: 100\r\n\r\nabc"), 8 * 1024 * 1024);
+  EXPECT_EQ(result.verdict.action, Action::refused);
+  result = request("http", refuse("HTTP/1.1 401 X\r\nContent-Length: 100\r\n\r\n"));
+  EXPECT_EQ(result.verdict.action, Action::stop);
+  result = request("http", refuse("HTTP/1.1 503 X\r\nContent-Length: 100\r\n\r\n"));
+  EXPECT_EQ(result.verdict.action, Action::retry);
+  EXPECT_EQ(result.answer.text, "503 Service Unavailable");
+  result = request("http", refuse("HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\n"));
+  EXPECT_EQ(result.verdict.action, Action::delivered);
+  // What is none of these says nothing of the event.
+  for (const char* head : {"HTTP/1.1 41", "HTTP/1.1 100 Continue\r\n\r\n"}) {
+    result = request("http", refuse(head));
+    EXPECT_EQ(result.verdict.action, Action::retry) << head;
+  }
+}
+
 }  // namespace
 }  // namespace deltaforge::sinks::http
