@@ -29,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "core/fault_of.h"
 #include "encode/slab_lease.h"
 #include "net/watcher.h"
 #include "obs/log.h"
@@ -50,11 +51,6 @@ constexpr int kMostInVain = 5;
 constexpr std::size_t kDigits = 20;
 // Waking for each answer would send the next messages one by one; beyond so many the front batch would wait too long.
 constexpr std::size_t kMostAnswers = 256;
-
-Fault fault_of(const Error& error) {
-  if (error.kind() == ErrorKind::unavailable) return Fault::retry(error.message(), error.hint());
-  return Fault::stop(error.kind(), error.message(), error.hint());
-}
 
 class NatsSink final : public Sink {
  public:
