@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdint>
 
-#include "base/check.h"
+#include "base/descriptors.h"
 
 namespace deltaforge {
 
@@ -14,7 +14,10 @@ Fd::~Fd() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-WakeFd::WakeFd() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { DF_CHECK(fd_, "eventfd: out of descriptors"); }
+// A pipeline that begins, or a sink that connects, can be tried again when others have given theirs back.
+WakeFd::WakeFd() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  if (!fd_) throw no_descriptor("making an eventfd");
+}
 
 void WakeFd::signal() noexcept {
   if (signalled_.exchange(true, std::memory_order_acq_rel)) return;

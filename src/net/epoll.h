@@ -1,7 +1,11 @@
-// What an epoll descriptor waits for. Any thread.
+// What an epoll descriptor waits for. Any thread. Throws Error{unavailable} when the system has none to give.
 #pragma once
 
+#include "base/fd.h"
+
 namespace deltaforge::net {
+
+Fd new_epoll();
 
 // From here on these events of `fd` wake whoever waits at `epoll`; fd may be there already, or be a new socket that has
 // the number of a closed one.

@@ -5,7 +5,6 @@
 
 #include <utility>
 
-#include "base/check.h"
 #include "net/epoll.h"
 
 namespace deltaforge::net {
@@ -15,9 +14,7 @@ constexpr int kTickMs = 1'000;
 
 }  // namespace
 
-Watcher::Watcher(std::function<void()> wake, const char* thread_name)
-    : wake_(std::move(wake)), events_(::epoll_create1(EPOLL_CLOEXEC)) {
-  DF_CHECK(events_, "epoll: out of descriptors");
+Watcher::Watcher(std::function<void()> wake, const char* thread_name) : wake_(std::move(wake)), events_(new_epoll()) {
   wake_for(events_.get(), stop_.fd(), EPOLLIN);
   thread_ = std::thread([this] { run(); });
   ::pthread_setname_np(thread_.native_handle(), thread_name);

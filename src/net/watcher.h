@@ -12,7 +12,7 @@ namespace deltaforge::net {
 class Watcher {
  public:
   // `wake` is called by the thread, whose name has at most 15 letters: once for each watch(), and about once a second
-  // before that, so that time-outs are seen.
+  // before that, so that time-outs are seen. Throws Error{unavailable} when the system has no descriptors left.
   Watcher(std::function<void()> wake, const char* thread_name);
   ~Watcher();
 

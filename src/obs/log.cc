@@ -119,6 +119,15 @@ class Writer {
   Counter dropped_total_;
 };
 
+// A key is often the name of a component, which another pipeline may have, too.
+std::string key_in_pipeline(std::string_view key, std::initializer_list<Field> fields) {
+  std::string whole(key);
+  for (const Field& field : fields)
+    if (const auto* text = std::get_if<std::string_view>(&field.value); text != nullptr && field.key == "pipeline")
+      whole.append(1, '\0').append(*text);
+  return whole;
+}
+
 void emit(Level level, std::string_view message, std::span<const Field> fields) {
   Writer::instance().push(log_line(shape, Clock::system().wall_us(), level, message, fields));
 }
@@ -142,7 +151,7 @@ void log(Level level, std::string_view message, std::initializer_list<Field> fie
 void log_limited(Level level, std::string_view key, std::string_view message, std::initializer_list<Field> fields) {
   static RepeatLimit& limit = *new RepeatLimit(Clock::system());
   if (!log_enabled(level)) return;
-  const std::optional<std::uint64_t> repeated = limit.admit(key, message);
+  const std::optional<std::uint64_t> repeated = limit.admit(key_in_pipeline(key, fields), message);
   if (!repeated) return;
   std::vector<Field> all(fields);
   if (*repeated > 0) all.push_back({"repeated", *repeated});

@@ -27,8 +27,8 @@ void set_log_level(Level);
 std::string_view to_string(Level);
 
 void log(Level, std::string_view message, std::initializer_list<Field> = {});
-// The same, but a line with an equal message and `key` goes out at most once in 10 s; the next one that does says how
-// many were left out ("repeated").
+// The same, but of lines with an equal message, `key` and field `pipeline` one goes out in 10 s; the next says how many
+// were left out ("repeated").
 void log_limited(Level, std::string_view key, std::string_view message, std::initializer_list<Field> = {});
 
 // Waits until what was logged is written, at most one second; false: some of it is not. Runs at exit by itself.

@@ -198,5 +198,13 @@ TEST(Log, LimitedLinesCarryTheirCount) {
   EXPECT_EQ(pipe.lines().size(), 1U);
 }
 
+// Components of two pipelines may have the same name.
+TEST(Log, EachPipelineHasALimitOfItsOwn) {
+  StderrPipe pipe;
+  for (const std::string_view pipeline : {"a", "b", "a", "b"})
+    log_limited(Level::warn, "sink", "it fails", {{"pipeline", pipeline}, {"sink", std::string_view("s")}});
+  EXPECT_EQ(pipe.lines().size(), 2U);
+}
+
 }  // namespace
 }  // namespace deltaforge::obs

@@ -264,7 +264,9 @@ std::optional<Desk::Release> Desk::release(Order bound) {
   } catch (const Error& error) {
     note_change();
     obs::log_limited(obs::Level::error, parts_.stage.text(), "parked events cannot be read, trying again",
-                     {{"stage", parts_.stage.text()}, {"error", std::string_view(error.what())}});
+                     {{"pipeline", parts_.journal.pipeline()},
+                      {"stage", parts_.stage.text()},
+                      {"error", std::string_view(error.what())}});
     return std::nullopt;
   }
 }
@@ -280,7 +282,9 @@ void Desk::finish_release(const Briefs& events, const ReplayResult& result) {
   } catch (const Error& error) {
     note_change();
     obs::log_limited(obs::Level::error, parts_.stage.text(), "delivered events stay parked, they will come again",
-                     {{"stage", parts_.stage.text()}, {"error", std::string_view(error.what())}});
+                     {{"pipeline", parts_.journal.pipeline()},
+                      {"stage", parts_.stage.text()},
+                      {"error", std::string_view(error.what())}});
   }
   releasing_.store(false, std::memory_order_release);  // last: what was delivered is not parked any more
 }

@@ -53,6 +53,8 @@ class Journal {
   // `encoder` writes what is shown of an event.
   Journal(JournalOptions, std::string pipeline, Store&, std::unique_ptr<Encoder> encoder, const Clock&);
 
+  const std::string& pipeline() const { return pipeline_; }
+
   // A run begins: since the last one another Journal of this pipeline may have been at its queues.
   void begin();
 

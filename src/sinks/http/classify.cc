@@ -20,6 +20,8 @@ constexpr std::string_view kTls =
     "tls.ca_file, tls.cert_file and tls.key_file are PEM files that this process may read";
 constexpr std::string_view kTrust = "check the host in `url`, and tls.ca_file";
 constexpr std::string_view kServer = "check host and port in `url`, and that the server runs";
+constexpr std::string_view kConnection =
+    "check host and port in `url`, and that the server runs and can be reached; or raise connect_timeout_secs";
 
 constexpr Verdict retry(std::string_view hint = {}) { return {Action::retry, ErrorKind::unavailable, hint}; }
 constexpr Verdict away(std::string_view hint) { return {Action::away, ErrorKind::unavailable, hint}; }
@@ -92,7 +94,8 @@ Verdict classify_status(long status) {
   return retry(status >= 300 && status < 400 ? kRedirect : std::string_view());
 }
 
-Verdict classify_failure(int code) {
+Verdict classify_failure(int code, bool sent) {
+  if (code == CURLE_OPERATION_TIMEDOUT && !sent) return away(kConnection);
   const auto* row = std::find_if(kFailures.begin(), kFailures.end(), [&](const Failure& f) { return f.code == code; });
   return row == kFailures.end() ? retry() : row->verdict;
 }

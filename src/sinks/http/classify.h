@@ -23,8 +23,8 @@ struct Verdict {
 };
 
 Verdict classify_status(long status);
-// `code`: a CURLcode.
-Verdict classify_failure(int code);
+// `code`: a CURLcode. `sent`: some of the request had been sent.
+Verdict classify_failure(int code, bool sent);
 
 // "503 Service Unavailable"
 std::string status_text(long status);

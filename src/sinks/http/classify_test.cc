@@ -30,7 +30,7 @@ TEST(HttpClassify, Statuses) {
 // Nothing that libcurl may say drops a row, and only what cannot mend itself stops the pipeline.
 TEST(HttpClassify, EveryFailureOfLibcurl) {
   for (int code = 1; code < CURL_LAST; ++code) {
-    const Verdict verdict = classify_failure(code);
+    const Verdict verdict = classify_failure(code, true);
     EXPECT_NE(verdict.action, Action::delivered) << code;
     const bool stops =
         code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
@@ -40,9 +40,10 @@ TEST(HttpClassify, EveryFailureOfLibcurl) {
       EXPECT_NE(verdict.hint, "") << code;
     }
   }
-  EXPECT_EQ(classify_failure(CURLE_COULDNT_CONNECT).action, Action::away);
-  EXPECT_EQ(classify_failure(CURLE_OPERATION_TIMEDOUT).action, Action::retry);
-  EXPECT_EQ(classify_failure(CURLE_PEER_FAILED_VERIFICATION).kind, ErrorKind::auth);
+  EXPECT_EQ(classify_failure(CURLE_COULDNT_CONNECT, false).action, Action::away);
+  EXPECT_EQ(classify_failure(CURLE_OPERATION_TIMEDOUT, true).action, Action::retry);
+  EXPECT_EQ(classify_failure(CURLE_OPERATION_TIMEDOUT, false).action, Action::away) << "there was no connection";
+  EXPECT_EQ(classify_failure(CURLE_PEER_FAILED_VERIFICATION, false).kind, ErrorKind::auth);
 }
 
 }  // namespace

@@ -35,7 +35,6 @@ class Cutter {
   // Nobody waits for it any more: it stands at, or behind, an event that is refused, and what it shares keys with
   // before that is done. Once.
   void step_aside(Unit&, std::vector<Unit*>& ready);
-  std::size_t live() const { return live_; }
 
   template <class F>
   void for_each_live(F&& f) {

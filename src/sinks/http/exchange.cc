@@ -17,6 +17,8 @@ namespace {
 
 // Of an answer's body. Nobody reads it: what it says is for the log of the server.
 constexpr std::size_t kLargestAnswer = 64 * 1024;
+// Lower ones go before the answer.
+constexpr long kFirstFinal = 200;
 // A server may ask for patience, not for eternity.
 constexpr curl_off_t kLongestWait = 3600;
 // Files of tls are read again for a connection made later than this.
@@ -98,17 +100,18 @@ void Exchange::begin() {
 Exchange::Answer Exchange::answer(int code) const {
   Answer answer;
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &answer.status);
+  long sent = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &sent);
+  answer.sent = sent > 0;
   curl_off_t wait = 0;
   curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &wait);
   answer.retry_after = std::chrono::seconds(std::clamp<curl_off_t>(wait, 0, kLongestWait));
-  // Its status was there; that more followed than anybody wants to read does not change it.
-  const bool too_long = code == CURLE_WRITE_ERROR && received_ > kLargestAnswer;
-  if (code == CURLE_OK || too_long) {
+  // Its status says what the server made of it, however the answer went on: it hangs up, or sends more than anybody
+  // wants to read.
+  if (code == CURLE_OK || answer.status >= kFirstFinal) {
     if (classify_status(answer.status).action != Verdict::Action::delivered) answer.text = status_text(answer.status);
     return answer;
   }
-  // Then the server has taken it, however its answer went on.
-  if (classify_status(answer.status).action == Verdict::Action::delivered) return answer;
   answer.failure = code;
   answer.private_address = code == CURLE_COULDNT_CONNECT && !refused_address_.empty() && !tried_;
   if (answer.private_address)

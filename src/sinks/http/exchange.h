@@ -38,7 +38,8 @@ class Exchange {
   static Exchange& of(void* easy);
 
   struct Answer {
-    int failure = 0;  // a CURLcode; 0: there is a status
+    int failure = 0;    // a CURLcode; 0: there is a status
+    bool sent = false;  // some of the request
     long status = 0;
     std::string text;  // what went wrong, for people; empty when all is well
     std::chrono::seconds retry_after{0};

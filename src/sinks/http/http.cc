@@ -263,7 +263,7 @@ void HttpSink::take_answer(Exchange& exchange, int code) {
   // Where the host is the same for all, it is not the event that is wrong.
   const Verdict::Action guarded = fixed_host_ ? Verdict::Action::retry : Verdict::Action::refused;
   const Verdict verdict = answer.private_address ? Verdict{guarded, ErrorKind::config, "name the host in `allow_hosts`"}
-                          : answer.failure != 0  ? classify_failure(answer.failure)
+                          : answer.failure != 0  ? classify_failure(answer.failure, answer.sent)
                                                  : classify_status(answer.status);
   const std::string what =
       verdict.action == Verdict::Action::delivered

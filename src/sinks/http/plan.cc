@@ -71,9 +71,9 @@ void look_at_server(const Config& config, PlanReport& report) {
   const int code = curl_easy_perform(easy);
   if (code != CURLE_OK) {
     const Exchange::Answer answer = probe.answer(code);
-    return report.problem(
-        fmt::format("connecting to {}: {}", probe.url, answer.text),
-        answer.private_address ? "name the host in `allow_hosts`" : std::string(classify_failure(code).hint));
+    return report.problem(fmt::format("connecting to {}: {}", probe.url, answer.text),
+                          answer.private_address ? "name the host in `allow_hosts`"
+                                                 : std::string(classify_failure(code, answer.sent).hint));
   }
   report.fact(fmt::format("{} answers; requests go to {} as {}, {}", probe.url, url, to_string(config.method),
                           config.batch_mode ? "arrays of events" : "one for each event"));

@@ -6,11 +6,13 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 #include <curl/curl.h>
 
 #include "base/check.h"
+#include "base/descriptors.h"
 #include "net/epoll.h"
 
 namespace deltaforge::sinks::http {
@@ -26,22 +28,28 @@ int flags_of(unsigned events) {
   return flags;
 }
 
+Fd new_timer() {
+  Fd timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer) throw no_descriptor("making a timer");
+  return timer;
+}
+
 SteadyTime now() { return std::chrono::steady_clock::now(); }
 
 }  // namespace
 
 Transport::Transport(std::function<void()> wake, std::size_t connections)
     : wake_(std::move(wake)),
-      multi_(curl_multi_init()),
-      sockets_(::epoll_create1(EPOLL_CLOEXEC)),
-      timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
-      all_(::epoll_create1(EPOLL_CLOEXEC)) {
-  DF_CHECK(multi_ != nullptr && sockets_ && timer_ && all_, "epoll: out of descriptors");
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Transport::on_socket);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Transport::on_timer);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
+      sockets_(net::new_epoll()),
+      timer_(new_timer()),
+      all_(net::new_epoll()),
+      multi_(curl_multi_init()) {
+  if (!multi_) throw std::bad_alloc();
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &Transport::on_socket);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &Transport::on_timer);
+  curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
   net::wake_for(sockets_.get(), timer_.get(), EPOLLIN);
   net::wake_for(all_.get(), stop_.fd(), EPOLLIN);
   thread_ = std::thread([this] { wait_for_events(); });
@@ -49,16 +57,18 @@ Transport::Transport(std::function<void()> wake, std::size_t connections)
 }
 
 Transport::~Transport() {
-  curl_multi_cleanup(multi_);
+  multi_.reset();
   stop_.signal();
   thread_.join();
 }
 
+void Transport::MultiFreer::operator()(void* multi) const { curl_multi_cleanup(multi); }
+
 void Transport::start(void* easy) {
-  DF_CHECK(curl_multi_add_handle(multi_, easy) == CURLM_OK, "libcurl: a request is started twice");
+  DF_CHECK(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK, "libcurl: a request is started twice");
 }
 
-void Transport::stop(void* easy) { curl_multi_remove_handle(multi_, easy); }
+void Transport::stop(void* easy) { curl_multi_remove_handle(multi_.get(), easy); }
 
 void Transport::run() {
   std::array<epoll_event, 64> events;
@@ -67,17 +77,18 @@ void Transport::run() {
   for (int i = 0; i < ready; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     if (event.data.fd != timer_.get())
-      curl_multi_socket_action(multi_, event.data.fd, flags_of(event.events), &running);
+      curl_multi_socket_action(multi_.get(), event.data.fd, flags_of(event.events), &running);
   }
   for (int round = 0; round < kRounds && now() >= timer_at_; ++round) {
     timer_at_ = SteadyTime::max();
-    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
   }
+  if (failed_) throw Error(*failed_);
 }
 
 std::optional<Transport::Ended> Transport::next_ended() {
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const Ended ended{message->easy_handle, message->data.result};
     stop(ended.easy);
@@ -107,7 +118,11 @@ int Transport::on_socket(void*, int fd, int what, void* self, void*) {
   unsigned events = 0;
   if ((what & CURL_POLL_IN) != 0) events |= EPOLLIN;
   if ((what & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
-  net::wake_for(transport.sockets_.get(), fd, events);
+  try {
+    net::wake_for(transport.sockets_.get(), fd, events);
+  } catch (const Error& error) {
+    transport.failed_ = error;  // run() tells; libcurl knows no exceptions
+  }
   return 0;
 }
 

@@ -5,17 +5,20 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/fd.h"
 
 namespace deltaforge::sinks::http {
 
 class Transport {
  public:
-  // `wake` is called by the thread: once for each watch().
+  // `wake` is called by the thread: once for each watch(). Here, and of run() and watch(): throw Error{unavailable}
+  // when the system has no descriptors left, or will not watch one. The requests are lost then.
   Transport(std::function<void()> wake, std::size_t connections);
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
@@ -42,13 +45,18 @@ class Transport {
   static int on_timer(void* multi, long milliseconds, void* self);
   void wait_for_events();
 
+  struct MultiFreer {
+    void operator()(void* multi) const;
+  };
+
   const std::function<void()> wake_;
-  void* multi_;
   Fd sockets_;  // epoll: libcurl's sockets, and timer_
   Fd timer_;
   SteadyTime timer_at_ = SteadyTime::max();  // libcurl's
   Fd all_;                                   // epoll: sockets_ once, and stop_
   WakeFd stop_;
+  std::optional<Error> failed_;              // of a call by libcurl, which must not throw
+  std::unique_ptr<void, MultiFreer> multi_;  // CURLM; goes before what its callbacks use
   std::thread thread_;
 };
 

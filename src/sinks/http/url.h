@@ -38,7 +38,6 @@ class UrlWriter {
 
   UrlWriter(const config::Template&, const std::string& tenant);
 
-  bool is_static() const { return fixed_.has_value(); }
   // Replaces `out`. Returns why the event has no URL, or "".
   std::string write(const Event&, std::string& out);
 

@@ -77,7 +77,6 @@ TEST(NatsStreams, WhatAServerSaysOfOne) {
   EXPECT_EQ(stream.last_sequence, 17u);
   EXPECT_EQ(stream.next, 17u);
   EXPECT_EQ(stream.max_message, 500u);
-  EXPECT_TRUE(stream.discards_new);
   EXPECT_FALSE(stream.without_acks);
   EXPECT_TRUE(stream.takes("orders.a.b"));
   EXPECT_TRUE(stream.takes("x.y"));

@@ -35,7 +35,8 @@ const config::Spec<Config>& Config::spec() {
                "Time without any acknowledgement while one is due, before a new connection is made.",
                {.min = 1, .max = 900})
         .field("batch_timeout_secs", &Config::batch_timeout_secs,
-               "Time that one batch may take, before a new connection is made.", {.min = 1, .max = 3600})
+               "Time without an acknowledgement for any row of the oldest batch, before a new connection is made.",
+               {.min = 1, .max = 3600})
         .field("connect_timeout_secs", &Config::connect_timeout_secs, "Time to connect and log in, for each server.",
                {.min = 1, .max = 300})
         .field("credentials_file", &Config::credentials_file, "File with the JWT and the seed of a user (`.creds`).")

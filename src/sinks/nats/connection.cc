@@ -252,7 +252,7 @@ void Connection::take(const ServerMessage& message) {
       return end({is_about_user(message.payload, pongs_ > 0) ? ErrorKind::auth : ErrorKind::unavailable,
                   std::string(message.payload)});
     case Kind::info:
-      auto info = parse_info(message.payload);
+      auto info = parse_info(message.payload, info_ ? info_->max_payload : ServerInfo::kUsualMaxPayload);
       if (!info) link_->lost("that is no NATS: what it says of itself is no JSON");
       info_ = std::move(info);
   }

@@ -195,6 +195,18 @@ TEST_F(NatsConnection, WhatCameBeforeTheEndCounts) {
   }
 }
 
+// Servers and proxies may tell one thing alone, such as the other servers of a cluster.
+TEST_F(NatsConnection, WhatIsNotSaidAgainStaysAsItWas) {
+  auto connection = connect([this] {
+    server_.say("INFO {\"headers\":true,\"max_payload\":4096}\r\n");
+    server_.receive(1000);
+    server_.say("PONG\r\n");
+  });
+  ask(*connection,
+      [this] { server_.say("INFO {\"connect_urls\":[\"127.0.0.1:4223\"]}\r\nMSG " + inbox() + " 1 0\r\n\r\n"); });
+  EXPECT_EQ(connection->max_payload(), 4096u);
+}
+
 // Servers take the first place where such a name stands for the header.
 TEST_F(NatsConnection, WhatOrdersAMessageStandsBeforeWhatARowGives) {
   Config config;

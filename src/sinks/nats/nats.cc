@@ -29,6 +29,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "core/fault_of.h"
 #include "encode/slab_lease.h"
 #include "net/watcher.h"
 #include "obs/log.h"
@@ -50,11 +51,6 @@ constexpr int kMostInVain = 5;
 constexpr std::size_t kDigits = 20;
 // Waking for each answer would send the next messages one by one; beyond so many the front batch would wait too long.
 constexpr std::size_t kMostAnswers = 256;
-
-Fault fault_of(const Error& error) {
-  if (error.kind() == ErrorKind::unavailable) return Fault::retry(error.message(), error.hint());
-  return Fault::stop(error.kind(), error.message(), error.hint());
-}
 
 class NatsSink final : public Sink {
  public:
@@ -130,8 +126,8 @@ class NatsSink final : public Sink {
   bool unsettled_ = false;  // what streams expect is not known: nothing goes until all answers are there
   bool progress_ = true;    // a message was taken since that was so the last time
   int in_vain_ = 0;
-  SteadyTime moved_at_{};  // an answer came, or the first message went
-  SteadyTime front_since_{};
+  SteadyTime moved_at_{};        // an answer came, or the first message went
+  SteadyTime front_moved_at_{};  // the same of the front parcel: one of its messages was stored, or it became the front
 
   struct Refused {
     const Parcel* parcel;
@@ -184,7 +180,6 @@ void NatsSink::warn(std::string_view what, std::string_view stream) const {
 
 void NatsSink::send(const Delivery& delivery, Receipt receipt) {
   if (broken_) return std::move(receipt).failed(*broken_);
-  if (parcels_.empty()) front_since_ = now();
   parcels_.emplace_back(delivery, std::move(receipt));
 }
 
@@ -249,7 +244,7 @@ bool NatsSink::send_some() {
   const encode::SlabLease slab(*context_.slabs);
   if (!slab) return false;
   const SteadyTime at = now();
-  if (flight_.waiting() == 0) moved_at_ = at;
+  if (flight_.waiting() == 0) moved_at_ = front_moved_at_ = at;
   max_payload_ = connection_->max_payload();
   std::size_t bytes = 0;
   bool more = false;
@@ -425,6 +420,7 @@ void NatsSink::stored(Sent& message, const Answer& answer) {
   }
   --stream.in_flight;
   --message.parcel->open;
+  if (message.parcel == &parcels_.front()) front_moved_at_ = moved_at_;
   progress_ = true;
   if (answer.kind == Ack::Kind::duplicate) {
     if (message.ordered && !message.by_chain) stream.duplicates = unsettled_ = true;
@@ -510,7 +506,7 @@ void NatsSink::complete() {
     front.take_receipt().delivered();
     parcels_.pop_front();
     send_at_ -= std::min<std::size_t>(send_at_, 1);
-    front_since_ = now();
+    front_moved_at_ = now();
   }
 }
 
@@ -520,9 +516,10 @@ void NatsSink::check_time() const {
   if (at - moved_at_ > std::chrono::seconds(config_.send_timeout_secs))
     throw Error(ErrorKind::unavailable, fmt::format("NATS {}: no acknowledgement within {} s (send_timeout_secs)",
                                                     connection_->where(), config_.send_timeout_secs));
-  if (at - front_since_ > std::chrono::seconds(config_.batch_timeout_secs))
+  // A large one may take far longer, as long as it gets nearer.
+  if (at - front_moved_at_ > std::chrono::seconds(config_.batch_timeout_secs))
     throw Error(ErrorKind::unavailable,
-                fmt::format("NATS {}: a batch was not acknowledged within {} s (batch_timeout_secs)",
+                fmt::format("NATS {}: no row of the oldest batch was acknowledged within {} s (batch_timeout_secs)",
                             connection_->where(), config_.batch_timeout_secs));
 }
 

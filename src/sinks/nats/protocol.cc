@@ -101,7 +101,7 @@ std::optional<ServerMessage> ServerReader::message(std::string_view arguments, s
   return ServerMessage{ServerMessage::Kind::message, words[0], {from, *headers}, {from + *headers, *total - *headers}};
 }
 
-std::optional<ServerInfo> parse_info(std::string_view text) {
+std::optional<ServerInfo> parse_info(std::string_view text, std::size_t max_payload) {
   const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   const auto flag = [&](const char* name) {
@@ -112,6 +112,7 @@ std::optional<ServerInfo> parse_info(std::string_view text) {
   info.headers = flag("headers");
   info.tls_available = flag("tls_available");
   info.tls_required = flag("tls_required");
+  info.max_payload = max_payload;
   if (const auto found = json.find("max_payload"); found != json.end() && found->is_number_unsigned())
     info.max_payload = found->get<std::size_t>();
   if (const auto found = json.find("nonce"); found != json.end() && found->is_string())

@@ -59,13 +59,15 @@ class ServerReader {
 
 // What INFO says of a server.
 struct ServerInfo {
+  static constexpr std::size_t kUsualMaxPayload = 1024 * 1024;  // of a server that was told none
+
   bool headers = false;
   bool tls_available = false;
   bool tls_required = false;
-  std::size_t max_payload = 0;
+  std::size_t max_payload = kUsualMaxPayload;
   std::string nonce;  // to be signed; empty: not asked for
 };
-// Nothing: it is no such text.
-std::optional<ServerInfo> parse_info(std::string_view json);
+// Nothing: it is no such text. `max_payload`: what is known of it, where the text does not say.
+std::optional<ServerInfo> parse_info(std::string_view json, std::size_t max_payload = ServerInfo::kUsualMaxPayload);
 
 }  // namespace deltaforge::sinks::nats

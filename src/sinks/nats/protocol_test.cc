@@ -95,7 +95,8 @@ TEST(NatsProtocol, WhatAServerSaysOfItself) {
   EXPECT_EQ(info->max_payload, 1048576u);
   EXPECT_EQ(info->nonce, "abc");
   EXPECT_FALSE(parse_info(R"({"headers":"yes"})")->headers);
-  EXPECT_EQ(parse_info(R"({"max_payload":-1})")->max_payload, 0u);
+  for (const char* text : {"{}", R"({"max_payload":-1})", R"({"max_payload":"1"})"})
+    EXPECT_EQ(parse_info(text)->max_payload, 1048576u) << "what servers take unless they are told otherwise";
   for (const char* text : {"", "{", "[]", "null"}) EXPECT_FALSE(parse_info(text)) << text;
 }
 

@@ -90,7 +90,6 @@ Stream parse_stream(std::string_view text, const std::string& name, const std::s
   if (const auto most = get<std::int64_t>(config, "max_msg_size", -1); most >= 0)
     stream.max_message = static_cast<std::size_t>(most);
   stream.without_acks = get<bool>(config, "no_ack", false);
-  stream.discards_new = get<std::string>(config, "discard", "old") == "new";
   stream.known = stream.next = stream.last_sequence;
   return stream;
 }

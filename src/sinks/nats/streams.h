@@ -21,7 +21,6 @@ struct Stream {
   std::uint64_t last_sequence = 0;
   std::optional<std::size_t> max_message;  // headers and payload; nothing: no limit of its own
   bool without_acks = false;
-  bool discards_new = false;  // when it is full
 
   std::uint64_t hash = 0;  // of the name, as acknowledgements are told apart
   // What the sink has seen and done.

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "core/fault_of.h"
 #include "net/watcher.h"
 #include "obs/log.h"
 #include "sinks/redis/chunk.h"
@@ -30,11 +31,6 @@ constexpr std::size_t kWindow = 8;
 constexpr std::size_t kChunks = 3;
 constexpr std::string_view kMulti = "*1\r\n$5\r\nMULTI\r\n";
 constexpr std::string_view kExec = "*1\r\n$4\r\nEXEC\r\n";
-
-Fault fault_of(const Error& error) {
-  if (error.kind() == ErrorKind::unavailable) return Fault::retry(error.message(), error.hint());
-  return Fault::stop(error.kind(), error.message(), error.hint());
-}
 
 class RedisSink final : public Sink {
  public:
