@@ -22,7 +22,7 @@ bool Checkpointer::step() {
   write();
   pending_ = false;
   const Position& release = parts_.ledger.stored(moved_);
-  if (!release.empty()) parts_.source.release(release);
+  if (!release.empty()) parts_.release(release);
   parts_.on_stored();
   return true;
 }

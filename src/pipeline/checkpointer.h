@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "core/source.h"
+#include "core/position.h"
 #include "core/store.h"
 #include "pipeline/ledger.h"
 
@@ -19,7 +19,7 @@ class Checkpointer {
     Store& store;
     const PositionCodec& codec;
     const PositionAlgebra& algebra;
-    Source& source;
+    std::function<void(const Position&)> release;  // to the source
     std::string source_id;
     std::vector<std::string> sink_ids;
     std::function<void()> on_stored;  // after each store transaction

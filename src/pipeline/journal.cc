@@ -372,7 +372,8 @@ void Journal::lose(std::size_t entries, std::string_view how) {
 void Journal::warn_of_saturation(std::size_t entries) {
   const double ratio = static_cast<double>(entries) / static_cast<double>(options_.dlq.max_entries);
   if (ratio < kWarnAt) return;
-  obs::log_limited(ratio >= kErrorAt ? obs::Level::error : obs::Level::warn, pipeline_,
+  const bool error = ratio >= kErrorAt;
+  obs::log_limited(error ? obs::Level::error : obs::Level::warn, error ? "almost full" : "fills up",
                    "the dead letter queue fills up: look at its entries, replay or acknowledge them",
                    {{"pipeline", pipeline_},
                     {"entries", std::uint64_t{entries}},

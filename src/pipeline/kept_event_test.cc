@@ -213,6 +213,9 @@ TEST_F(KeptEvent, RowKeysAreOldAndNew) {
   EXPECT_FALSE(blocked.blocks(three));
   blocked.add(three);
   EXPECT_TRUE(blocked.blocks(again)) << "the same value in another type";
+  EXPECT_TRUE(blocked.blocks(event(keyed, {}, Value::of_text(Kind::text, "3"), Op::create)))
+      << "the column is text now";
+  EXPECT_FALSE(blocked.blocks(event(keyed, {}, Value::of_text(Kind::text, "03"), Op::create)));
   EXPECT_EQ(unlogged.rows.size(), 1U);
   EXPECT_TRUE(nobody.rows.empty());
   EXPECT_FALSE(blocked.blocks(nobody));

@@ -67,6 +67,7 @@ void Lane::note_refusal(Slot& stuck, Reject reject, bool undone, SteadyTime now)
 void Lane::complain(const Slot& stuck, const std::string& why) {
   std::string text = describe(*stuck.delivery.batch, *stuck.reject);
   if (!why.empty()) text += "; " + why;
+  if (!parts_.desk) text += " (change the sink's settings or the row; or set such rows aside: journal.enabled)";
   set_trouble(text);
   obs::log_limited(obs::Level::error, id(), "a row cannot be delivered and blocks its sink",
                    {{"pipeline", parts_.context.pipeline}, {"sink", id()}, {"error", text}});
@@ -87,7 +88,7 @@ void Lane::take_refused(SteadyTime now) {
       complain(stuck, *why);
     }
     // A new client may know a new limit.
-    return close(now, trouble().value_or("a row is refused"));
+    return close(now, trouble().value_or(describe(*stuck.delivery.batch, *stuck.reject)));
   }
 }
 

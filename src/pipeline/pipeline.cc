@@ -57,6 +57,17 @@ class Pipeline::Impl {
     supervisor_.join();
   }
 
+  void try_out() {
+    std::lock_guard lock(mutex_);
+    on_trial_ = true;
+  }
+
+  void end_trial() {
+    std::lock_guard lock(mutex_);
+    on_trial_ = false;
+    if (run_) run_->end_trial();
+  }
+
   void want_running() {
     std::lock_guard lock(mutex_);
     if (!std::exchange(wanted_, true) || paused_ || failure_) probe_.begun();
@@ -111,6 +122,7 @@ class Pipeline::Impl {
   mutable std::mutex mutex_;  // guards what follows; never held while a run starts, drains or ends
   std::condition_variable ended_;
   bool wanted_ = false, paused_ = false, drained_ = true;
+  bool on_trial_ = false;
   bool starting_ = false;  // a run is being made
   SteadyTime stop_deadline_{};
   std::shared_ptr<Run> run_;
@@ -179,20 +191,22 @@ SteadyTime Pipeline::Impl::look(SteadyTime now) {
 }
 
 void Pipeline::Impl::begin_run() {
-  bool paused;
+  bool paused, on_trial;
   {
     std::lock_guard lock(mutex_);
     paused = paused_;
+    on_trial = on_trial_;
   }
   spacing_.begun();
   try {
     look_for_orphans();
     if (journal_) journal_->begin();
     auto run = std::make_shared<Run>(spec_, store_, journal_.get(), Identity::load_or_make(store_, spec_.name), paused,
-                                     spacing_.patience(), [this] { bell_.ring(); });
+                                     on_trial, spacing_.patience(), [this] { bell_.ring(); });
     std::lock_guard lock(mutex_);
     run_ = std::move(run);
     run_->pause(paused_);
+    if (!on_trial_) run_->end_trial();
     started_ = Clock::system().now();
   } catch (const Error& error) {
     note_failure(error);
@@ -346,7 +360,11 @@ PipelineStatus Pipeline::Impl::status() const {
 
 Pipeline::Pipeline(PipelineSpec spec, Store& store) : impl_(std::make_unique<Impl>(std::move(spec), store)) {}
 Pipeline::~Pipeline() = default;
-void Pipeline::start() { impl_->want_running(); }
+void Pipeline::start(bool on_trial) {
+  if (on_trial) impl_->try_out();
+  impl_->want_running();
+}
+void Pipeline::end_trial() { impl_->end_trial(); }
 void Pipeline::pause() { impl_->pause(); }
 void Pipeline::resume() { impl_->want_running(); }
 bool Pipeline::stop(std::chrono::milliseconds deadline) { return impl_->stop(deadline); }

@@ -72,7 +72,9 @@ class Pipeline {
   Pipeline(PipelineSpec, Store&);
   ~Pipeline();  // stops without a drain
 
-  void start();
+  // `on_trial`: it may yet be given up for the one that ran before it. Until end_trial() the source keeps its log.
+  void start(bool on_trial = false);
+  void end_trial();
   // Keeps the connection to the source, reads nothing. Idempotent.
   void pause();
   // From paused: goes on. From stopped or failed: starts again from the checkpoint. Idempotent.

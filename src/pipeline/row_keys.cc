@@ -11,7 +11,14 @@
 namespace deltaforge::pipeline {
 namespace {
 
-// One value looks the same whatever integer type its column has. False: it was not logged.
+// As std::to_string writes it: such a text may have been an integer before its column was altered.
+bool is_integer(std::string_view text) {
+  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  return !digits.empty() && digits.size() < 20 && (digits[0] != '0' || text == "0") &&
+         std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// One value looks the same whatever type its column has. False: it was not logged.
 bool append(const Value& value, std::string& to) {
   switch (value.kind()) {
     case Kind::absent:
@@ -27,8 +34,7 @@ bool append(const Value& value, std::string& to) {
         if (!append(item, to)) return false;
       break;
     default:
-      to += std::to_string(value.as_text().size());
-      to += ':';
+      if (!is_integer(value.as_text())) to += std::to_string(value.as_text().size()) + ':';
       to += value.as_text();
   }
   to += '\0';

@@ -62,7 +62,7 @@ Identity Identity::load_or_make(Store& store, const std::string& pipeline) {
   return identity;
 }
 
-Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identity& identity, bool paused,
+Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identity& identity, bool paused, bool on_trial,
          Duration patience, std::function<void()> changed)
     : spec_(spec),
       store_(store),
@@ -70,6 +70,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
       changed_(std::move(changed)),
       source_(spec.source.build({spec.name, spec.tenant, std::to_string(identity.epoch)})),
       algebra_(source_->positions()),
+      log_(*source_, on_trial),
       codec_(algebra_, identity.uid, identity.epoch),
       starts_(store, codec_, algebra_, spec.source.id),
       ledger_(spec.sinks.size(), algebra_, CommitRule(spec.commit_policy, required_sinks(spec)), clock_),
@@ -86,7 +87,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                     return gauges.passed_bytes != 0 ? gauges.passed_bytes : gauges.received_bytes;
                   },
               .lost = [this](std::size_t sink) { lanes_[sink]->lose(); },
-              .release = [this](const Position& position) { source_->release(position); }}),
+              .release = [this](const Position& position) { log_.up_to(position); }}),
       reread_(algebra_, clock_, patience),
       budget_(spec.batch.memory_bytes.count, spec.spill_directory),
       replays_(spec.spill_directory),
@@ -132,7 +133,7 @@ Run::Run(const PipelineSpec& spec, Store& store, Journal* journal, const Identit
                      .store = store,
                      .codec = codec_,
                      .algebra = algebra_,
-                     .source = *source_,
+                     .release = [this](const Position& position) { log_.up_to(position); },
                      .source_id = spec.source.id,
                      .sink_ids = sink_ids(spec),
                      .on_stored = [this] { wake_.signal(); }}),

@@ -22,6 +22,7 @@
 #include "pipeline/intake.h"
 #include "pipeline/journal.h"
 #include "pipeline/lane.h"
+#include "pipeline/log_release.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/position_record.h"
 #include "pipeline/reread.h"
@@ -40,12 +41,13 @@ struct Identity {
 class Run {
  public:
   // `journal`: null when there is none. `patience`: see Reread. `changed`: the supervisor should look at failure() and
-  // wants_rejoin(). Throws Error when a part cannot be built.
-  Run(const PipelineSpec&, Store&, Journal* journal, const Identity&, bool paused, Duration patience,
+  // wants_rejoin(). `on_trial`: see LogRelease. Throws Error when a part cannot be built.
+  Run(const PipelineSpec&, Store&, Journal* journal, const Identity&, bool paused, bool on_trial, Duration patience,
       std::function<void()> changed);
   ~Run();  // halt()
 
   void pause(bool on) { intake_.pause(on); }
+  void end_trial() { log_.end_trial(); }
   // Reads no more, delivers what was read, stores positions. False: the deadline, which may change meanwhile, passed
   // first, or a processor gave up.
   bool drain(const std::function<SteadyTime()>& deadline);
@@ -105,6 +107,7 @@ class Run {
 
   std::unique_ptr<Source> source_;
   const PositionAlgebra& algebra_;
+  LogRelease log_;
   RecordCodec codec_;
   StartPositions starts_;
   Ledger ledger_;

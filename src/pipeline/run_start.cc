@@ -52,7 +52,7 @@ bool Run::prepare_start(std::stop_token stop, Start& start) {
   start.meet = starts_.meet(sinks, start.lanes);
   if (start.meet.empty()) return true;
   begin_at(start.meet, start.lanes);
-  source_->release(start.meet);
+  log_.up_to(start.meet);
   for (std::size_t i = 0; i < lanes_.size(); ++i)
     if (lanes_[i]->lost()) start.lanes[i] = Position();
   return true;

@@ -29,7 +29,8 @@ struct Script {
 class FakePipeline final : public Runnable {
  public:
   explicit FakePipeline(Script& script) : script_(script) {}
-  void start() override { become("start", pipeline::Status::running); }
+  void start(bool) override { become("start", pipeline::Status::running); }
+  void end_trial() override {}
   void pause() override { become("pause", pipeline::Status::paused); }
   void resume() override { become("resume", pipeline::Status::running); }
   bool stop(std::chrono::milliseconds) override {

@@ -10,8 +10,6 @@
 #include "base/error.h"
 #include "obs/log.h"
 #include "obs/metrics.h"
-#include "pipeline/retire.h"
-#include "pipeline/start_positions.h"
 
 namespace deltaforge::server {
 
@@ -21,30 +19,6 @@ using pipeline::PipelineStatus;
 using pipeline::Status;
 
 namespace {
-
-class RealPipeline final : public Runnable {
- public:
-  RealPipeline(pipeline::PipelineSpec spec, Store& store) : store_(store), pipeline_(std::move(spec), store) {}
-  void start() override { pipeline_.start(); }
-  void pause() override { pipeline_.pause(); }
-  void resume() override { pipeline_.resume(); }
-  bool stop(std::chrono::milliseconds deadline) override { return pipeline_.stop(deadline); }
-  PipelineStatus status() const override { return pipeline_.status(); }
-  void reset() override { pipeline::apply_reset(store_, pipeline_.spec().source.id); }
-  void retire() override { pipeline::retire(pipeline_.spec(), store_); }
-  void forget_sinks(const std::vector<std::string>& ids) override {
-    pipeline::forget_sinks(pipeline_.spec(), store_, ids);
-  }
-  void forget_strangers() override { pipeline::forget_strangers(pipeline_.spec(), store_); }
-  pipeline::Journal* journal() override { return pipeline_.journal(); }
-  std::optional<std::vector<pipeline::Retried>> retry(const pipeline::RetryRequest& request) override {
-    return pipeline_.retry(request);
-  }
-
- private:
-  Store& store_;
-  pipeline::Pipeline pipeline_;
-};
 
 constexpr std::chrono::seconds kDrain{25};     // of a pipeline that is changed or deleted
 constexpr std::chrono::seconds kFirstLook{5};  // a caller likes to see what became of it
@@ -66,10 +40,11 @@ PipelineStatus settle(const Runnable& pipeline, std::chrono::seconds patience,
 
 bool has_begun(const PipelineStatus& status) { return status.status != Status::starting; }
 
-// The source streams, and every sink that must has answered.
+// The source streams, and every sink that must has answered, and takes what there is.
 bool runs(const PipelineStatus& status) {
-  return status.status == Status::running &&
-         std::ranges::all_of(status.sinks, [](const auto& sink) { return sink.opened || !sink.required; });
+  const bool streams = status.status == Status::running || (status.status == Status::degraded && status.processing);
+  return streams && std::ranges::all_of(
+                        status.sinks, [](const auto& sink) { return !sink.required || (sink.opened && !sink.error); });
 }
 
 // The sinks of one that the other has not.
@@ -119,13 +94,6 @@ obs::Labels info_labels(const Document& document) {
 }
 
 }  // namespace
-
-Launch launch_on(Store& store, const std::string& directory) {
-  return [&store, directory](pipeline::PipelineSpec spec) {
-    spec.spill_directory = directory;
-    return std::make_unique<RealPipeline>(std::move(spec), store);
-  };
-}
 
 struct Manager::Entry {
   explicit Entry(Document from) : document(std::move(from)) {}
@@ -180,7 +148,7 @@ void Manager::start(Entry& entry, Occasion occasion) {
     if (runnable) return runnable->resume();
     runnable = launch_(*entry.document.spec);
     if (occasion == Occasion::start_of_process && owns_state(entry)) runnable->forget_strangers();
-    runnable->start();
+    runnable->start(occasion == Occasion::trial);
     std::lock_guard lock(mutex_);
     entry.runnable = std::move(runnable);
     entry.error.reset();
@@ -441,6 +409,7 @@ Outcome Manager::patch(const std::string& name, const Edit& edit) {
   }
   if (before == Status::paused) runnable(*fresh)->pause();
   if (was) was->forget_sinks(sinks_lacking(fresh->document, old->document));
+  runnable(*fresh)->end_trial();
   replace(old, fresh);
   if (const obs::Labels labels = info_labels(old->document); labels != info_labels(fresh->document))
     obs::Metrics::instance().forget_series(kInfo, labels);
@@ -465,7 +434,7 @@ void Manager::roll_back(Entry& old, Entry& fresh, Status before) {
 
 // Starts it. What is wrong with it, if it does not come to run though it should.
 std::optional<ErrorInfo> Manager::try_out(Entry& fresh, bool must_run) {
-  start(fresh);
+  start(fresh, Occasion::trial);
   {
     std::lock_guard lock(mutex_);
     if (fresh.error) return fresh.error;

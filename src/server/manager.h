@@ -24,7 +24,8 @@ namespace deltaforge::server {
 class Runnable {
  public:
   virtual ~Runnable() = default;
-  virtual void start() = 0;
+  virtual void start(bool on_trial) = 0;  // see pipeline/pipeline.h
+  virtual void end_trial() = 0;
   virtual void pause() = 0;
   virtual void resume() = 0;
   virtual bool stop(std::chrono::milliseconds deadline) = 0;
@@ -121,7 +122,7 @@ class Manager {
   std::shared_ptr<Runnable> runnable(const Entry& entry) const;
   PipelineInfo describe(const Entry& entry) const;
   // For the first time or again; entry.changing is held.
-  enum class Occasion { start_of_process, other };
+  enum class Occasion { start_of_process, trial, other };
   void start(Entry& entry, Occasion = Occasion::other);
   bool claim_source(Entry& entry);
   void release_source(const Entry& entry);

@@ -14,7 +14,7 @@ import pytest
 from conftest import Outlets, Servers, Workbench
 from flow import SERVERS, SINKS, Arrivals, commit_number, matrix, reach
 from harness.disk import SmallDisk
-from harness.engine import blackhole_sink
+from harness.engine import blackhole_sink, redis_sink
 from harness.oracle import check
 from harness.outlets import Outlet
 from harness.postgres import lsn
@@ -140,6 +140,47 @@ class Pair:
     def patch(self, *sinks: Json) -> None:
         status, answer = self.engine.request("PATCH", "/pipelines/p", {"spec": {"sinks": list(sinks)}})
         assert status == 200, answer
+
+
+@pytest.mark.parametrize("how", ["silent", "detached"])
+def test_a_refused_change_keeps_the_log_of_a_sink_that_it_left_out(how: str, bench: Workbench, servers: Servers,
+                                                                   outlet: Outlets) -> None:
+    """It stood further back than all that the change had."""
+    pair = Pair(bench, servers(15), outlet, "redis", required=how == "silent")
+    nowhere = redis_sink("redis://127.0.0.1:1", "nowhere", id="nowhere", required=True)
+    pair.write(10)
+    pair.has_all(pair.other)
+    if how == "silent":
+        pair.proxy.silence()
+        pair.write(8)
+    else:
+        pair.proxy.cut()
+        pair.write_until("detached")
+    pair.has_all(pair.file)
+    # Degraded it would be changed without a trial.
+    assert how == "silent" or pair.engine.request("POST", "/pipelines/p/pause")[0] == 200
+    status, answer = pair.engine.request("PATCH", "/pipelines/p", {"spec": {"sinks": [pair.file.config, nowhere]}}, seconds=60)
+    assert status == 503 and "nowhere" in answer, answer
+    pair.proxy.heal()
+    assert how == "silent" or pair.engine.request("POST", "/pipelines/p/resume")[0] == 200
+    pair.write(5)
+    pair.has_all(pair.file, 30)
+    pair.has_all(pair.other, 90)
+    assert pair.engine.terminate() == 0
+
+
+def test_a_change_does_not_wait_for_an_optional_sink(bench: Workbench, servers: Servers, outlet: Outlets) -> None:
+    pair = Pair(bench, servers(15), outlet, "redis")
+    pair.write(10)
+    pair.has_all(pair.other)
+    pair.engine.wait_status({"running"}, 20)
+    pair.proxy.cut()
+    status, answer = pair.engine.request("PATCH", "/pipelines/p", {"spec": {"batch": {"max_events": 9}}}, seconds=60)
+    assert status == 200, answer
+    pair.proxy.heal()
+    pair.write(5)
+    pair.has_all(pair.other, 60)
+    assert pair.engine.terminate() == 0
 
 
 def test_lost_after_hold_secs(bench: Workbench, servers: Servers, outlet: Outlets) -> None:

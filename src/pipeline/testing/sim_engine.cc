@@ -135,7 +135,7 @@ SimEngine::SimEngine(SimWorld& world, SimStore& store, SimClock& clock, const Ba
                      .store = store,
                      .codec = codec_,
                      .algebra = algebra_,
-                     .source = source_,
+                     .release = [this](const Position& position) { source_.release(position); },
                      .source_id = "sim",
                      .sink_ids = sink_ids(world),
                      .on_stored = [] {}}) {

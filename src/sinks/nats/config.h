@@ -35,8 +35,12 @@ struct Config : config::HoldLimits {
   config::Secret token;
   std::string nkey;
   std::optional<config::Tls> tls;
-  // The log says that it is at most once. Outlives the objects that the lane makes after failures.
-  std::shared_ptr<std::atomic<bool>> said_core = std::make_shared<std::atomic<bool>>(false);
+  // Outlives the objects that the lane makes after failures.
+  struct Memory {
+    std::atomic<bool> said_core{false};       // the log says that it is at most once
+    std::atomic<std::size_t> next_server{0};  // of `url`, tried first: with the one before it something went wrong
+  };
+  std::shared_ptr<Memory> memory = std::make_shared<Memory>();
 
   static const config::Spec<Config>& spec();
   void check(const config::Node& node, config::Report& report) const;

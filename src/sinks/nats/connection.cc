@@ -277,9 +277,12 @@ void Connection::end(Broken why) {
 std::unique_ptr<Connection> connect(const Config& config, const std::string& name) {
   const Servers servers = config.servers();
   std::optional<Error> failed;
-  for (const Server& server : servers.all) {
+  const std::size_t first = config.memory->next_server, count = servers.all.size();
+  for (std::size_t at = first; at < first + count; ++at) {
     try {
-      return std::make_unique<Connection>(config, servers, server, name);
+      auto made = std::make_unique<Connection>(config, servers, servers.all[at % count], name);
+      config.memory->next_server = (at + 1) % count;
+      return made;
     } catch (const Error& error) {
       if (!failed || error.kind() != ErrorKind::unavailable) failed = error;
     }

@@ -261,5 +261,24 @@ TEST_F(NatsConnection, ALoginThatExpiresIsMadeAgain) {
   EXPECT_EQ(said("Permissions Violation for Publish to \"x\""), ErrorKind::auth);
 }
 
+// One that lets clients in may be of no use all the same: cut off from its cluster.
+TEST(NatsServers, ANewConnectionBeginsWithTheNextServer) {
+  testing::FakeServer one, two;
+  Config config;
+  const auto url = [](testing::FakeServer& of) { return "nats://127.0.0.1:" + std::to_string(of.port()); };
+  EXPECT_THAT(testing::problems<Component>("id: n\nsubject: s\nurl: '" + url(one) + "," + url(two) + "'\n", &config),
+              IsEmpty());
+  for (testing::FakeServer* server : {&one, &two, &one}) {
+    std::thread answering([server] {
+      server->accept();
+      server->say(kInfo);
+      server->receive(1000);
+      server->say("PONG\r\n");
+    });
+    EXPECT_THAT(nats::connect(config, "test")->where(), EndsWith(std::to_string(server->port())));
+    answering.join();
+  }
+}
+
 }  // namespace
 }  // namespace deltaforge::sinks::nats

@@ -152,7 +152,7 @@ std::optional<Position> NatsSink::open() {
     note_captured();
   } else if (captured_) {
     throw not_captured_any_more(config_, connection_->where());
-  } else if (!config_.said_core->exchange(true)) {
+  } else if (!config_.memory->said_core.exchange(true)) {
     warn(
         "no stream captures the subject: events are published to core NATS, at most once; whoever does not listen "
         "misses "
