@@ -69,9 +69,9 @@ class NatsSlowServer : public ::testing::Test {
 
 TEST_F(NatsSlowServer, ABatchThatGetsNearerIsNotGivenUp) {
   open("batch_timeout_secs: 1");
-  send(0, 5);
-  for (int number = 1; number <= 5; ++number) {
-    EXPECT_FALSE(lane_.drain(*sink_, milliseconds(450))) << number;
+  send(0, 7);
+  for (int number = 1; number <= 7; ++number) {
+    EXPECT_FALSE(lane_.drain(*sink_, milliseconds(300))) << number;
     acknowledge(number);
   }
   ASSERT_TRUE(lane_.drain(*sink_, milliseconds(1000)));
