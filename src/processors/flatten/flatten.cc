@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "core/event_id.h"
+#include "encode/bytes_mark.h"
 #include "encode/json_items.h"
 #include "encode/json_writer.h"
 
@@ -42,11 +43,11 @@ bool is_empty(std::string_view json) {
 }
 
 // How a value is written that the log did not repeat, or that is no text: one value, not an object.
-bool is_one_value(std::string_view json) { return json == encode::kUnchanged || json.starts_with(encode::kBytesBegin); }
+bool is_one_value(std::string_view json) { return json == encode::kUnchanged || encode::is_bytes_mark(json); }
 
 // The same of the value that `json` begins with.
 bool begins_one_value(std::string_view json) {
-  return json.starts_with(encode::kUnchanged) || json.starts_with(encode::kBytesBegin);
+  return json.starts_with(encode::kUnchanged) || encode::bytes_mark_size(json) > 0;
 }
 
 }  // namespace

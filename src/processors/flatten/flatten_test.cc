@@ -97,6 +97,21 @@ TEST_F(FlattenTest, WhatIsNoObjectStaysWhole) {
   EXPECT_EQ(batch.text(0), once);
 }
 
+// An application's own object may begin like bytes do: what else it holds must not hide behind that.
+TEST_F(FlattenTest, OnlyTheExactMarkOfBytesIsOneValue) {
+  EXPECT_EQ(after(R"({"_base64":"x","email":"canary"})"),
+            R"({"id":1,"doc___base64":"x","doc__email":"canary","tags":null})");
+  EXPECT_EQ(after(R"({"a":{"_base64":"AQ=="},"b":{"_unchanged":true},"c":{"_base64":"x","d":1}})"),
+            R"({"id":1,"doc__a":{"_base64":"AQ=="},"doc__b":{"_unchanged":true},"doc__c___base64":"x","doc__c__d":1,)"
+            R"("tags":null})");
+  EXPECT_EQ(after(R"({"a":{"_base64":"\"}","d":1},"b":{"_base64":7},"c":{"_unchanged":true,"d":1}})"),
+            R"({"id":1,"doc__a___base64":"\"}","doc__a__d":1,"doc__b___base64":7,"doc__c___unchanged":true,)"
+            R"("doc__c__d":1,"tags":null})");
+  config_.lists = Lists::index;
+  EXPECT_EQ(after(R"([{"_base64":"x","d":1},{"_base64":"AQ=="}])"),
+            R"({"id":1,"doc__0___base64":"x","doc__0__d":1,"doc__1":{"_base64":"AQ=="},"tags":null})");
+}
+
 TEST_F(FlattenTest, Collisions) {
   const std::string_view document = R"({"a__b":1,"a":{"b":2},"c":3})";
   EXPECT_EQ(after(document), R"({"id":1,"doc__a__b":2,"doc__c":3,"tags":null})");
