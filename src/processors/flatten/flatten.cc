@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "core/event_id.h"
 #include "encode/bytes_mark.h"
+#include "encode/envelope_names.h"
 #include "encode/json_items.h"
 #include "encode/json_writer.h"
 
@@ -76,7 +77,10 @@ bool Flatten::flatten(Event& event, Pages& pages) {
   if (!extra.members.empty()) [[unlikely]] {
     std::string_view flat;
     bool changed = false;
-    if (!took(object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat), changed)) return false;
+    of_envelope_ = true;
+    const Result result = object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat);
+    of_envelope_ = false;
+    if (!took(result, changed)) return false;
     if (changed) extra.members = flat.substr(1, flat.size() - 2);
     any = any || changed;
   }
@@ -265,7 +269,9 @@ void Flatten::take(const Value& value, std::int64_t depth) {
 }
 
 void Flatten::put(const Value& value) {
-  const bool fresh = members_.put(path_, value, config_.on_collision == OnCollision::last);
+  // What the envelope has of its own stays, whatever wins elsewhere.
+  const bool taken = of_envelope_ && encode::is_envelope_name(path_);
+  const bool fresh = !taken && members_.put(path_, value, config_.on_collision == OnCollision::last);
   if (!fresh && config_.on_collision == OnCollision::error && collision_.empty()) collision_ = path_;
 }
 

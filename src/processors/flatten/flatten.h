@@ -64,6 +64,7 @@ class Flatten final : public Processor {
   std::unordered_map<std::uint64_t, ColumnNames> names_;  // by schema id
   std::pair<std::uint64_t, const ColumnNames*> last_{};   // of them, the one asked for last
   std::string path_;                                      // the name so far
+  bool of_envelope_ = false;                              // they are its members, not fields of a row
   Members members_;
   std::string collision_;  // the name that two fields got
   std::string failure_;    // of the event at hand

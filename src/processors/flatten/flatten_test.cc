@@ -194,6 +194,45 @@ TEST_F(FlattenTest, BothImagesAndExtensions) {
   EXPECT_TRUE(all.ends_with(R"(,"more__a":1})")) << all;
 }
 
+TEST_F(FlattenTest, TheEnvelopesOwnMembersStay) {
+  config_.separator = "_";
+  Extra extra;
+  const auto record = [&](std::string_view members) {
+    TestBatch batch;
+    Event& event = batch.insert({number(1), Value::null(), Value::null(), Value::null()});
+    batch.commit();
+    extra.members = members;
+    event.extra = &extra;
+    Flatten(config_, {"p", ""}).process(batch.batch());
+    return batch.text(0);
+  };
+  const std::string evil = R"("event":{"id":"evil","x":1},"tenant":{"id":"evil"},"ts":{"ms":1},"tx":{"end":false})";
+  const std::string plain = record("");
+  EXPECT_EQ(record(evil), plain.substr(0, plain.size() - 1) + R"(,"event_x":1})");
+  EXPECT_EQ(record(R"("tx":{"end":false})"), plain) << "nothing is left";
+  config_.on_collision = OnCollision::first;
+  EXPECT_EQ(record(R"("ts":{"ms":1})"), plain);
+  config_.on_collision = OnCollision::error;
+  try {
+    record(evil);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("two fields become \"event_id\""), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(after(R"({"a":1})"), R"({"id":1,"doc_a":1,"tags":null})");
+}
+
+TEST_F(FlattenTest, AColumnMayBeNamedLikeAMemberOfTheEnvelope) {
+  config_.separator = "_";
+  config_.on_collision = OnCollision::error;
+  TestBatch batch;
+  batch.schema().columns[3].name = "event";
+  batch.insert({number(1), Value::null(), Value::null(), json(R"({"id":"mine"})")});
+  batch.commit();
+  Flatten(config_, {"p", ""}).process(batch.batch());
+  EXPECT_NE(batch.text(0).find(R"("event_id":"mine","tags":null})"), std::string::npos) << batch.text(0);
+}
+
 TEST_F(FlattenTest, IsIdempotentAndLeavesFlatRowsAlone) {
   TestBatch batch;
   batch.insert({number(1), text("new"), Value::null(), json(R"([{"a":1}])")});
