@@ -201,7 +201,7 @@ std::size_t Flatten::members_of(std::string_view json, std::int64_t depth) {
   encode::JsonMembers members(json);
   for (std::string_view name, rest; members.begin(name, rest);) {
     if (size > 0) path_ += separator_;
-    path_ += name;
+    canonical_.append(name, path_);
     members.passed(take_first(rest, depth));
     path_.resize(size);
   }

@@ -126,6 +126,29 @@ TEST_F(FlattenTest, Collisions) {
   }
 }
 
+// One name however it is escaped: a record never has it twice.
+TEST_F(FlattenTest, NamesThatDifferByEscapesOnlyCollide) {
+  const std::string_view document = R"({"x":1,"\u0078":2,"gr\u00f6\u00dfe":{"\"":3}})";
+  EXPECT_EQ(after(document), R"({"id":1,"doc__x":2,"doc__größe__\"":3,"tags":null})");
+  config_.on_collision = OnCollision::first;
+  EXPECT_EQ(after(document), R"({"id":1,"doc__x":1,"doc__größe__\"":3,"tags":null})");
+  config_.on_collision = OnCollision::error;
+  EXPECT_THROW(after(document), Error);
+  EXPECT_THROW(after(R"({"\ud83d":1,"\uD83D":2})"), Error) << "half a character";
+  EXPECT_EQ(after(R"({"a":1,"b\u0061":2})"), R"({"id":1,"doc__a":1,"doc__ba":2,"tags":null})");
+}
+
+TEST_F(FlattenTest, AnEscapedNameOfTheEnvelopeIsItsOwnToo) {
+  config_.separator = "_";
+  config_.on_collision = OnCollision::error;
+  TestBatch batch;
+  Extra extra;
+  extra.members = R"("ev\u0065nt":{"\u0069d":"evil"})";
+  batch.insert({number(1), Value::null(), Value::null(), Value::null()}).extra = &extra;
+  batch.commit();
+  EXPECT_THROW(Flatten(config_, {"p", ""}).process(batch.batch()), Error);
+}
+
 TEST_F(FlattenTest, AColumnAndAFieldOfOneNameCollide) {
   for (const std::size_t column : {1, 4}) {  // before and behind the document
     const auto after = [&](OnCollision on_collision) {
