@@ -23,6 +23,10 @@ std::string_view destination_problem(std::string_view name) {
   return {};
 }
 
+std::string_view template_problem(const config::Template& text) {
+  return text.empty() ? std::string_view() : destination_problem(shape_of(text));
+}
+
 std::string shape_of(const config::Template& text) {
   std::string shape;
   for (const auto& part : text.parts()) shape += part.what == config::Template::What::literal ? part.text : "x";

@@ -39,6 +39,9 @@ class Destination {
 // a blank, a wildcard or an empty part. Empty: it is not.
 std::string_view destination_problem(std::string_view name);
 
+// Why no event can get a name from `text` that is not refused, whatever its variables give, or "".
+std::string_view template_problem(const config::Template& text);
+
 // What a template gives when each of its variables is one letter.
 std::string shape_of(const config::Template&);
 

@@ -14,6 +14,15 @@ TEST(Destination, NamesOfStrangersAreRefused) {
   EXPECT_NE(destination_problem(std::string(65'536, 'a')), "");
 }
 
+TEST(Destination, TemplatesThatNoEventCanMendAreKnown) {
+  for (const char* good : {"", "a", "${op}", "a.${op}", "${op}.${tenant_id}", "${op}${op}", "a:${op}/"})
+    EXPECT_EQ(template_problem(config::Template(good)), "") << good;
+  for (const char* bad :
+       {"a..${op}", ".${op}", "${op}.", "${op}..${op}", "a b${op}", "${op}*", "${op}.>", "a\n${op}", "a b", "a.*"})
+    EXPECT_NE(template_problem(config::Template(bad)), "") << bad;
+  EXPECT_EQ(template_problem(config::Template("a ${op}")), "it has a blank");
+}
+
 TEST(Destination, WhatAProcessorSaidWins) {
   const Destination fixed(config::Template("orders"), "", "topic"),
       named(config::Template("t.${after.x}"), "", "topic");

@@ -91,6 +91,18 @@ TEST(TemplateText, PathsOfAnyDepthReachIntoJson) {
   EXPECT_EQ(text("${after.region.x}", row.event), "!${after.region.x}");
 }
 
+TEST(JsonMember, NamesAreWhatTheySayHoweverTheyAreWritten) {
+  EXPECT_EQ(json_member(R"({"gr\u00f6\u00dfe":5})", "größe"), "5");
+  EXPECT_EQ(json_member(R"({"\ud83d\ude00\/\n\"":5})", "\xF0\x9F\x98\x80/\n\""), "5");
+  EXPECT_EQ(json_member(R"({"a\\b":5})", "a\\b"), "5");
+  EXPECT_FALSE(json_member(R"({"a\\b":5})", "a\\\\b"));
+  EXPECT_EQ(json_member(R"({"a":1,"\u0061":2})", "a"), "2") << "the last";
+  EXPECT_EQ(json_member(R"({"\u0061":2,"a":1})", "a"), "1");
+  for (const char* other : {R"({"\ud800":1})", R"({"\u00":1})", R"({"\u0061b":1})", R"({"\u0062":1})", R"({"\u":1})"})
+    EXPECT_FALSE(json_member(other, "a")) << other;
+  EXPECT_EQ(text("${after.doc.größe.x}", Row("eu", R"({"gr\u00F6\u00dfe":{"\u0078":7}})").event), "7");
+}
+
 TEST(JsonMember, BrokenTextIsNotRead) {
   for (const char* bad : {"", "{", "{\"", "{\"a", "{\"a\"", "{\"a\":", "[", "\"a\"", "{\"a\\", "{\"b\":\"\\", "1"})
     (void)json_member(bad, "a");

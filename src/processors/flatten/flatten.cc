@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "core/event_id.h"
+#include "encode/bytes_mark.h"
+#include "encode/envelope_names.h"
 #include "encode/json_items.h"
 #include "encode/json_writer.h"
 
@@ -42,11 +44,11 @@ bool is_empty(std::string_view json) {
 }
 
 // How a value is written that the log did not repeat, or that is no text: one value, not an object.
-bool is_one_value(std::string_view json) { return json == encode::kUnchanged || json.starts_with(encode::kBytesBegin); }
+bool is_one_value(std::string_view json) { return json == encode::kUnchanged || encode::is_bytes_mark(json); }
 
 // The same of the value that `json` begins with.
 bool begins_one_value(std::string_view json) {
-  return json.starts_with(encode::kUnchanged) || json.starts_with(encode::kBytesBegin);
+  return json.starts_with(encode::kUnchanged) || encode::bytes_mark_size(json) > 0;
 }
 
 }  // namespace
@@ -75,7 +77,10 @@ bool Flatten::flatten(Event& event, Pages& pages) {
   if (!extra.members.empty()) [[unlikely]] {
     std::string_view flat;
     bool changed = false;
-    if (!took(object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat), changed)) return false;
+    of_envelope_ = true;
+    const Result result = object(pages.copy("{" + std::string(extra.members) + "}"), pages, flat);
+    of_envelope_ = false;
+    if (!took(result, changed)) return false;
     if (changed) extra.members = flat.substr(1, flat.size() - 2);
     any = any || changed;
   }
@@ -196,7 +201,7 @@ std::size_t Flatten::members_of(std::string_view json, std::int64_t depth) {
   encode::JsonMembers members(json);
   for (std::string_view name, rest; members.begin(name, rest);) {
     if (size > 0) path_ += separator_;
-    path_ += name;
+    canonical_.append(name, path_);
     members.passed(take_first(rest, depth));
     path_.resize(size);
   }
@@ -264,7 +269,9 @@ void Flatten::take(const Value& value, std::int64_t depth) {
 }
 
 void Flatten::put(const Value& value) {
-  const bool fresh = members_.put(path_, value, config_.on_collision == OnCollision::last);
+  // What the envelope has of its own stays, whatever wins elsewhere.
+  const bool taken = of_envelope_ && encode::is_envelope_name(path_);
+  const bool fresh = !taken && members_.put(path_, value, config_.on_collision == OnCollision::last);
   if (!fresh && config_.on_collision == OnCollision::error && collision_.empty()) collision_ = path_;
 }
 

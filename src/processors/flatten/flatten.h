@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/component.h"
+#include "encode/json_names.h"
 #include "encode/json_writer.h"
 #include "obs/metrics.h"
 #include "processors/flatten/config.h"
@@ -64,6 +65,8 @@ class Flatten final : public Processor {
   std::unordered_map<std::uint64_t, ColumnNames> names_;  // by schema id
   std::pair<std::uint64_t, const ColumnNames*> last_{};   // of them, the one asked for last
   std::string path_;                                      // the name so far
+  bool of_envelope_ = false;                              // they are its members, not fields of a row
+  encode::JsonNames canonical_;
   Members members_;
   std::string collision_;  // the name that two fields got
   std::string failure_;    // of the event at hand

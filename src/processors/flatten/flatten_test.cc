@@ -97,6 +97,21 @@ TEST_F(FlattenTest, WhatIsNoObjectStaysWhole) {
   EXPECT_EQ(batch.text(0), once);
 }
 
+// An application's own object may begin like bytes do: what else it holds must not hide behind that.
+TEST_F(FlattenTest, OnlyTheExactMarkOfBytesIsOneValue) {
+  EXPECT_EQ(after(R"({"_base64":"x","email":"canary"})"),
+            R"({"id":1,"doc___base64":"x","doc__email":"canary","tags":null})");
+  EXPECT_EQ(after(R"({"a":{"_base64":"AQ=="},"b":{"_unchanged":true},"c":{"_base64":"x","d":1}})"),
+            R"({"id":1,"doc__a":{"_base64":"AQ=="},"doc__b":{"_unchanged":true},"doc__c___base64":"x","doc__c__d":1,)"
+            R"("tags":null})");
+  EXPECT_EQ(after(R"({"a":{"_base64":"\"}","d":1},"b":{"_base64":7},"c":{"_unchanged":true,"d":1}})"),
+            R"({"id":1,"doc__a___base64":"\"}","doc__a__d":1,"doc__b___base64":7,"doc__c___unchanged":true,)"
+            R"("doc__c__d":1,"tags":null})");
+  config_.lists = Lists::index;
+  EXPECT_EQ(after(R"([{"_base64":"x","d":1},{"_base64":"AQ=="}])"),
+            R"({"id":1,"doc__0___base64":"x","doc__0__d":1,"doc__1":{"_base64":"AQ=="},"tags":null})");
+}
+
 TEST_F(FlattenTest, Collisions) {
   const std::string_view document = R"({"a__b":1,"a":{"b":2},"c":3})";
   EXPECT_EQ(after(document), R"({"id":1,"doc__a__b":2,"doc__c":3,"tags":null})");
@@ -109,6 +124,29 @@ TEST_F(FlattenTest, Collisions) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("two fields become \"doc__a__b\""), std::string::npos) << error.what();
   }
+}
+
+// One name however it is escaped: a record never has it twice.
+TEST_F(FlattenTest, NamesThatDifferByEscapesOnlyCollide) {
+  const std::string_view document = R"({"x":1,"\u0078":2,"gr\u00f6\u00dfe":{"\"":3}})";
+  EXPECT_EQ(after(document), R"({"id":1,"doc__x":2,"doc__größe__\"":3,"tags":null})");
+  config_.on_collision = OnCollision::first;
+  EXPECT_EQ(after(document), R"({"id":1,"doc__x":1,"doc__größe__\"":3,"tags":null})");
+  config_.on_collision = OnCollision::error;
+  EXPECT_THROW(after(document), Error);
+  EXPECT_THROW(after(R"({"\ud83d":1,"\uD83D":2})"), Error) << "half a character";
+  EXPECT_EQ(after(R"({"a":1,"b\u0061":2})"), R"({"id":1,"doc__a":1,"doc__ba":2,"tags":null})");
+}
+
+TEST_F(FlattenTest, AnEscapedNameOfTheEnvelopeIsItsOwnToo) {
+  config_.separator = "_";
+  config_.on_collision = OnCollision::error;
+  TestBatch batch;
+  Extra extra;
+  extra.members = R"("ev\u0065nt":{"\u0069d":"evil"})";
+  batch.insert({number(1), Value::null(), Value::null(), Value::null()}).extra = &extra;
+  batch.commit();
+  EXPECT_THROW(Flatten(config_, {"p", ""}).process(batch.batch()), Error);
 }
 
 TEST_F(FlattenTest, AColumnAndAFieldOfOneNameCollide) {
@@ -177,6 +215,45 @@ TEST_F(FlattenTest, BothImagesAndExtensions) {
       std::string::npos)
       << all;
   EXPECT_TRUE(all.ends_with(R"(,"more__a":1})")) << all;
+}
+
+TEST_F(FlattenTest, TheEnvelopesOwnMembersStay) {
+  config_.separator = "_";
+  Extra extra;
+  const auto record = [&](std::string_view members) {
+    TestBatch batch;
+    Event& event = batch.insert({number(1), Value::null(), Value::null(), Value::null()});
+    batch.commit();
+    extra.members = members;
+    event.extra = &extra;
+    Flatten(config_, {"p", ""}).process(batch.batch());
+    return batch.text(0);
+  };
+  const std::string evil = R"("event":{"id":"evil","x":1},"tenant":{"id":"evil"},"ts":{"ms":1},"tx":{"end":false})";
+  const std::string plain = record("");
+  EXPECT_EQ(record(evil), plain.substr(0, plain.size() - 1) + R"(,"event_x":1})");
+  EXPECT_EQ(record(R"("tx":{"end":false})"), plain) << "nothing is left";
+  config_.on_collision = OnCollision::first;
+  EXPECT_EQ(record(R"("ts":{"ms":1})"), plain);
+  config_.on_collision = OnCollision::error;
+  try {
+    record(evil);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("two fields become \"event_id\""), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(after(R"({"a":1})"), R"({"id":1,"doc_a":1,"tags":null})");
+}
+
+TEST_F(FlattenTest, AColumnMayBeNamedLikeAMemberOfTheEnvelope) {
+  config_.separator = "_";
+  config_.on_collision = OnCollision::error;
+  TestBatch batch;
+  batch.schema().columns[3].name = "event";
+  batch.insert({number(1), Value::null(), Value::null(), json(R"({"id":"mine"})")});
+  batch.commit();
+  Flatten(config_, {"p", ""}).process(batch.batch());
+  EXPECT_NE(batch.text(0).find(R"("event_id":"mine","tags":null})"), std::string::npos) << batch.text(0);
 }
 
 TEST_F(FlattenTest, IsIdempotentAndLeavesFlatRowsAlone) {

@@ -19,6 +19,7 @@
 #include <jsfriendapi.h>
 
 #include "core/event_id.h"
+#include "encode/envelope_names.h"
 #include "encode/json_items.h"
 #include "processors/javascript/to_js.h"
 #include "processors/javascript/vm.h"
@@ -26,9 +27,8 @@
 namespace deltaforge::processors::javascript {
 namespace {
 
-constexpr std::array<const char*, 18> kMembers{
-    "after", "before", "tags",        "routing",  "op",    "table",     "source",    "timestamp", "event_id",
-    "id",    "ts_ms",  "transaction", "database", "tx_id", "synthetic", "tenant_id", "tx_end",    "checkpoint"};
+constexpr auto& kMembers = encode::kEnvelopeNames;
+static_assert(kMembers.size() == static_cast<std::size_t>(Member::other));
 
 // Other names for what is told elsewhere in the event; they do not show in lists of its members.
 bool is_alias(Member member) {

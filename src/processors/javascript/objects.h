@@ -25,7 +25,7 @@ namespace deltaforge::processors::javascript {
 
 enum class Side : std::uint8_t { before, after };
 
-// Members of an event that are not free for scripts.
+// Members of an event that are not free for scripts, in the order of encode::kEnvelopeNames.
 enum class Member : std::uint8_t {
   after,
   before,

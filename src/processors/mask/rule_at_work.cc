@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "core/event_id.h"
 #include "core/outbox.h"
+#include "encode/bytes_mark.h"
 #include "encode/json_member.h"
 #include "encode/json_writer.h"
 #include "encode/plain_value.h"
@@ -17,12 +18,6 @@ constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::string_view kNotUtf8 = "\xff";
 
 bool is_pattern(std::string_view text) { return text.find_first_of("*%") != std::string_view::npos; }
-
-// {"_base64":"..."}, and no other member.
-bool is_bytes(std::string_view json) {
-  return json.starts_with(encode::kBytesBegin) && json.ends_with("\"}") &&
-         json.find('"', encode::kBytesBegin.size()) == json.size() - 2;
-}
 
 // What a processor before this one wrote as JSON, or a column of it: null is NULL, a string is text, however it is
 // escaped, and the mark of an unchanged value is that. So a value is masked alike on all ways. Text lies in `scratch`.
@@ -113,8 +108,7 @@ Value RuleAtWork::hashed(const Value& value, Pages& pages, Slab& scratch) {
   std::string_view text = print();
   // A list that is not UTF-8: the sink refuses the event, as it would have without a mask.
   if (value.kind() == Kind::array && text.empty()) return Value::of_text(Kind::text, kNotUtf8);
-  if (value.kind() == Kind::json && is_bytes(text))
-    text = text.substr(encode::kBytesBegin.size(), text.size() - encode::kBytesBegin.size() - 2);
+  if (value.kind() == Kind::json && encode::is_bytes_mark(text)) text = encode::base64_of(text);
   hmac_->add(text);
   const auto sum = hmac_->finish();
   char* const hex = pages.array<char>(2 * sum.size()).data();
@@ -131,7 +125,7 @@ Value RuleAtWork::truncated(const Value& value, Pages& pages, Slab& scratch) con
     case Kind::text: return kept(value.as_text());
     case Kind::bytes: return Value::of_text(Kind::bytes, value.as_text().substr(0, static_cast<std::size_t>(length)));
     case Kind::json:
-      if (value.as_text().find_first_of("{[") != 0 || is_bytes(value.as_text())) return Value::null();
+      if (value.as_text().find_first_of("{[") != 0 || encode::is_bytes_mark(value.as_text())) return Value::null();
       break;
     case Kind::array: break;
     default: return Value::null();

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "config/expand.h"
+#include "encode/destination.h"
 
 namespace deltaforge::processors::outbox {
 namespace {
@@ -86,6 +87,13 @@ const config::Spec<Config>& Config::spec() {
 }
 
 void Config::check(const Node& node, Report& report) const {
+  // A sink refuses what a processor names so, a fixed name too.
+  const auto check_topic = [&](std::string_view field, const std::optional<config::Template>& text) {
+    const std::string_view problem = text ? encode::template_problem(*text) : std::string_view();
+    if (!problem.empty()) report.add(node, field, fmt::format("every event would be refused: {}", problem));
+  };
+  check_topic("topic", topic);
+  check_topic("default_topic", default_topic);
   const Node* map = node.find("additional_headers");
   for (const auto& [name, column] : additional_headers) {
     if (map == nullptr || map->find(name) == nullptr) continue;

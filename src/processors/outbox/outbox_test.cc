@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "config/parse.h"
 #include "core/outbox.h"
 #include "processors/testing/batch.h"
 
@@ -43,6 +44,28 @@ class OutboxTest : public ::testing::Test {
   std::unique_ptr<Outbox> outbox_;  // as long as the batch: it owns what events point at
   TestBatch batch_;
 };
+
+std::string problems(const std::string& fields) {
+  Config config;
+  config::Report report;
+  const auto documents = config::parse("type: outbox\n" + fields, "p.yaml", report);
+  if (!documents.empty()) {
+    Config::spec().parse(documents[0].root, config, report);
+    config.check(documents[0].root, report);
+  }
+  return report.text();
+}
+
+TEST(OutboxConfig, ATopicThatNoSinkTakesIsRefused) {
+  for (const char* field : {"topic", "default_topic"}) {
+    for (const char* bad : {"a b${x}", "a.*", "a..${x}", "${x}."})
+      EXPECT_THAT(problems(std::string(field) + ": '" + bad + "'\n"),
+                  HasSubstr(std::string(field) + ": every event would be refused: it has a"))
+          << bad;
+    for (const char* good : {"a", "orders.${x}", "${x}.${y.z}"})
+      EXPECT_EQ(problems(std::string(field) + ": '" + good + "'\n"), "") << good;
+  }
+}
 
 TEST_F(OutboxTest, MakesTheEventThatWasMeant) {
   config_.topic = column("status");

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "encode/destination.h"
 #include "sinks/kafka/client_conf.h"
 
@@ -55,6 +57,8 @@ void Config::check(const config::Node& node, config::Report& report) const {
     report.add(node, "topic", "topics that begin with '__' are Kafka's own");
   if (!topic.empty() && !is_topic_name(shape))
     report.add(node, "topic", "no valid topic name: use up to 249 letters, digits, '.', '_' and '-'");
+  else if (const auto problem = encode::template_problem(topic); !topic.is_static() && !problem.empty())
+    report.add(node, "topic", fmt::format("every event would be refused: {}", problem));
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for kafka; leave it out for at-least-once");
 

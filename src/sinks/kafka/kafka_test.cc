@@ -79,6 +79,12 @@ TEST(KafkaConfig, TopicNamesAreChecked) {
         << bad;
   EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: " + std::string(250, 'a') + "\n"),
               HasSubstr("no valid topic name"));
+  for (const char* refused : {"a..${op}", "${op}.", ".${op}"})
+    EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: \"" + std::string(refused) + "\"\n"),
+                HasSubstr("topic: every event would be refused: it has an empty part"))
+        << refused;
+  for (const char* good : {"a..b", "a.${op}.b"})
+    EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: \"" + std::string(good) + "\"\n"), IsEmpty());
   for (const char* own : {"__consumer_offsets", "__${source.table}"})
     EXPECT_THAT(testing::problems<Component>("id: k\nbrokers: b\ntopic: \"" + std::string(own) + "\"\n"),
                 HasSubstr("Kafka's own"))

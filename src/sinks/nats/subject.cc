@@ -40,8 +40,8 @@ std::string_view subject_problem(std::string_view subject) {
 }
 
 std::string template_problem(const config::Template& text) {
-  if (text.empty()) return {};
-  const std::string_view problem = subject_problem(encode::shape_of(text));
+  std::string_view problem = encode::template_problem(text);
+  if (problem.empty()) problem = server_problem(encode::shape_of(text));
   return problem.empty() ? std::string()
                          : fmt::format("nothing can be published to the subject '{}': {}", text.text(), problem);
 }

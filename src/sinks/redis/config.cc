@@ -2,6 +2,10 @@
 
 #include <variant>
 
+#include <fmt/format.h>
+
+#include "encode/destination.h"
+
 namespace deltaforge::sinks::redis {
 
 const config::Spec<Config>& Config::spec() {
@@ -42,6 +46,9 @@ void Config::check(const config::Node& node, config::Report& report) const {
     else if (tls && !std::get<Target>(parsed).tls)
       report.add(node, "tls", "the uri begins with redis://, which is plain text; write rediss://");
   }
+  // A fixed name is the operator's own choice.
+  if (const auto problem = encode::template_problem(stream); !stream.is_static() && !problem.empty())
+    report.add(node, "stream", fmt::format("every event would be refused: {}", problem));
   if (exactly_once)
     report.add(node, "exactly_once", "not in this build: exactly_once for redis; leave it out for at-least-once");
   if (maxlen_exact && !maxlen) report.add(node, "maxlen_exact", "it needs maxlen, the number of entries to keep");

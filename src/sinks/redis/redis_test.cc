@@ -67,6 +67,15 @@ TEST(RedisConfig, AllProblemsAtOnce) {
               HasSubstr("${source.table}"));
 }
 
+TEST(RedisConfig, AStreamThatNoEventCanHaveIsRefused) {
+  const auto of_stream = [](const std::string& stream) {
+    return testing::problems<Component>("id: r\nuri: redis://h\nstream: \"" + stream + "\"\n");
+  };
+  for (const char* bad : {"orders ${source.table}", "a..${op}", "${op}.", "${op}*"})
+    EXPECT_THAT(of_stream(bad), HasSubstr("stream: every event would be refused: it has a")) << bad;
+  for (const char* good : {"my orders", "a..b", "${op}.${source.table}"}) EXPECT_THAT(of_stream(good), IsEmpty());
+}
+
 TEST(RedisConfig, WhatIsWrongWithAUriIsSaidWithoutItsPassword) {
   EXPECT_THAT(uri_problem("http://u:canary@h"), AllOf(HasSubstr("redis://"), Not(HasSubstr("canary"))));
   EXPECT_THAT(uri_problem("redis+cluster://h"), HasSubstr("not in this build"));
