@@ -113,7 +113,8 @@ class Connection {
   std::optional<Broken> broken_;
 };
 
-// Tries the servers one after the other, from the one behind that of the last connection on. Throws Error: unavailable, auth, config.
+// Tries the servers one after the other, from the one behind that of the last connection on. Throws Error: unavailable,
+// auth, config.
 std::unique_ptr<Connection> connect(const Config&, const std::string& name);
 
 }  // namespace deltaforge::sinks::nats
