@@ -39,7 +39,7 @@ ONLY_VALIDATE_KNOWS = {
     "105-kafka-topic-blank", "106-kafka-client-conf", "109-http-url-variable-in-scheme",
     "74-javascript-endless", "78-mask-hash-without-key", "79-mask-key-for-redact",
     "80-mask-truncate-without-length", "82-mask-rename-without-to", "83-mask-rename-of-many", "84-mask-rule-behind-another",
-    "85-mask-column-without-name",
+    "85-mask-column-without-name", "113-destinations-that-are-refused",
 }
 NO_TREE = {"41-key-twice", "42-tab-for-indentation", "43-unclosed-json", "55-alias-bomb", "56-custom-tag",
            "57-empty-file"}  # no YAML, or no document

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "config/echo.h"
+#include "encode/destination.h"
 #include "encode/make_encoder.h"
 #include "sinks/nats/config.h"
 #include "sinks/nats/message.h"
@@ -124,7 +125,9 @@ TEST(NatsUrl, Parts) {
 }
 
 TEST(NatsSubject, WhatIsStrictlyChecked) {
-  const auto bad = [](std::string_view subject) { return !subject_problem(subject).empty(); };
+  const auto bad = [](std::string_view subject) {
+    return !encode::destination_problem(subject).empty() || !server_problem(subject).empty();
+  };
   EXPECT_TRUE(bad(""));
   EXPECT_TRUE(bad("a b"));
   EXPECT_TRUE(bad("a\tb"));

@@ -34,11 +34,6 @@ std::string_view server_problem(std::string_view subject) {
   return is_internal(subject) ? "it belongs to the server" : std::string_view();
 }
 
-std::string_view subject_problem(std::string_view subject) {
-  const std::string_view problem = encode::destination_problem(subject);
-  return problem.empty() ? server_problem(subject) : problem;
-}
-
 std::string template_problem(const config::Template& text) {
   std::string_view problem = encode::template_problem(text);
   if (problem.empty()) problem = server_problem(encode::shape_of(text));

@@ -10,12 +10,10 @@ namespace deltaforge::sinks::nats {
 
 inline constexpr std::size_t kLongestSubject = 1024;
 
-// Why nothing may be published to it, or "": no sink may send to such a name (encode::destination_problem), or
-// server_problem().
-std::string_view subject_problem(std::string_view subject);
-// What NATS adds to that: it is too long, or belongs to the server.
+// Why nothing may be published to what encode::destination_problem() lets through, or "": it is too long, or belongs to
+// the server.
 std::string_view server_problem(std::string_view subject);
-// The same for what is known of a template before there is an event.
+// Both, of what is known of a template before there is an event.
 std::string template_problem(const config::Template&);
 
 // Whether `pattern` ("orders.*", "orders.>") captures the subject.
