@@ -6,6 +6,7 @@
 // to is one line of the protocol's, with no wildcard; a stream's subject captures itself.
 #include <string>
 
+#include "encode/destination.h"
 #include "fuzz.h"
 #include "sinks/nats/ack.h"
 #include "sinks/nats/classify.h"
@@ -29,7 +30,7 @@ void acknowledgement(std::string_view text) {
 }
 
 void subject(std::string_view text) {
-  if (!subject_problem(text).empty()) return;
+  if (!encode::destination_problem(text).empty() || !server_problem(text).empty()) return;
   fuzz::require(!text.empty() && text.size() <= kLongestSubject, "a subject has its length");
   for (const char c : text)
     fuzz::require(static_cast<unsigned char>(c) > ' ' && c != '*' && c != '>', "a subject is one word of the protocol");
