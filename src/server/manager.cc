@@ -259,7 +259,7 @@ std::shared_ptr<Runnable> Manager::settled(const std::string& name) const {
     Held held;
     std::shared_ptr<Runnable> runnable;
   };
-  const auto keeper = std::make_shared<Keeper>(take(name));
+  const auto keeper = std::make_shared<Keeper>(Keeper{take(name), nullptr});
   if (keeper->held.entry) keeper->runnable = runnable(*keeper->held.entry);
   return {keeper, keeper->runnable.get()};
 }
