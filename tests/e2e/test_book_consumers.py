@@ -123,7 +123,8 @@ def go_program(imports: str, body: str) -> str:
 def webhook_of(language: str, home: Path, port: int) -> Any:
     if language == "python":
         text = "import json\nfrom flask import Flask, request\napp = Flask(__name__)\n"
-        text += "def process(event): print(json.dumps(event), flush=True)\n"
+        # In one piece: each request has a thread of its own.
+        text += "def process(event): print(json.dumps(event) + '\\n', end='', flush=True)\n"
         return python(f"{text}{sample('python_flask.txt')}\napp.run(host='127.0.0.1', port={port})\n", home)
     if language == "node":
         text = "const express = require('express');\nconst app = express();\napp.use(express.json());\n"

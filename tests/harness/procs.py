@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -38,14 +39,20 @@ _handed_out: set[int] = set()
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on and that this process has not handed out yet."""
+    """A loopback port that nobody listens on, that this process has not handed out yet, and that the system gives to no
+    connection before somebody listens there."""
+    outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
+        port = random.SystemRandom().randrange(10_000, max(outgoing, 20_000))
+        if port in _handed_out:
+            continue
         with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in _handed_out:
-            _handed_out.add(port)
-            return port
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _handed_out.add(port)
+        return port
 
 
 def _die_with_parent() -> None:
